@@ -1,0 +1,206 @@
+//! Video files, written so that browsers play them: H.264, yuv420p, index in front.
+
+use std::path::Path;
+
+use ffmpeg_the_third as ffmpeg;
+
+use ffmpeg::codec::Flags as CodecFlags;
+use ffmpeg::format::{Flags as FormatFlags, Pixel, context::Output};
+use ffmpeg::{Dictionary, Packet, Rational, encoder, frame};
+
+use super::scale::Converter;
+use crate::frame::{Image, Size};
+
+/// Endings of the files that can be written.
+pub const ENDINGS: [&str; 4] = ["mp4", "mkv", "mov", "m4v"];
+
+/// Encoders in the order they are tried, each with its options.
+const ENCODERS: [(&str, &[(&str, &str)]); 3] = [
+    ("libx264", &[("preset", "veryfast"), ("crf", "23")]),
+    ("libopenh264", &[]),
+    ("mpeg4", &[("qscale", "3")]),
+];
+
+/// Ticks a second of the written times: a multiple of the usual frame rates, and fine enough for
+/// every other.
+const TICKS: i32 = 90_000;
+
+/// A video file in the making.
+pub struct Encoder {
+    output: Output,
+    codec: encoder::video::Encoder,
+    name: &'static str,
+    converter: Converter,
+    /// Size of the pictures that come, and the even size that is written.
+    size: Size,
+    padded: Size,
+    bgr: frame::Video,
+    stream_ticks: Rational,
+    /// Time of the first picture and of the last, in ticks.
+    first: Option<i64>,
+    last: Option<i64>,
+    frame_ticks: i64,
+}
+
+impl Encoder {
+    /// Opens `path` for pictures of `size` at about `fps`.
+    ///
+    /// # Errors
+    /// When no encoder works or the file cannot be written.
+    pub fn open(path: &Path, size: Size, fps: f64, threads: usize) -> Result<Self, ffmpeg::Error> {
+        // Chroma of yuv420p covers two by two pixels.
+        let padded = Size::new(size.width.next_multiple_of(2), size.height.next_multiple_of(2));
+        let mut url = std::ffi::OsString::from("file:");
+        url.push(path);
+        let mut output = ffmpeg::format::output(url)?;
+        let global = output.format().flags().contains(FormatFlags::GLOBAL_HEADER);
+        let (name, codec) = open_codec(padded, fps, threads, global)?;
+        let mut stream = output.add_stream(None::<ffmpeg::Codec>)?;
+        stream.copy_parameters_from_context(&codec);
+        stream.set_time_base(Rational(1, TICKS));
+        stream.set_avg_frame_rate(rate(fps));
+        let mut options = Dictionary::new();
+        options.set("movflags", "+faststart");
+        output.write_header_with(options)?;
+        let stream_ticks = output.stream(0).map_or(Rational(1, TICKS), |s| s.time_base());
+        let (w, h) = (padded.width, padded.height);
+        Ok(Self {
+            output,
+            codec,
+            name,
+            converter: Converter::new(padded, Pixel::YUV420P),
+            size,
+            padded,
+            bgr: frame::Video::new(Pixel::BGR24, w, h),
+            stream_ticks,
+            first: None,
+            last: None,
+            frame_ticks: ((f64::from(TICKS) / fps).round() as i64).max(1),
+        })
+    }
+
+    /// The encoder in use, by FFmpeg's name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether browsers play what it writes.
+    pub fn plays_everywhere(&self) -> bool {
+        self.name != "mpeg4"
+    }
+
+    /// Size of the pictures it takes.
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
+    /// Adds a picture that is shown at `pts_s`; the file starts with its first picture.
+    ///
+    /// # Errors
+    /// When it cannot be encoded or written.
+    pub fn write(&mut self, image: &Image, pts_s: f64) -> Result<(), ffmpeg::Error> {
+        let ticks = (pts_s * f64::from(TICKS)).round() as i64;
+        let ticks = ticks - *self.first.get_or_insert(ticks);
+        // Two pictures must not share a time.
+        let ticks = self.last.map_or(ticks, |last| ticks.max(last + 1));
+        self.last = Some(ticks);
+        self.fill(image);
+        let mut yuv = self.converter.convert(&self.bgr)?;
+        yuv.set_pts(Some(ticks));
+        self.codec.send_frame(&yuv)?;
+        self.pass_on()
+    }
+
+    /// Copies a picture into the encoder's frame, the last column and row repeated as padding.
+    fn fill(&mut self, image: &Image) {
+        let row = self.size.width as usize * 3;
+        let padded_row = self.padded.width as usize * 3;
+        let stride = self.bgr.stride(0);
+        let last = self.size.height as usize - 1;
+        let height = self.padded.height as usize;
+        for (y, line) in self.bgr.data_mut(0).chunks_mut(stride).take(height).enumerate() {
+            let source = image.row(y.min(last));
+            line[..row].copy_from_slice(source);
+            if padded_row > row {
+                line[row..padded_row].copy_from_slice(&source[row - 3..]);
+            }
+        }
+    }
+
+    /// Writes the packets that are ready.
+    fn pass_on(&mut self) -> Result<(), ffmpeg::Error> {
+        let mut packet = Packet::empty();
+        while self.codec.receive_packet(&mut packet).is_ok() {
+            packet.set_stream(0);
+            packet.set_duration(self.frame_ticks);
+            packet.rescale_ts(Rational(1, TICKS), self.stream_ticks);
+            packet.write_interleaved(&mut self.output)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what the encoder still holds, and the index.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub fn finish(mut self) -> Result<(), ffmpeg::Error> {
+        self.codec.send_eof()?;
+        self.pass_on()?;
+        self.output.write_trailer()
+    }
+}
+
+/// A frame rate as a fraction: NTSC rates are multiples of 1000/1001.
+fn rate(fps: f64) -> Rational {
+    let ntsc = (fps * 1.001).round();
+    if (fps - ntsc / 1.001).abs() < 1e-3 && (fps - fps.round()).abs() > 1e-3 {
+        return Rational(ntsc as i32 * 1000, 1001);
+    }
+    Rational((fps * 1000.0).round() as i32, 1000)
+}
+
+/// Opens the first encoder that works.
+fn open_codec(
+    size: Size,
+    fps: f64,
+    threads: usize,
+    global: bool,
+) -> Result<(&'static str, encoder::video::Encoder), ffmpeg::Error> {
+    let mut failure = ffmpeg::Error::EncoderNotFound;
+    for (name, options) in ENCODERS {
+        let Some(codec) = encoder::find_by_name(name) else { continue };
+        let context = ffmpeg::codec::Context::new_with_codec(codec);
+        let mut video = context.encoder().video()?;
+        video.set_width(size.width);
+        video.set_height(size.height);
+        video.set_format(Pixel::YUV420P);
+        video.set_time_base(Rational(1, TICKS));
+        video.set_frame_rate(Some(rate(fps)));
+        if global {
+            video.set_flags(CodecFlags::GLOBAL_HEADER);
+        }
+        let mut dictionary = Dictionary::new();
+        dictionary.set("threads", threads.max(1).to_string());
+        for (key, value) in options {
+            dictionary.set(*key, *value);
+        }
+        match video.open_as_with(codec, dictionary) {
+            Ok(encoder) => return Ok((name, encoder)),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usual_rates_are_exact() {
+        assert_eq!(rate(25.0), Rational(25000, 1000));
+        assert_eq!(rate(29.97), Rational(30000, 1001));
+        assert_eq!(rate(23.976), Rational(24000, 1001));
+        assert_eq!(rate(12.5), Rational(12500, 1000));
+    }
+}

@@ -1,0 +1,67 @@
+//! The annotated video as an output.
+
+use super::encode::Encoder;
+use super::{io_error, reason};
+use crate::frame::Size;
+use crate::sink::file::Target;
+use crate::sink::{Ending, Flow, Item, Sink, SinkError};
+
+/// A video file; it gets its name when it is whole.
+pub struct VideoFile {
+    encoder: Encoder,
+    target: Target,
+}
+
+impl VideoFile {
+    /// Opens the encoder, so that a missing one is known before the first frame.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or no encoder works.
+    pub fn open(target: Target, size: Size, fps: f64, threads: usize) -> Result<Self, SinkError> {
+        // FFmpeg's own "cannot open" would not say why an encoder is missing, and the reverse.
+        target.try_out()?;
+        let encoder = Encoder::open(target.writing_path(), size, fps, threads)
+            .map_err(|e| SinkError::Encoder { target: target.shown(), reason: reason(e) })?;
+        Ok(Self { encoder, target })
+    }
+
+    /// The encoder in use, and whether browsers play what it writes.
+    pub fn encoder(&self) -> (&'static str, bool) {
+        (self.encoder.name(), self.encoder.plays_everywhere())
+    }
+}
+
+impl Sink for VideoFile {
+    fn name(&self) -> String {
+        format!("video '{}'", self.target.shown())
+    }
+
+    fn wants_pixels(&self) -> bool {
+        true
+    }
+
+    fn write(&mut self, item: &Item) -> Result<Flow, SinkError> {
+        if let Item::Frame { record, image: Some(image) } = item {
+            let expected = self.encoder.size();
+            if image.size() != expected {
+                return Err(SinkError::Frame {
+                    target: self.target.shown(),
+                    reason: format!("a frame of {} in a video of {expected}", image.size()),
+                });
+            }
+            self.encoder
+                .write(image, record.pts_s.unwrap_or_default())
+                .map_err(|error| self.target.failed(&io_error(error)))?;
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn finish(self: Box<Self>, ending: Ending) -> Result<(), SinkError> {
+        let Self { encoder, target } = *self;
+        encoder.finish().map_err(|error| target.failed(&io_error(error)))?;
+        match ending {
+            Ending::Whole => target.commit(),
+            Ending::Broken => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! A decoded picture and what is known of it.
+//!
+//! Pixels are plain bytes, so that no decoder's or drawing library's type leaves its room.
+
+use std::sync::Arc;
+
+/// Largest width or height that is accepted anywhere, in pixels.
+pub const MAX_SIDE: u32 = 16_384;
+
+/// Largest picture that is accepted anywhere, in pixels (8K has 33 million).
+pub const MAX_PIXELS: u64 = 1 << 27;
+
+/// Width and height in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Size {
+    /// Pixels from left to right.
+    pub width: u32,
+    /// Pixels from top to bottom.
+    pub height: u32,
+}
+
+impl Size {
+    /// A size of `width` by `height` pixels.
+    pub const fn new(width: u32, height: u32) -> Self {
+        Self { width, height }
+    }
+
+    /// Whether a picture of this size has pixels and fits the limits of this module.
+    pub fn is_acceptable(self) -> bool {
+        let pixels = u64::from(self.width) * u64::from(self.height);
+        pixels > 0 && pixels <= MAX_PIXELS && self.width <= MAX_SIDE && self.height <= MAX_SIDE
+    }
+}
+
+impl std::fmt::Display for Size {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}x{}", self.width, self.height)
+    }
+}
+
+/// A picture: rows from top to bottom without padding, three bytes a pixel in the order blue,
+/// green, red.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Image {
+    size: Size,
+    data: Vec<u8>,
+}
+
+impl Image {
+    /// Wraps bytes as a picture; `None` where their number is not `width * height * 3`.
+    pub fn from_bgr(size: Size, data: Vec<u8>) -> Option<Self> {
+        let expected = size.width as usize * size.height as usize * 3;
+        (size.is_acceptable() && data.len() == expected).then_some(Self { size, data })
+    }
+
+    /// A picture of one colour, given as blue, green, red. `size` is clamped to at least 1x1.
+    pub fn filled(size: Size, bgr: [u8; 3]) -> Self {
+        let size = Size::new(size.width.max(1), size.height.max(1));
+        Self { size, data: bgr.repeat(size.width as usize * size.height as usize) }
+    }
+
+    /// Its width and height.
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
+    /// All its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// All its bytes, to draw on.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.data
+    }
+
+    /// The bytes of row `y`.
+    ///
+    /// # Panics
+    /// When `y` is not below the height.
+    pub fn row(&self, y: usize) -> &[u8] {
+        let stride = self.size.width as usize * 3;
+        &self.data[y * stride..(y + 1) * stride]
+    }
+
+    /// The picture turned clockwise by `quarters` times 90 degrees.
+    pub fn rotated(self, quarters: u8) -> Self {
+        let Size { width, height } = self.size;
+        let (w, h) = (width as usize, height as usize);
+        let turned = if quarters % 2 == 1 { Size::new(height, width) } else { self.size };
+        let source = |x: usize, y: usize| match quarters % 4 {
+            1 => (y, h - 1 - x),
+            2 => (w - 1 - x, h - 1 - y),
+            3 => (w - 1 - y, x),
+            _ => (x, y),
+        };
+        if quarters.is_multiple_of(4) {
+            return self;
+        }
+        let mut data = Vec::with_capacity(self.data.len());
+        for y in 0..turned.height as usize {
+            for x in 0..turned.width as usize {
+                let (from_x, from_y) = source(x, y);
+                let at = (from_y * w + from_x) * 3;
+                data.extend_from_slice(&self.data[at..at + 3]);
+            }
+        }
+        Self { size: turned, data }
+    }
+}
+
+impl std::fmt::Debug for Image {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Image({})", self.size)
+    }
+}
+
+/// Which frame of its source this is, and when it is shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FrameMeta {
+    /// 0-based index of the decoded frame in its source.
+    pub index: u64,
+    /// Presentation time in seconds from the start of the stream; `None` for pictures.
+    pub pts_s: Option<f64>,
+    /// The picture's file, where the source is a list of pictures.
+    pub file: Option<Arc<str>>,
+}
+
+/// A decoded frame. Cloning it shares the pixels.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// Identity and time.
+    pub meta: FrameMeta,
+    /// Pixels.
+    pub image: Arc<Image>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2x1: one blue, one red pixel.
+    fn pair() -> Image {
+        Image::from_bgr(Size::new(2, 1), vec![255, 0, 0, 0, 0, 255]).unwrap()
+    }
+
+    #[test]
+    fn bytes_must_fill_the_size() {
+        assert!(Image::from_bgr(Size::new(2, 2), vec![0; 11]).is_none());
+        assert!(Image::from_bgr(Size::new(0, 2), vec![]).is_none());
+        assert!(!Size::new(MAX_SIDE + 1, 1).is_acceptable());
+        assert!(!Size::new(MAX_SIDE, MAX_SIDE).is_acceptable());
+    }
+
+    #[test]
+    fn a_quarter_turn_puts_the_left_pixel_on_top() {
+        let turned = pair().rotated(1);
+        assert_eq!(turned.size(), Size::new(1, 2));
+        assert_eq!(turned.bytes(), [255, 0, 0, 0, 0, 255]);
+        assert_eq!(pair().rotated(3).bytes(), [0, 0, 255, 255, 0, 0]);
+        assert_eq!(pair().rotated(2).bytes(), [0, 0, 255, 255, 0, 0]);
+    }
+
+    #[test]
+    fn four_quarter_turns_change_nothing() {
+        let data = (0..2 * 3 * 3).collect();
+        let image = Image::from_bgr(Size::new(2, 3), data).unwrap();
+        assert_eq!(image.clone().rotated(1).rotated(1).rotated(1).rotated(1), image);
+        assert_eq!(image.clone().rotated(1).rotated(1), image.rotated(2));
+    }
+}

@@ -1,0 +1,128 @@
+//! Names of classes, and the choice among them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::ModelError;
+use crate::reason::{io_reason, nearest};
+
+/// The 80 classes of COCO in the order of YOLO and NanoDet models.
+const COCO_80: &str = include_str!("../../models/labels/coco-80.txt");
+
+/// Largest file of class names that is read, in bytes.
+const MAX_BYTES: u64 = 4 << 20;
+
+/// A name for each class of a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Labels(Vec<Arc<str>>);
+
+impl Labels {
+    /// The names that a model with this many classes has when nobody says otherwise: COCO's for
+    /// 80, else `class_0`, `class_1` and so on.
+    pub fn usual(classes: usize) -> Self {
+        if classes == 80 {
+            return Self(COCO_80.lines().map(Into::into).collect());
+        }
+        Self((0..classes).map(|id| format!("class_{id}").into()).collect())
+    }
+
+    /// Reads one name a line for a model of `classes` classes.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, is no text, or has another number of names.
+    pub fn read(path: &Path, classes: usize) -> Result<Self, ModelError> {
+        let failed = |reason: String| ModelError::Labels { path: path.display().to_string(), reason };
+        let size = std::fs::metadata(path).map_err(|e| failed(io_reason(&e)))?.len();
+        if size > MAX_BYTES {
+            return Err(failed("it is larger than 4 MiB".into()));
+        }
+        let text = std::fs::read_to_string(path).map_err(|e| failed(io_reason(&e)))?;
+        let names: Vec<Arc<str>> = text.trim_end().lines().map(|l| l.trim().into()).collect();
+        if names.len() != classes {
+            return Err(failed(format!(
+                "it has {} names, the model has {classes} classes",
+                names.len()
+            )));
+        }
+        match names.iter().position(|name| name.is_empty()) {
+            Some(line) => Err(failed(format!("line {} is empty", line + 1))),
+            None => Ok(Self(names)),
+        }
+    }
+
+    /// All names, in the order of the ids.
+    pub fn names(&self) -> &[Arc<str>] {
+        &self.0
+    }
+
+    /// The name of a class; a model that counts further than it said gets `class_N`.
+    pub fn name(&self, class_id: u32) -> Arc<str> {
+        match self.0.get(class_id as usize) {
+            Some(name) => name.clone(),
+            None => format!("class_{class_id}").into(),
+        }
+    }
+
+    /// The ids of classes given by name or id.
+    ///
+    /// # Errors
+    /// [`ModelError::UnknownClass`] with the nearest name.
+    pub fn ids(&self, wanted: &[String]) -> Result<Vec<u32>, ModelError> {
+        wanted.iter().map(|one| self.id(one)).collect()
+    }
+
+    fn id(&self, wanted: &str) -> Result<u32, ModelError> {
+        if let Some(id) = self.0.iter().position(|name| name.eq_ignore_ascii_case(wanted)) {
+            return Ok(id as u32);
+        }
+        match wanted.parse::<u32>() {
+            Ok(id) if (id as usize) < self.0.len() => Ok(id),
+            _ => Err(ModelError::UnknownClass { name: wanted.into(), hint: self.advice(wanted) }),
+        }
+    }
+
+    fn advice(&self, wanted: &str) -> String {
+        match nearest(wanted, self.0.iter().map(|name| &**name)) {
+            Some(name) => format!("did you mean '{name}'?"),
+            None => {
+                let some: Vec<_> = self.0.iter().take(8).map(|name| &**name).collect();
+                let last = self.0.len().saturating_sub(1);
+                format!("its {} classes are 0 to {last}: {} ...", self.0.len(), some.join(", "))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_by_name_or_id() {
+        let coco = Labels::usual(80);
+        let wanted = ["car", "0", "Traffic Light"].map(String::from);
+        assert_eq!(coco.ids(&wanted).unwrap(), [2, 0, 9]);
+        assert_eq!(&*coco.name(79), "toothbrush");
+        assert_eq!(&*coco.name(80), "class_80");
+    }
+
+    #[test]
+    fn an_unknown_class_gets_the_nearest_name() {
+        let unknown = |name: &str| {
+            Labels::usual(80).ids(&[name.into()]).unwrap_err().hint().unwrap_or_default()
+        };
+        assert_eq!(unknown("persn"), "did you mean 'person'?");
+        assert!(unknown("80").starts_with("its 80 classes are 0 to 79: person, "));
+    }
+
+    #[test]
+    fn a_labels_file_must_fit_the_model() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "cat\r\ndog \n\n").unwrap();
+        assert_eq!(&*Labels::read(file.path(), 2).unwrap().name(1), "dog");
+        let message = Labels::read(file.path(), 3).unwrap_err().to_string();
+        assert!(message.ends_with("it has 2 names, the model has 3 classes"), "{message}");
+        std::fs::write(file.path(), "cat\n\ndog\n").unwrap();
+        assert!(Labels::read(file.path(), 3).unwrap_err().to_string().ends_with("line 2 is empty"));
+    }
+}

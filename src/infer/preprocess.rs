@@ -1,0 +1,240 @@
+//! From a picture to a model's input: letterbox, resize, normalise and lay out, in one pass.
+
+use super::tensor::Tensor;
+use crate::frame::{Image, Size};
+use crate::geometry::Letterbox;
+
+/// Bits of a resize weight, as in OpenCV's 8-bit INTER_LINEAR (`imgproc/src/resize.cpp`).
+const WEIGHT_BITS: u32 = 11;
+const WEIGHT_ONE: i32 = 1 << WEIGHT_BITS;
+
+/// How a model wants its picture: `[1, 3, height, width]`, letterboxed at the top left.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preprocess {
+    /// Width and height of the input.
+    pub size: Size,
+    /// Whether the first plane is red; blue otherwise.
+    pub rgb: bool,
+    /// Subtracted from each plane's 0 to 255, in the order of the planes.
+    pub mean: [f32; 3],
+    /// Divides each plane afterwards.
+    pub std: [f32; 3],
+    /// Grey level of the padding, before normalisation.
+    pub pad: u8,
+}
+
+impl Preprocess {
+    /// Makes the input tensor, and the letterbox that maps boxes back.
+    pub fn apply(&self, image: &Image) -> (Tensor, Letterbox) {
+        let view = Letterbox::fit(image.size(), self.size);
+        let (width, height) = (self.size.width as usize, self.size.height as usize);
+        let levels = self.levels();
+        let plane = width * height;
+        let mut data = Vec::with_capacity(plane * 3);
+        for level in &levels {
+            data.resize(data.len() + plane, level[usize::from(self.pad)]);
+        }
+        let (columns, rows) = (view.content.width as usize, view.content.height as usize);
+        let mut resize = Resize::new(image, view.content);
+        let mut line = vec![0u8; columns * 3];
+        for y in 0..rows {
+            resize.row(y, &mut line);
+            for (channel, level) in levels.iter().enumerate() {
+                let from = if self.rgb { 2 - channel } else { channel };
+                let at = channel * plane + y * width;
+                for (out, pixel) in data[at..at + columns].iter_mut().zip(line.chunks_exact(3)) {
+                    *out = level[usize::from(pixel[from])];
+                }
+            }
+        }
+        (Tensor::picture(self.size, data), view)
+    }
+
+    /// The normalised value of each of the 256 levels, a table a plane.
+    fn levels(&self) -> [[f32; 256]; 3] {
+        std::array::from_fn(|channel| {
+            std::array::from_fn(|v| (v as f32 - self.mean[channel]) / self.std[channel])
+        })
+    }
+}
+
+/// Where one output pixel of an axis comes from: two neighbours and their weights.
+#[derive(Clone, Copy)]
+struct Tap {
+    first: usize,
+    second: usize,
+    weights: [i32; 2],
+}
+
+/// The taps of one axis: pixel centres are mapped, the outermost pixels repeat.
+fn taps(from: u32, to: u32) -> Vec<Tap> {
+    let scale = f64::from(from) / f64::from(to);
+    let last = from as usize - 1;
+    (0..to)
+        .map(|i| {
+            let centre = ((f64::from(i) + 0.5) * scale - 0.5) as f32;
+            let whole = centre.floor();
+            let (first, fraction) = match whole {
+                w if w < 0.0 => (0, 0.0),
+                w if w as usize >= last => (last, 0.0),
+                w => (w as usize, centre - w),
+            };
+            let second = (fraction * WEIGHT_ONE as f32).round_ties_even() as i32;
+            let complement = ((1.0 - fraction) * WEIGHT_ONE as f32).round_ties_even() as i32;
+            Tap { first, second: (first + 1).min(last), weights: [complement, second] }
+        })
+        .collect()
+}
+
+/// Bilinear resize with the integer arithmetic of OpenCV's INTER_LINEAR, row by row.
+struct Resize<'a> {
+    image: &'a Image,
+    across: Vec<Tap>,
+    down: Vec<Tap>,
+    /// The two source rows in use, resized across; neighbouring output rows share them.
+    held: [(usize, Vec<i32>); 2],
+}
+
+impl<'a> Resize<'a> {
+    fn new(image: &'a Image, to: Size) -> Self {
+        let from = image.size();
+        let row = || (usize::MAX, vec![0; to.width as usize * 3]);
+        Self {
+            image,
+            across: taps(from.width, to.width),
+            down: taps(from.height, to.height),
+            held: [row(), row()],
+        }
+    }
+
+    /// Writes output row `y` into `line`, three bytes a pixel.
+    fn row(&mut self, y: usize, line: &mut [u8]) {
+        let tap = self.down[y];
+        if self.held[0].0 != tap.first {
+            self.held.swap(0, 1);
+        }
+        self.hold(0, tap.first);
+        self.hold(1, tap.second);
+        let [upper, lower] = tap.weights;
+        for (out, (a, b)) in line.iter_mut().zip(self.held[0].1.iter().zip(&self.held[1].1)) {
+            // Weights of both axes leave 22 bits; OpenCV takes them off in these three steps.
+            let value = (((upper * (a >> 4)) >> 16) + ((lower * (b >> 4)) >> 16) + 2) >> 2;
+            *out = value.clamp(0, 255) as u8;
+        }
+    }
+
+    /// Has source row `y`, resized across, at `place`.
+    fn hold(&mut self, place: usize, y: usize) {
+        if self.held[place].0 == y {
+            return;
+        }
+        let source = self.image.row(y);
+        let (index, out) = &mut self.held[place];
+        *index = y;
+        for (pixel, tap) in out.chunks_exact_mut(3).zip(&self.across) {
+            let (a, b) = (&source[tap.first * 3..][..3], &source[tap.second * 3..][..3]);
+            for c in 0..3 {
+                pixel[c] = i32::from(a[c]) * tap.weights[0] + i32::from(b[c]) * tap.weights[1];
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn plain(size: Size) -> Preprocess {
+        Preprocess { size, rgb: false, mean: [0.0; 3], std: [1.0; 3], pad: 114 }
+    }
+
+    fn gradient(width: u32, height: u32) -> Image {
+        let data = (0..height)
+            .flat_map(|y| (0..width).flat_map(move |x| [(x * 3 + y) as u8, (y * 5) as u8, 77]))
+            .collect();
+        Image::from_bgr(Size::new(width, height), data).unwrap()
+    }
+
+    #[test]
+    fn a_picture_of_the_inputs_size_is_only_laid_out() {
+        let image = gradient(8, 4);
+        let (tensor, view) = plain(image.size()).apply(&image);
+        assert_eq!(view.content, image.size());
+        assert_eq!(tensor.shape(), [1, 3, 4, 8]);
+        for (i, value) in tensor.data().iter().enumerate() {
+            let (channel, pixel) = (i / 32, i % 32);
+            assert_eq!(*value, f32::from(image.bytes()[pixel * 3 + channel]));
+        }
+    }
+
+    #[test]
+    fn planes_order_normalisation_and_padding() {
+        let image = Image::filled(Size::new(4, 2), [10, 20, 30]);
+        let wanted = Preprocess {
+            size: Size::new(4, 4),
+            rgb: true,
+            mean: [30.0, 10.0, 0.0],
+            std: [2.0, 5.0, 10.0],
+            pad: 100,
+        };
+        let (tensor, _) = wanted.apply(&image);
+        let at = |channel: usize, row: usize| tensor.data()[channel * 16 + row * 4];
+        assert_eq!([at(0, 0), at(1, 0), at(2, 0)], [0.0, 2.0, 1.0], "red first");
+        assert_eq!([at(0, 3), at(1, 3), at(2, 3)], [35.0, 18.0, 10.0], "grey below");
+    }
+
+    /// Halving puts each centre midway between two pixels: the mean of four.
+    #[test]
+    fn halving_averages_four_pixels() {
+        let image = gradient(8, 8);
+        let (tensor, _) = plain(Size::new(4, 4)).apply(&image);
+        for y in 0..4 {
+            for x in 0..4 {
+                let of = |dx: usize, dy: usize| {
+                    f32::from(image.bytes()[((y * 2 + dy) * 8 + x * 2 + dx) * 3])
+                };
+                let mean = (of(0, 0) + of(1, 0) + of(0, 1) + of(1, 1)) / 4.0;
+                assert!((tensor.data()[y * 4 + x] - mean).abs() <= 0.5, "{x},{y}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_resized_value_is_the_exact_blend_to_one_level(
+            w in 1u32..40, h in 1u32..40, cw in 1u32..60, ch in 1u32..60, seed in 0u32..1000,
+        ) {
+            let data: Vec<u8> =
+                (0..w * h * 3).map(|i| ((i * 7919 + seed * 104_729) % 251) as u8).collect();
+            let image = Image::from_bgr(Size::new(w, h), data).unwrap();
+            let to = Size::new(cw, ch);
+            let mut resize = Resize::new(&image, to);
+            let mut line = vec![0u8; cw as usize * 3];
+            for y in 0..ch {
+                resize.row(y as usize, &mut line);
+                for x in 0..cw {
+                    let exact = blend(&image, to, x, y);
+                    let got = f64::from(line[x as usize * 3]);
+                    prop_assert!((got - exact).abs() <= 1.0, "{got} {exact} at {x},{y}");
+                }
+            }
+        }
+    }
+
+    /// The bilinear formula in floating point, first channel.
+    fn blend(image: &Image, to: Size, x: u32, y: u32) -> f64 {
+        let axis = |i: u32, from: u32, to: u32| {
+            let centre = (f64::from(i) + 0.5) * f64::from(from) / f64::from(to) - 0.5;
+            let centre = centre.clamp(0.0, f64::from(from - 1));
+            let low = centre.floor() as usize;
+            (low, (low + 1).min(from as usize - 1), centre - centre.floor())
+        };
+        let (x0, x1, fx) = axis(x, image.size().width, to.width);
+        let (y0, y1, fy) = axis(y, image.size().height, to.height);
+        let at = |x: usize, y: usize| f64::from(image.row(y)[x * 3]);
+        let upper = at(x0, y0) * (1.0 - fx) + at(x1, y0) * fx;
+        let lower = at(x0, y1) * (1.0 - fx) + at(x1, y1) * fx;
+        upper * (1.0 - fy) + lower * fy
+    }
+}

@@ -1,0 +1,22 @@
+//! Turns video into detections: NDJSON, CSV, annotated video and pictures.
+//!
+//! Four layers; a file uses only those below it and the traits of its own: words ([`frame`],
+//! [`geometry`], [`detection`], [`record`], [`policy`], [`cancel`], [`reason`]), parts
+//! ([`source`], [`infer`], [`annotate`], [`sink`] and the libraries' rooms), the engine
+//! ([`pipeline`]) and the assembly ([`app`], [`cli`], [`config`], [`exit`]).
+
+pub mod cancel;
+pub mod detection;
+pub mod frame;
+pub mod geometry;
+pub mod policy;
+pub mod reason;
+pub mod record;
+
+#[cfg(feature = "libav")]
+pub mod av;
+pub mod annotate;
+pub mod infer;
+pub mod pipeline;
+pub mod sink;
+pub mod source;

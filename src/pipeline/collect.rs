@@ -1,0 +1,109 @@
+//! Frames in order again: each becomes a record, is drawn on and goes to every output.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
+
+use super::dispatch::{Inferred, Slot};
+use super::queue::{Gone, Inlet};
+use super::stage::StageError;
+use super::stats::Stats;
+use crate::annotate::Annotator;
+use crate::frame::FrameMeta;
+use crate::frame::Size;
+use crate::infer::Found;
+use crate::policy::Need;
+use crate::record::FrameRecord;
+use crate::sink::{Ending, Item};
+
+/// Makes the record of a frame.
+pub type Recorder = Box<dyn FnMut(&FrameMeta, Size, &Found, Duration) -> FrameRecord + Send>;
+
+/// What goes to an output's thread.
+pub(super) enum Command {
+    Item(Item),
+    End(Ending),
+}
+
+/// An output as the collector sees it.
+pub(super) struct Out {
+    pub(super) inlet: Inlet<Command>,
+    pub(super) need: Need,
+    pub(super) wants_summary: bool,
+    /// Set by the output's thread before it leaves because of an error.
+    pub(super) failed: Arc<AtomicBool>,
+}
+
+/// The sequential stage.
+pub(super) struct Collector {
+    pub(super) recorder: Recorder,
+    /// Present where an output wants pixels.
+    pub(super) annotator: Option<Box<dyn Annotator>>,
+    pub(super) outs: Vec<Out>,
+    pub(super) stats: Arc<Stats>,
+}
+
+impl Collector {
+    /// Works until the frames end, something fails, or nobody listens any more.
+    pub(super) fn run(&mut self, slots: Receiver<Slot>) -> Result<(), StageError> {
+        for slot in slots {
+            // An empty slot is the place that was reserved when the frames ended.
+            let Ok(inferred) = slot.recv() else { continue };
+            if !self.frame(inferred)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the outputs that take no summary; the others are left for it.
+    pub(super) fn end(&mut self, ending: Ending) {
+        for out in self.outs.extract_if(.., |out| !out.wants_summary) {
+            // One that has left reports for itself.
+            out.inlet.send(Command::End(ending)).ok();
+        }
+    }
+
+    /// Passes one frame on; `false` when no output is left.
+    fn frame(&mut self, Inferred { read, found }: Inferred) -> Result<bool, StageError> {
+        let found = found?;
+        let meta = &read.frame.meta;
+        let record = (self.recorder)(meta, read.frame.image.size(), &found, read.decode);
+        self.stats.note("decode", read.decode);
+        self.stats.note("preprocess", found.preprocess);
+        self.stats.note("infer", found.infer);
+        self.stats.note("postprocess", found.postprocess);
+        self.stats.detections.fetch_add(record.predictions.len() as u64, Relaxed);
+        let image = match &mut self.annotator {
+            Some(annotator) => {
+                let start = Instant::now();
+                // The workers are done with it, so this moves the pixels.
+                let mut image = Arc::unwrap_or_clone(read.frame.image);
+                annotator.annotate(&mut image, &record)?;
+                self.stats.note("annotate", start.elapsed());
+                Some(Arc::new(image))
+            }
+            None => None,
+        };
+        self.stats.frames.fetch_add(1, Relaxed);
+        self.pass_on(&Item::Frame { record: Arc::new(record), image })
+    }
+
+    /// Sends an item to every output; `false` when no output is left.
+    pub(super) fn pass_on(&mut self, item: &Item) -> Result<bool, StageError> {
+        let mut hangup = false;
+        self.outs.retain(|out| match out.inlet.send(Command::Item(item.clone())) {
+            Ok(dropped) => {
+                self.stats.dropped_outputs.fetch_add(dropped, Relaxed);
+                true
+            }
+            Err(Gone) => {
+                hangup |= out.failed.load(SeqCst) && out.need == Need::Required;
+                false
+            }
+        });
+        if hangup { Err(StageError::Hangup) } else { Ok(!self.outs.is_empty()) }
+    }
+}

@@ -1,0 +1,397 @@
+//! The engine: threads, queues, order, shutdown. It names no concrete part.
+//!
+//! ```text
+//! reader -[2]-> dispatch -(place reserved in [window])-> collect: record, annotate -[n]-> a thread an output
+//!                  '- pool of our own: preprocess, infer, decode the head, NMS -> slot
+//! ```
+//!
+//! The rules that make a deadlock impossible:
+//! 1. A stage owns its ends of the queues; returning, by value, error or panic, closes both.
+//! 2. The end travels down by dropping senders, failure travels up by dropping receivers.
+//! 3. A hang-up is never the answer: the first real cause is.
+//! 4. A stop request stops only the source; what is in flight drains, and every output ends.
+//! 5. Whoever is still busy when the drain time-out has passed is left behind and named.
+
+mod collect;
+mod dispatch;
+mod queue;
+mod stage;
+mod stats;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+
+pub use collect::Recorder;
+use collect::{Collector, Command, Out};
+use dispatch::Read;
+use queue::{Inlet, Outlet, queue};
+use stage::Report;
+pub use stage::StageError;
+pub use stats::Stats;
+
+use crate::annotate::Annotator;
+use crate::cancel::Cancel;
+use crate::frame::Frame;
+use crate::infer::Detector;
+use crate::policy::{Need, WhenFull};
+use crate::record::{RunRecord, SummaryRecord};
+use crate::sink::{Ending, Flow, Item, Sink, SinkSpec};
+use crate::source::Source;
+
+/// How often the caller is told of progress and stop requests are looked for.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How long a reader that was asked to stop is waited for at the end.
+const READER_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Frames that may wait between the reader and the workers.
+const READ_AHEAD: usize = 2;
+
+/// Numbers that shape the engine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// Inference threads, at least 1.
+    pub workers: usize,
+    /// How long outputs may take to finish once a stop was asked for.
+    pub drain_timeout: Duration,
+}
+
+/// Everything that a run needs.
+pub struct Parts {
+    /// Where frames come from.
+    pub source: Box<dyn Source>,
+    /// Finds objects.
+    pub detector: Arc<dyn Detector>,
+    /// Makes records.
+    pub recorder: Recorder,
+    /// Draws; used only where an output wants pixels.
+    pub annotator: Option<Box<dyn Annotator>>,
+    /// Where records and frames go.
+    pub sinks: Vec<SinkSpec>,
+    /// The first record.
+    pub run: Arc<RunRecord>,
+}
+
+/// How a run ended, before its summary is written.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The first real cause, where something failed that the run could not do without.
+    pub error: Option<StageError>,
+    /// Outputs that failed though the run went on.
+    pub failed_outputs: Vec<String>,
+    /// Stages that were still busy when the drain time-out had passed.
+    pub unfinished: Vec<String>,
+    /// From the start to the end of the last output.
+    pub elapsed: Duration,
+}
+
+/// Runs until the source ends, `cancel` asks for a stop, something fails, or nobody listens.
+///
+/// `tick` is called several times a second; `summarise` makes the last record when all outputs
+/// but those that take it are finished.
+pub fn run(
+    parts: Parts,
+    settings: Settings,
+    cancel: &Cancel,
+    stats: &Arc<Stats>,
+    tick: &mut dyn FnMut(&Stats),
+    summarise: impl FnOnce(&Outcome) -> SummaryRecord,
+) -> Outcome {
+    let start = Instant::now();
+    let mut crew = Crew::new(parts.sinks.len(), settings.drain_timeout, cancel.clone());
+    let outcome = match crew.start(parts, settings, stats) {
+        Ok(collected) => {
+            let left = crew.wait(collected, stats, tick);
+            crew.outcome.elapsed = start.elapsed();
+            crew.summarise(left, summarise, tick, stats);
+            crew.leave()
+        }
+        Err(error) => Outcome { error: Some(error), ..Outcome::default() },
+    };
+    Outcome { elapsed: start.elapsed(), ..outcome }
+}
+
+/// What the collector leaves: the outputs that wait for the summary, and how to end them.
+type Collected = (Vec<Out>, Ending);
+
+/// The threads of a run and what they have reported.
+struct Crew {
+    stages: Vec<Member>,
+    reports: Receiver<Report>,
+    report: Sender<Report>,
+    drain_timeout: Duration,
+    /// Set once a stop was asked for.
+    deadline: Option<Instant>,
+    cancel: Cancel,
+    outcome: Outcome,
+}
+
+/// A thread by its name.
+struct Member {
+    name: String,
+    handle: Option<JoinHandle<()>>,
+    kind: Kind,
+    running: bool,
+}
+
+/// What a thread's end means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Reader,
+    Inner,
+    Sink { need: Need, wants_summary: bool },
+}
+
+impl Crew {
+    fn new(sinks: usize, drain_timeout: Duration, cancel: Cancel) -> Self {
+        // Room for every report: a thread that ends never waits for us.
+        let (report, reports) = bounded(sinks + 3);
+        let outcome = Outcome::default();
+        let stages = Vec::new();
+        Self { stages, reports, report, drain_timeout, deadline: None, cancel, outcome }
+    }
+
+    fn spawn(
+        &mut self,
+        name: &str,
+        kind: Kind,
+        work: impl FnOnce() -> Result<(), StageError> + Send + 'static,
+    ) -> Result<(), StageError> {
+        let handle = stage::spawn(self.stages.len(), name, self.report.clone(), work)?;
+        let handle = Some(handle);
+        self.stages.push(Member { name: name.into(), handle, kind, running: true });
+        Ok(())
+    }
+
+    /// Starts every thread and returns where the collector leaves its outputs.
+    fn start(
+        &mut self,
+        parts: Parts,
+        settings: Settings,
+        stats: &Arc<Stats>,
+    ) -> Result<Receiver<Collected>, StageError> {
+        let live = parts.source.info().live;
+        let wants_pixels = parts.sinks.iter().any(|spec| spec.sink.wants_pixels());
+        let outs = self.start_sinks(parts.sinks, stats)?;
+        let mut collector = Collector {
+            recorder: parts.recorder,
+            annotator: parts.annotator.filter(|_| wants_pixels),
+            outs,
+            stats: stats.clone(),
+        };
+        let (frames_in, frames_out) =
+            queue(READ_AHEAD, if live { WhenFull::DropOldest } else { WhenFull::Block });
+        let workers = settings.workers.max(1);
+        let (slots_in, slots_out) = dispatch::slots(if live { workers } else { workers + 2 });
+        let pool = dispatch::pool(workers)?;
+        let (cancel, stats_of_reader) = (self.cancel.clone(), stats.clone());
+        self.spawn("reader", Kind::Reader, move || {
+            read(parts.source, &frames_in, &cancel, &stats_of_reader)
+        })?;
+        let (detector, stats_of_dispatch) = (parts.detector, stats.clone());
+        self.spawn("dispatch", Kind::Inner, move || {
+            dispatch::dispatch(frames_out, slots_in, &pool, &detector, &stats_of_dispatch)
+        })?;
+        let (leave, collected) = bounded(1);
+        let (run, cancel) = (parts.run, self.cancel.clone());
+        self.spawn("collect", Kind::Inner, move || {
+            let result = collector.pass_on(&Item::Run(run)).and_then(|someone_listens| {
+                if someone_listens { collector.run(slots_out) } else { Ok(()) }
+            });
+            // Nobody needs more frames, whatever the reason.
+            cancel.without_signal();
+            let panicked = matches!(result, Err(StageError::Panicked { .. }));
+            let ending = if panicked { Ending::Broken } else { Ending::Whole };
+            collector.end(ending);
+            leave.send((collector.outs, ending)).ok();
+            result
+        })?;
+        Ok(collected)
+    }
+
+    fn start_sinks(
+        &mut self,
+        sinks: Vec<SinkSpec>,
+        stats: &Arc<Stats>,
+    ) -> Result<Vec<Out>, StageError> {
+        let mut outs = Vec::new();
+        for SinkSpec { sink, when_full, capacity, need } in sinks {
+            let name = sink.name();
+            let wants_summary = sink.wants_summary();
+            let (inlet, commands) = queue(capacity.max(1), when_full);
+            let failed = Arc::new(AtomicBool::new(false));
+            outs.push(Out { inlet, need, wants_summary, failed: failed.clone() });
+            let (stats, stage) = (stats.clone(), name.clone());
+            self.spawn(&name, Kind::Sink { need, wants_summary }, move || {
+                let result = write(sink, commands, &stats, &stage, &failed);
+                failed.store(result.is_err(), SeqCst);
+                result
+            })?;
+        }
+        Ok(outs)
+    }
+
+    /// Waits for everything but the reader and the outputs that take the summary.
+    fn wait(
+        &mut self,
+        collected: Receiver<Collected>,
+        stats: &Stats,
+        tick: &mut dyn FnMut(&Stats),
+    ) -> Collected {
+        self.wait_while(stats, tick, |kind| match kind {
+            Kind::Inner => true,
+            Kind::Sink { wants_summary, .. } => !wants_summary,
+            Kind::Reader => false,
+        });
+        // A reader that was asked to stop says at once what it found; a stuck one is left behind.
+        let patience = Instant::now() + READER_PATIENCE;
+        self.deadline = Some(self.deadline.map_or(patience, |deadline| deadline.min(patience)));
+        self.wait_while(stats, tick, |kind| kind == Kind::Reader);
+        self.deadline = None;
+        // A collector that panicked leaves nothing: its outputs were ended as broken.
+        collected.try_recv().unwrap_or_else(|_| (Vec::new(), Ending::Broken))
+    }
+
+    fn summarise(
+        &mut self,
+        (outs, ending): Collected,
+        summarise: impl FnOnce(&Outcome) -> SummaryRecord,
+        tick: &mut dyn FnMut(&Stats),
+        stats: &Stats,
+    ) {
+        let busy = |kind| !matches!(kind, Kind::Reader);
+        self.outcome.unfinished = self.names_of_running(busy, |m| {
+            !matches!(m.kind, Kind::Sink { wants_summary: true, .. })
+        });
+        let summary = Arc::new(summarise(&self.outcome));
+        // An output that is stuck must not hold the summary of the others, nor us: its queue may
+        // be full, so a helper thread waits there in our place.
+        let hand_over = move || {
+            for out in outs {
+                out.inlet.send(Command::Item(Item::Summary(summary.clone()))).ok();
+                out.inlet.send(Command::End(ending)).ok();
+            }
+            Ok(())
+        };
+        if let Err(error) = self.spawn("summary", Kind::Inner, hand_over) {
+            self.outcome.error.get_or_insert(error);
+        }
+        if self.cancel.signal().is_some() || self.outcome.error.is_some() {
+            self.deadline = Some(Instant::now() + self.drain_timeout);
+        }
+        self.wait_while(stats, tick, busy);
+        self.outcome.unfinished = self.names_of_running(busy, |_| true);
+    }
+
+    fn names_of_running(
+        &self,
+        busy: impl Fn(Kind) -> bool,
+        which: impl Fn(&Member) -> bool,
+    ) -> Vec<String> {
+        let running = |member: &&Member| member.running && busy(member.kind) && which(member);
+        self.stages.iter().filter(running).map(|member| member.name.clone()).collect()
+    }
+
+    /// Takes reports while a stage of a kind that `matters` runs and the deadline has not passed.
+    fn wait_while(
+        &mut self,
+        stats: &Stats,
+        tick: &mut dyn FnMut(&Stats),
+        matters: impl Fn(Kind) -> bool,
+    ) {
+        while self.stages.iter().any(|member| member.running && matters(member.kind)) {
+            match self.reports.recv_timeout(TICK) {
+                Ok(report) => self.take(report),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            tick(stats);
+            let asked = self.cancel.signal().is_some() || self.outcome.error.is_some();
+            if asked && self.deadline.is_none() {
+                self.deadline = Some(Instant::now() + self.drain_timeout);
+            }
+            if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return;
+            }
+        }
+    }
+
+    fn take(&mut self, Report { id, result }: Report) {
+        let member = &mut self.stages[id];
+        member.running = false;
+        if let Some(handle) = member.handle.take() {
+            // It has reported as its last act; a panic was caught before.
+            handle.join().ok();
+        }
+        let Err(error) = result else { return };
+        if !error.is_cause() {
+            return;
+        }
+        if matches!(member.kind, Kind::Sink { need: Need::Optional, .. }) {
+            log::warn!("{error}; the run goes on without it");
+            self.outcome.failed_outputs.push(member.name.clone());
+            return;
+        }
+        if member.kind != Kind::Reader {
+            self.cancel.without_signal();
+        }
+        self.outcome.error.get_or_insert(error);
+    }
+
+    fn leave(self) -> Outcome {
+        self.outcome
+    }
+}
+
+/// The reader's thread. What could be read goes on even where the source fails at its end.
+fn read(
+    mut source: Box<dyn Source>,
+    frames: &Inlet<Read>,
+    cancel: &Cancel,
+    stats: &Stats,
+) -> Result<(), StageError> {
+    while !cancel.is_cancelled() {
+        let start = Instant::now();
+        let Some(meta) = source.grab()? else {
+            return Ok(source.verdict()?);
+        };
+        let frame = Frame { meta, image: Arc::new(source.retrieve()?) };
+        let read = Read { frame, decode: start.elapsed() };
+        let dropped = frames.send(read).map_err(|_| StageError::Hangup)?;
+        stats.dropped_live.fetch_add(dropped, Relaxed);
+    }
+    Ok(())
+}
+
+/// An output's thread.
+fn write(
+    mut sink: Box<dyn Sink>,
+    commands: Outlet<Command>,
+    stats: &Stats,
+    stage: &str,
+    failed: &AtomicBool,
+) -> Result<(), StageError> {
+    for command in commands {
+        let start = Instant::now();
+        match command {
+            Command::Item(item) => {
+                let flow = sink.write(&item).inspect_err(|_| failed.store(true, SeqCst))?;
+                if flow == Flow::Done {
+                    return Ok(());
+                }
+                if matches!(item, Item::Frame { .. }) {
+                    stats.note(stage, start.elapsed());
+                }
+            }
+            Command::End(ending) => return Ok(sink.finish(ending)?),
+        }
+    }
+    // The collector left without a word: it panicked.
+    Ok(sink.finish(Ending::Broken)?)
+}

@@ -1,0 +1,358 @@
+//! The public records, schema `vision-pipe/1`: what NDJSON consumers read.
+//!
+//! Fields are only ever added. `schema.json` beside this file describes the same records and
+//! the tests hold every output against it. Times are seconds, positions pixels of the source.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::frame::Size;
+use crate::geometry::BBox;
+
+/// The name of this schema, in every `run` record.
+pub const SCHEMA: &str = "vision-pipe/1";
+
+/// The JSON Schema of the records, as committed.
+pub const JSON_SCHEMA: &str = include_str!("schema.json");
+
+/// One line of NDJSON.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Record<'a> {
+    /// First line: what is run on what.
+    Run(&'a RunRecord),
+    /// One processed frame.
+    Frame(&'a FrameRecord),
+    /// One box of one frame (`--emit detections`).
+    Detection(DetectionRecord<'a>),
+    /// Last line: how it ended. A consumer that never sees it knows that the run died.
+    Summary(&'a SummaryRecord),
+}
+
+/// What is run on what.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunRecord {
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    /// Version of the program.
+    pub version: &'static str,
+    /// Unique to this run.
+    pub run_id: String,
+    /// Name of the source, unique in the run.
+    pub source: Arc<str>,
+    /// The source in numbers.
+    pub input: InputInfo,
+    /// Same for the same file content, wherever it lies.
+    pub source_id: String,
+    /// Same for the same model and settings that change detections.
+    pub config_id: String,
+    /// The model.
+    pub model: ModelInfo,
+    /// The inference engine in use.
+    pub engine: String,
+    /// Inference threads.
+    pub workers: usize,
+    /// UTC, RFC 3339 with milliseconds.
+    pub started_at: String,
+}
+
+/// The source in numbers.
+#[derive(Clone, Debug, Serialize)]
+pub struct InputInfo {
+    /// What was opened, credentials masked.
+    pub uri: String,
+    /// Width of the pictures as shown (rotation applied), pixels.
+    pub width: u32,
+    /// Height of the pictures as shown, pixels.
+    pub height: u32,
+    /// Nominal frames a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fps: Option<f64>,
+    /// Frames by the container's count, where it has one. Not evidence: see `summary.frames_read`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frames: Option<u64>,
+    /// Whether the source has no end of its own.
+    pub live: bool,
+    /// Where `pts_s` comes from; absent for pictures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pts_source: Option<PtsSource>,
+}
+
+/// Where presentation times come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PtsSource {
+    /// From the container.
+    Container,
+    /// Frame index divided by the frame rate: the container has no times.
+    Index,
+}
+
+/// The model in a `run` record.
+#[derive(Clone, Debug, Serialize)]
+pub struct ModelInfo {
+    /// File name without its ending.
+    pub name: String,
+    /// SHA-256 of the file, hexadecimal.
+    pub sha256: String,
+    /// `detect`.
+    pub task: &'static str,
+    /// Width and height of its input, pixels.
+    pub imgsz: [u32; 2],
+}
+
+/// One processed frame. It holds no clock: the same input gives the same bytes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FrameRecord {
+    /// Name of the source.
+    pub source: Arc<str>,
+    /// 0-based index of the decoded frame in its source.
+    pub frame_id: u64,
+    /// Presentation time from the start of the stream, seconds; absent for pictures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pts_s: Option<f64>,
+    /// UTC, RFC 3339: `--recorded-at` plus `pts_s`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ts: Option<String>,
+    /// The picture's file, where the source is pictures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<Arc<str>>,
+    /// Size of the frame.
+    pub image: Size,
+    /// What was found, most confident first.
+    pub predictions: Vec<Prediction>,
+    /// Only with `--timing`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timing_ms: Option<TimingMs>,
+}
+
+/// A detection in the key names of Roboflow (`x`, `y`: the centre) and of the program this one
+/// replaces (`bbox`).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Prediction {
+    /// Centre, pixels from the left.
+    pub x: f64,
+    /// Centre, pixels from the top.
+    pub y: f64,
+    /// Width in pixels.
+    pub width: f64,
+    /// Height in pixels.
+    pub height: f64,
+    /// The corners.
+    pub bbox: Corners,
+    /// 0 to 1, four places.
+    pub confidence: f64,
+    /// Name of the class.
+    pub class: Arc<str>,
+    /// Index of the class in the model.
+    pub class_id: u32,
+    /// Only on confirmed tracks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tracker_id: Option<u64>,
+    /// The same in every run on the same input, model and settings.
+    pub detection_id: String,
+}
+
+/// The corners of a box in pixels, two places.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Corners {
+    /// Left edge.
+    pub x1: f64,
+    /// Upper edge.
+    pub y1: f64,
+    /// Right edge.
+    pub x2: f64,
+    /// Lower edge.
+    pub y2: f64,
+    /// Width in pixels.
+    pub width: f64,
+    /// Height in pixels.
+    pub height: f64,
+}
+
+impl Corners {
+    /// Rounds the corners of `bbox` to 0.01 px; width and height follow from the rounded corners.
+    pub fn rounded(bbox: &BBox) -> Self {
+        let at = |v: f32| round(f64::from(v), 100.0);
+        let (x1, y1, x2, y2) = (at(bbox.x1), at(bbox.y1), at(bbox.x2), at(bbox.y2));
+        Self { x1, y1, x2, y2, width: round(x2 - x1, 100.0), height: round(y2 - y1, 100.0) }
+    }
+
+    /// The same box for geometry.
+    pub fn bbox(&self) -> BBox {
+        BBox::new(self.x1 as f32, self.y1 as f32, self.x2 as f32, self.y2 as f32)
+    }
+}
+
+/// Rounds to a grid of `1 / per_unit`; never gives a negative zero.
+pub fn round(value: f64, per_unit: f64) -> f64 {
+    (value * per_unit).round() / per_unit + 0.0
+}
+
+/// Wall time of one frame in its stages, milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct TimingMs {
+    /// Decoding and colour conversion.
+    pub decode: f64,
+    /// Letterbox and normalisation.
+    pub preprocess: f64,
+    /// The model.
+    pub infer: f64,
+    /// Decoding the head and NMS.
+    pub postprocess: f64,
+}
+
+/// One box of one frame, flat: the columns of the CSV under the same names.
+#[derive(Clone, Debug, Serialize)]
+pub struct DetectionRecord<'a> {
+    /// Name of the source.
+    pub source: &'a str,
+    /// Index of the decoded frame in its source.
+    pub frame_id: u64,
+    /// Presentation time, seconds; absent for pictures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pts_s: Option<f64>,
+    /// UTC, with `--recorded-at`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ts: Option<&'a str>,
+    /// The picture's file, where the source is pictures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<&'a str>,
+    /// Index of the class in the model.
+    pub class_id: u32,
+    /// Name of the class.
+    pub class: &'a str,
+    /// 0 to 1.
+    pub confidence: f64,
+    /// Left edge, pixels.
+    pub x_min: f64,
+    /// Upper edge, pixels.
+    pub y_min: f64,
+    /// Right edge, pixels.
+    pub x_max: f64,
+    /// Lower edge, pixels.
+    pub y_max: f64,
+    /// Only on confirmed tracks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tracker_id: Option<u64>,
+    /// As in [`Prediction`].
+    pub detection_id: &'a str,
+}
+
+impl FrameRecord {
+    /// Its boxes, one flat record each.
+    pub fn detections(&self) -> impl Iterator<Item = DetectionRecord<'_>> {
+        self.predictions.iter().map(|found| DetectionRecord {
+            source: &self.source,
+            frame_id: self.frame_id,
+            pts_s: self.pts_s,
+            ts: self.ts.as_deref(),
+            file: self.file.as_deref(),
+            class_id: found.class_id,
+            class: &found.class,
+            confidence: found.confidence,
+            x_min: found.bbox.x1,
+            y_min: found.bbox.y1,
+            x_max: found.bbox.x2,
+            y_max: found.bbox.y2,
+            tracker_id: found.tracker_id,
+            detection_id: &found.detection_id,
+        })
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, Serialize)]
+pub struct SummaryRecord {
+    /// As in the `run` record.
+    pub run_id: String,
+    /// Name of the source.
+    pub source: Arc<str>,
+    /// Frame records made.
+    pub frames: u64,
+    /// Frames decoded.
+    pub frames_read: u64,
+    /// Frames decoded but not processed, by the option that left them out.
+    pub skipped: BTreeMap<&'static str, u64>,
+    /// Frames lost, by cause.
+    pub dropped: BTreeMap<&'static str, u64>,
+    /// Predictions made.
+    pub detections: u64,
+    /// Seconds from the start of the pipeline to the end of its last output.
+    pub elapsed_s: f64,
+    /// `frames / elapsed_s`.
+    pub fps: f64,
+    /// Wall time a frame spent in each stage.
+    pub stages: BTreeMap<String, StageMs>,
+    /// Outputs that failed or lost records though the run went on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failed_outputs: Vec<String>,
+    /// `false` where outputs were still busy when `--drain-timeout` had passed.
+    pub drained: bool,
+    /// Why it ended.
+    pub exit: Exit,
+    /// What went wrong, with [`Exit::Error`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The exit code that follows.
+    pub exit_code: u8,
+}
+
+/// Why a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exit {
+    /// The source has no more frames, or nobody listens any more.
+    EndOfInput,
+    /// A signal asked for it.
+    Interrupted,
+    /// A limit such as `--max-frames` was reached.
+    Limit,
+    /// Something failed.
+    Error,
+}
+
+/// Percentiles of a stage's wall time a frame, milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct StageMs {
+    /// Median.
+    pub p50_ms: f64,
+    /// 95th percentile.
+    pub p95_ms: f64,
+    /// 99th percentile.
+    pub p99_ms: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn corners_are_rounded_before_width_and_height() {
+        let corners = Corners::rounded(&BBox::new(-0.001, 1.234, 10.006, 2.0));
+        assert_eq!((corners.x1, corners.x2, corners.width), (0.0, 10.01, 10.01));
+        assert!(corners.x1.is_sign_positive(), "no negative zero");
+        assert_eq!(corners.height, 0.77);
+    }
+
+    #[test]
+    fn the_type_comes_first_and_absent_values_are_left_out() {
+        let frame = FrameRecord {
+            source: "a.jpg".into(),
+            frame_id: 0,
+            pts_s: None,
+            ts: None,
+            file: Some("a.jpg".into()),
+            image: Size::new(4, 3),
+            predictions: vec![],
+            timing_ms: None,
+        };
+        let line = serde_json::to_string(&Record::Frame(&frame)).unwrap();
+        assert_eq!(
+            line,
+            r#"{"type":"frame","source":"a.jpg","frame_id":0,"file":"a.jpg","image":{"width":4,"height":3},"predictions":[]}"#
+        );
+    }
+}

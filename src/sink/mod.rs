@@ -1,0 +1,161 @@
+//! Outputs: one trait, one file for each kind.
+
+pub mod csv;
+pub mod file;
+pub mod images;
+pub mod ndjson;
+
+use std::sync::Arc;
+
+use crate::frame::Image;
+use crate::policy::{Need, WhenFull};
+use crate::reason::io_reason;
+use crate::record::{FrameRecord, RunRecord, SummaryRecord};
+
+/// What an output is given, in order: one `Run`, the frames, one `Summary`.
+#[derive(Clone, Debug)]
+pub enum Item {
+    /// What is run.
+    Run(Arc<RunRecord>),
+    /// A processed frame.
+    Frame {
+        /// Its record.
+        record: Arc<FrameRecord>,
+        /// Its annotated pixels, where any output wants pixels.
+        image: Option<Arc<Image>>,
+    },
+    /// How it ended; only for outputs that take it.
+    Summary(Arc<SummaryRecord>),
+}
+
+/// Whether an output wants more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on.
+    Continue,
+    /// Nobody reads it any more: leave it out without an error.
+    Done,
+}
+
+/// How the run ended for an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// All that was read is written: finish the file and give it its name.
+    Whole,
+    /// The program failed on the way: close the file, but leave it as a part.
+    Broken,
+}
+
+/// An output. It runs on a thread of its own.
+pub trait Sink: Send {
+    /// What it is called in messages, such as `csv 'out.csv'`.
+    fn name(&self) -> String;
+
+    /// Whether frames must come with annotated pixels.
+    fn wants_pixels(&self) -> bool {
+        false
+    }
+
+    /// Whether it takes the summary, which is made when all other outputs are finished.
+    fn wants_summary(&self) -> bool {
+        false
+    }
+
+    /// Takes one item.
+    ///
+    /// # Errors
+    /// When it cannot be written; the output is not used again.
+    fn write(&mut self, item: &Item) -> Result<Flow, SinkError>;
+
+    /// Ends it.
+    ///
+    /// # Errors
+    /// When what was written cannot be completed.
+    fn finish(self: Box<Self>, ending: Ending) -> Result<(), SinkError>;
+}
+
+/// An output with its place in the pipeline.
+pub struct SinkSpec {
+    /// The output.
+    pub sink: Box<dyn Sink>,
+    /// What happens when it is slower than the rest.
+    pub when_full: WhenFull,
+    /// Items that may wait for it.
+    pub capacity: usize,
+    /// Whether the run can go on without it.
+    pub need: Need,
+}
+
+impl SinkSpec {
+    /// An output that loses nothing and that the run cannot do without.
+    pub fn required(sink: Box<dyn Sink>) -> Self {
+        Self { sink, when_full: WhenFull::Block, capacity: 4, need: Need::Required }
+    }
+}
+
+/// Why an output failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SinkError {
+    /// It cannot be opened.
+    #[error("cannot write '{target}': {reason}")]
+    Open {
+        /// The file.
+        target: String,
+        /// Why.
+        reason: String,
+    },
+    /// `--no-clobber` and the file is there.
+    #[error("'{target}' is there already")]
+    Exists {
+        /// The file.
+        target: String,
+    },
+    /// Writing failed.
+    #[error("cannot write '{target}': {reason}{}", part.as_ref().map(|p| format!("; what was written is in '{p}'")).unwrap_or_default())]
+    Write {
+        /// The file.
+        target: String,
+        /// Why.
+        reason: String,
+        /// Where what was written lies.
+        part: Option<String>,
+    },
+    /// A frame does not fit the output.
+    #[error("cannot write '{target}': {reason}")]
+    Frame {
+        /// The file.
+        target: String,
+        /// Why.
+        reason: String,
+    },
+    /// No encoder for it.
+    #[error("cannot encode '{target}': {reason}")]
+    Encoder {
+        /// The file.
+        target: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl SinkError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Exists { .. } => "remove it, or leave --no-clobber out".into(),
+            Self::Encoder { .. } => {
+                "install an FFmpeg with libx264 (Debian: apt-get install libavcodec-extra)".into()
+            }
+            Self::Write { reason, .. } if reason.contains("no space") => {
+                "make room on the disk and run again".into()
+            }
+            Self::Open { .. } | Self::Write { .. } | Self::Frame { .. } => return None,
+        })
+    }
+
+    /// A failure to open `target`.
+    pub fn open(target: &str, error: &std::io::Error) -> Self {
+        Self::Open { target: target.into(), reason: io_reason(error) }
+    }
+}

@@ -1,0 +1,210 @@
+//! What an input is: a video file, pictures, or the hidden synthetic source. Opens nothing but
+//! looks at the first bytes, because a playlist would make the decoder open other files.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::SourceError;
+use super::synthetic::Pattern;
+
+/// Endings of the pictures that can be read.
+pub const PICTURE_ENDINGS: [&str; 6] = ["jpg", "jpeg", "png", "bmp", "webp", "jfif"];
+
+/// Most pictures of a directory or glob.
+const MAX_PICTURES: usize = 10_000_000;
+
+/// Bytes that are looked at to tell a playlist.
+const SNIFFED: u64 = 512;
+
+/// An input by its kind.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    /// A video file.
+    Video(PathBuf),
+    /// Pictures in their order.
+    Pictures(Vec<PathBuf>),
+    /// Frames made up on the spot.
+    Synthetic(Pattern),
+}
+
+/// Tells what `input` is.
+///
+/// # Errors
+/// Where it is missing, cannot be read, holds no pictures, or is a playlist or script.
+pub fn classify(input: &str) -> Result<Kind, SourceError> {
+    if let Some(pattern) = input.strip_prefix("synthetic:") {
+        return Pattern::parse(pattern).map(Kind::Synthetic).ok_or_else(|| unreadable(
+            input,
+            "not of the form synthetic:WIDTHxHEIGHT@FPSxFRAMES",
+            None,
+        ));
+    }
+    if let Some((scheme, _)) = input.split_once("://") {
+        let reason = format!("{scheme} inputs are not supported by this version");
+        return Err(unreadable(input, &reason, Some("download it first, or give a file")));
+    }
+    let path = Path::new(input);
+    let about = match std::fs::metadata(path) {
+        Ok(about) => about,
+        Err(error) if input.contains(['*', '?', '[']) => return from_glob(input, &error),
+        Err(error) => return Err(SourceError::from_io(input, &error)),
+    };
+    if about.is_dir() {
+        return from_directory(input, path);
+    }
+    if !about.is_file() {
+        let hint = "this version reads files, pictures and directories of pictures";
+        return Err(unreadable(input, "not a regular file", Some(hint)));
+    }
+    if is_picture(path) {
+        return Ok(Kind::Pictures(vec![path.into()]));
+    }
+    refuse_script(input, path)?;
+    Ok(Kind::Video(path.into()))
+}
+
+fn unreadable(uri: &str, reason: &str, hint: Option<&str>) -> SourceError {
+    SourceError::Unreadable {
+        uri: uri.into(),
+        reason: reason.into(),
+        hint: hint.map(String::from),
+    }
+}
+
+/// Whether the ending is one of a picture.
+fn is_picture(path: &Path) -> bool {
+    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    PICTURE_ENDINGS.contains(&ending.as_str())
+}
+
+fn from_directory(input: &str, path: &Path) -> Result<Kind, SourceError> {
+    let failed = |error| SourceError::from_io(input, &error);
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(failed)? {
+        let file = entry.map_err(failed)?.path();
+        if is_picture(&file) && file.is_file() {
+            found.push(file);
+        }
+    }
+    in_order(input, found, "the directory holds no pictures")
+}
+
+fn from_glob(input: &str, missing: &std::io::Error) -> Result<Kind, SourceError> {
+    let Ok(paths) = glob::glob(input) else {
+        return Err(SourceError::from_io(input, missing));
+    };
+    let found = paths.filter_map(Result::ok).filter(|file| is_picture(file)).collect();
+    in_order(input, found, "no picture matches the pattern")
+}
+
+fn in_order(input: &str, mut found: Vec<PathBuf>, none: &str) -> Result<Kind, SourceError> {
+    if found.is_empty() {
+        let endings = PICTURE_ENDINGS.map(|ending| format!(".{ending}")).join(" ");
+        let hint = format!("pictures end in {endings}; a video is given by its own name");
+        return Err(unreadable(input, none, Some(&hint)));
+    }
+    if found.len() > MAX_PICTURES {
+        return Err(unreadable(input, "more than ten million pictures", None));
+    }
+    found.sort_by(|a, b| natural(a).cmp(&natural(b)));
+    Ok(Kind::Pictures(found))
+}
+
+/// A key that sorts `img2` before `img10`: texts, each with the number that follows it.
+fn natural(path: &Path) -> Vec<(String, Option<u128>)> {
+    let mut key: Vec<(String, Option<u128>)> = vec![(String::new(), None)];
+    for letter in path.to_string_lossy().chars() {
+        let last = key.len() - 1;
+        let (text, number) = &mut key[last];
+        match letter.to_digit(10) {
+            Some(digit) => {
+                let so_far = number.unwrap_or(0).saturating_mul(10);
+                *number = Some(so_far.saturating_add(u128::from(digit)));
+            }
+            None if number.is_some() => key.push((letter.into(), None)),
+            None => text.push(letter),
+        }
+    }
+    key
+}
+
+/// Refuses what only names other files: playlists, concat scripts, session descriptions.
+fn refuse_script(input: &str, path: &Path) -> Result<(), SourceError> {
+    let mut start = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(SNIFFED).read_to_end(&mut start))
+        .map_err(|error| SourceError::from_io(input, &error))?;
+    if start.is_empty() {
+        return Err(unreadable(input, "the file is empty", None));
+    }
+    let text = String::from_utf8_lossy(&start);
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    let what = match text {
+        t if t.starts_with("#EXTM3U") => "an HLS playlist",
+        t if t.starts_with("ffconcat") => "an FFmpeg concat script",
+        t if t.starts_with("<?xml") || t.starts_with("<MPD") => "an XML manifest",
+        t if t.starts_with("v=0") => "a session description",
+        t if t.starts_with("[playlist]") || t.starts_with("[Reference]") => "a playlist",
+        _ => return Ok(()),
+    };
+    let hint = "give the media files themselves: a file that names other files is not followed";
+    Err(unreadable(input, &format!("it is {what}, not a video"), Some(hint)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str, content: &[u8]) -> (tempfile::TempDir, String) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        let shown = path.to_str().unwrap().to_owned();
+        (dir, shown)
+    }
+
+    #[test]
+    fn playlists_and_scripts_are_refused_whatever_their_name() {
+        for content in ["#EXTM3U\n", "\u{feff}#EXTM3U", "ffconcat version 1.0\n", "<?xml ", "v=0\r\n"]
+        {
+            let (_dir, path) = file("video.mp4", content.as_bytes());
+            let error = classify(&path).unwrap_err();
+            assert!(error.to_string().ends_with("not a video"), "{error}");
+            assert!(error.hint().is_some());
+        }
+    }
+
+    #[test]
+    fn pictures_come_in_natural_order() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["img10.png", "img2.PNG", "img1.jpg", "notes.txt"] {
+            std::fs::write(dir.path().join(name), b"x").unwrap();
+        }
+        let names = |kind| match kind {
+            Kind::Pictures(files) => files
+                .iter()
+                .map(|f| f.file_name().unwrap().to_str().unwrap().to_owned())
+                .collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        };
+        let all = classify(dir.path().to_str().unwrap()).unwrap();
+        assert_eq!(names(all), ["img1.jpg", "img2.PNG", "img10.png"]);
+        let some = classify(dir.path().join("img1*").to_str().unwrap()).unwrap();
+        assert_eq!(names(some), ["img1.jpg", "img10.png"]);
+    }
+
+    #[test]
+    fn what_cannot_be_an_input_says_why() {
+        let (dir, path) = file("empty.mp4", b"");
+        assert!(classify(&path).unwrap_err().to_string().ends_with("the file is empty"));
+        let missing = classify("/no/such.mp4").unwrap_err();
+        assert!(matches!(missing, SourceError::Missing { .. }));
+        assert_eq!(
+            missing.to_string(),
+            "cannot open '/no/such.mp4': no such file or directory"
+        );
+        let none = classify(dir.path().to_str().unwrap()).unwrap_err();
+        assert!(none.to_string().ends_with("the directory holds no pictures"));
+        assert!(classify("rtsp://a/b").unwrap_err().to_string().contains("rtsp inputs"));
+    }
+}

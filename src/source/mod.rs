@@ -1,0 +1,172 @@
+//! Where frames come from: one trait, and the sources that need no video library.
+
+pub mod kind;
+pub mod pictures;
+pub mod select;
+pub mod synthetic;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use crate::frame::{FrameMeta, Image, Size};
+use crate::record::PtsSource;
+
+/// A source of frames. Grabbing and retrieving are apart so that a frame nobody wants costs no
+/// pixels.
+pub trait Source: Send {
+    /// What is known before the first frame.
+    fn info(&self) -> &SourceInfo;
+
+    /// Goes to the next frame; `None` at the end, and again whenever asked after the end.
+    ///
+    /// # Errors
+    /// When the source cannot be read on; what was grabbed before stays good.
+    fn grab(&mut self) -> Result<Option<FrameMeta>, SourceError>;
+
+    /// The pixels of the frame grabbed last.
+    ///
+    /// # Errors
+    /// When it has no acceptable pixels.
+    fn retrieve(&mut self) -> Result<Image, SourceError>;
+
+    /// What was wrong with the input, asked at its end.
+    ///
+    /// # Errors
+    /// [`SourceError::Damaged`] or [`SourceError::Cut`], though every frame that could be decoded
+    /// was given.
+    fn verdict(&self) -> Result<(), SourceError> {
+        Ok(())
+    }
+}
+
+/// What is known of a source before its first frame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceInfo {
+    /// What was opened, credentials masked.
+    pub uri: String,
+    /// Size of its frames, rotation applied.
+    pub size: Size,
+    /// Nominal frames a second.
+    pub fps: Option<f64>,
+    /// Frames by the container's count.
+    pub frames: Option<u64>,
+    /// Length by the container, in seconds.
+    pub duration_s: Option<f64>,
+    /// Whether it has no end of its own.
+    pub live: bool,
+    /// Where times come from; `None` for pictures.
+    pub pts_source: Option<PtsSource>,
+    /// When it was recorded, by the container: RFC 3339.
+    pub created: Option<String>,
+}
+
+/// What a source counted so far; shared, because the reader's thread may be left behind.
+#[derive(Debug, Default)]
+pub struct SourceCounts {
+    /// Frames decoded.
+    pub read: AtomicU64,
+    /// Left out by `--stride`.
+    pub stride: AtomicU64,
+    /// Left out by `--max-fps`.
+    pub max_fps: AtomicU64,
+    /// Left out because they lie before `--start`.
+    pub start: AtomicU64,
+    /// 1 when a limit such as `--max-frames` ended the source.
+    pub limited: AtomicU64,
+}
+
+/// Why a source gives no frames, or no more.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// There is no such file.
+    #[error("cannot open '{uri}': {reason}")]
+    Missing {
+        /// The input.
+        uri: Arc<str>,
+        /// Why.
+        reason: String,
+    },
+    /// The system refused to read it.
+    #[error("cannot read '{uri}': {reason}")]
+    Denied {
+        /// The input.
+        uri: Arc<str>,
+        /// Why.
+        reason: String,
+    },
+    /// It is not a video or picture, or none that can be decoded.
+    #[error("cannot open '{uri}': {reason}")]
+    Unreadable {
+        /// The input.
+        uri: Arc<str>,
+        /// Why.
+        reason: String,
+        /// What to do instead.
+        hint: Option<String>,
+    },
+    /// A frame has another size than the first.
+    #[error("'{uri}': frame {frame} is {found}, the frames before it are {expected}")]
+    SizeChanged {
+        /// The input.
+        uri: Arc<str>,
+        /// Index of the frame.
+        frame: u64,
+        /// Its size.
+        found: Size,
+        /// The size before.
+        expected: Size,
+    },
+    /// Parts could not be decoded.
+    #[error("'{uri}' is damaged: {faults} {what}, the first after frame {after}; {frames} frames were decoded")]
+    Damaged {
+        /// The input.
+        uri: Arc<str>,
+        /// How many parts.
+        faults: u64,
+        /// What they are.
+        what: &'static str,
+        /// Frames decoded before the first.
+        after: u64,
+        /// Frames decoded in all.
+        frames: u64,
+    },
+    /// It ends before its own stated end.
+    #[error("'{uri}' is cut: its last frame is at {last_s:.2} s of {duration_s:.2} s; {frames} frames were decoded")]
+    Cut {
+        /// The input.
+        uri: Arc<str>,
+        /// Time at which the last frame ends, in seconds.
+        last_s: f64,
+        /// Length of its picture by the container, in seconds.
+        duration_s: f64,
+        /// Frames decoded.
+        frames: u64,
+    },
+}
+
+impl SourceError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unreadable { hint, .. } => hint.clone(),
+            Self::SizeChanged { .. } => {
+                Some("convert it to one size: ffmpeg -i IN -vf scale=W:H OUT.mp4".into())
+            }
+            Self::Damaged { .. } | Self::Cut { .. } => {
+                Some("all frames that could be decoded are in the outputs".into())
+            }
+            Self::Missing { .. } | Self::Denied { .. } => None,
+        }
+    }
+
+    /// A failure of the file system on `uri`, by whether the file is there.
+    pub fn from_io(uri: &str, error: &std::io::Error) -> Self {
+        let reason = crate::reason::io_reason(error);
+        let uri = uri.into();
+        match error.kind() {
+            std::io::ErrorKind::NotFound => Self::Missing { uri, reason },
+            _ => Self::Denied { uri, reason },
+        }
+    }
+}
