@@ -16,7 +16,12 @@ pub mod record;
 #[cfg(feature = "libav")]
 pub mod av;
 pub mod annotate;
+#[cfg(feature = "opencv")]
+pub mod cv;
 pub mod infer;
 pub mod pipeline;
 pub mod sink;
+pub mod recorder;
 pub mod source;
+
+pub mod config;

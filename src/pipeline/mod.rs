@@ -126,7 +126,10 @@ struct Crew {
     reports: Receiver<Report>,
     report: Sender<Report>,
     drain_timeout: Duration,
-    /// Set once a stop was asked for.
+    /// Whether something failed that makes it pointless to wait long for the rest. A damaged
+    /// source does not: what was read from it is worth finishing.
+    failed: bool,
+    /// Set once a stop was asked for or something failed.
     deadline: Option<Instant>,
     cancel: Cancel,
     outcome: Outcome,
@@ -154,7 +157,8 @@ impl Crew {
         let (report, reports) = bounded(sinks + 3);
         let outcome = Outcome::default();
         let stages = Vec::new();
-        Self { stages, reports, report, drain_timeout, deadline: None, cancel, outcome }
+        let (failed, deadline) = (false, None);
+        Self { stages, reports, report, drain_timeout, failed, deadline, cancel, outcome }
     }
 
     fn spawn(
@@ -282,9 +286,6 @@ impl Crew {
         if let Err(error) = self.spawn("summary", Kind::Inner, hand_over) {
             self.outcome.error.get_or_insert(error);
         }
-        if self.cancel.signal().is_some() || self.outcome.error.is_some() {
-            self.deadline = Some(Instant::now() + self.drain_timeout);
-        }
         self.wait_while(stats, tick, busy);
         self.outcome.unfinished = self.names_of_running(busy, |_| true);
     }
@@ -312,9 +313,8 @@ impl Crew {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             tick(stats);
-            let asked = self.cancel.signal().is_some() || self.outcome.error.is_some();
-            if asked && self.deadline.is_none() {
-                self.deadline = Some(Instant::now() + self.drain_timeout);
+            if self.cancel.signal().is_some() || self.failed {
+                self.deadline.get_or_insert_with(|| Instant::now() + self.drain_timeout);
             }
             if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return;
@@ -339,6 +339,7 @@ impl Crew {
             return;
         }
         if member.kind != Kind::Reader {
+            self.failed = true;
             self.cancel.without_signal();
         }
         self.outcome.error.get_or_insert(error);

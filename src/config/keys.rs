@@ -1,0 +1,145 @@
+//! Every setting in one table: flags, environment variables, the configuration file, the help,
+//! the man page and `--print-config` all follow from it.
+
+/// A setting.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Key {
+    /// Long flag, key of the file, and, in capitals after `VISION_PIPE_`, the variable.
+    pub name: &'static str,
+    /// Short flag.
+    pub short: Option<char>,
+    /// Another long flag for the same.
+    pub alias: Option<&'static str>,
+    /// Name of the value; a switch has none.
+    pub value: Option<&'static str>,
+    /// What holds when nobody says anything; shown in the help and parsed like any other value.
+    pub default: Option<&'static str>,
+    /// Headline in the help.
+    pub heading: &'static str,
+    /// One or two sentences.
+    pub help: &'static str,
+    /// Whether it makes sense outside the command line.
+    pub in_file: bool,
+}
+
+const INPUT: &str = "Input";
+const MODEL: &str = "Model";
+const OUTPUT: &str = "Output";
+const CONTROL: &str = "Control";
+
+const fn key(name: &'static str, heading: &'static str, help: &'static str) -> Key {
+    Key { name, short: None, alias: None, value: None, default: None, heading, help, in_file: true }
+}
+
+impl Key {
+    const fn value(self, value: &'static str) -> Self {
+        Self { value: Some(value), ..self }
+    }
+
+    const fn default(self, default: &'static str) -> Self {
+        Self { default: Some(default), ..self }
+    }
+
+    const fn short(self, short: char) -> Self {
+        Self { short: Some(short), ..self }
+    }
+
+    const fn alias(self, alias: &'static str) -> Self {
+        Self { alias: Some(alias), ..self }
+    }
+
+    const fn only_flag(self) -> Self {
+        Self { in_file: false, ..self }
+    }
+
+    /// Its environment variable.
+    pub fn variable(&self) -> String {
+        format!("VISION_PIPE_{}", self.name.to_uppercase().replace('-', "_"))
+    }
+}
+
+/// All settings of a run, in the order of the help.
+pub const KEYS: &[Key] = &[
+    key("input", INPUT, "A video, a picture, a directory or a glob of pictures; also given without a flag")
+        .short('i')
+        .value("INPUT"),
+    key("name", INPUT, "Name of the source in the records [default: the input's base name]")
+        .value("NAME"),
+    key("start", INPUT, "First time to process: 90, 1m30s or 00:01:30.5").value("TIME"),
+    key("end", INPUT, "Time to stop at").value("TIME"),
+    key("duration", INPUT, "How long to process from the start").value("TIME"),
+    key("stride", INPUT, "Process every Nth frame").alias("vid-stride").value("N").default("1"),
+    key("max-fps", INPUT, "Process at most N frames for each second of the video").value("N"),
+    key("max-frames", INPUT, "Process at most N frames").value("N"),
+    key("recorded-at", INPUT, "UTC of the first frame, for `ts`: an RFC 3339 time, container or mtime")
+        .value("WHEN"),
+    key("model", MODEL, "An ONNX model, or the name of the built-in one")
+        .short('m')
+        .value("MODEL")
+        .default("nanodet-g-416"),
+    key("engine", MODEL, "What runs the model: auto or tract").value("ENGINE").default("auto"),
+    key("conf", MODEL, "Least confidence of a detection, 0 to 1").value("X").default("0.25"),
+    key("iou", MODEL, "Largest overlap (IoU) of two boxes of a class, 0 to 1 [default: the model's]")
+        .value("X"),
+    key("agnostic-nms", MODEL, "Boxes of different classes suppress each other too"),
+    key("classes", MODEL, "Keep only these classes, by name or id: person,car").value("LIST"),
+    key("max-det", MODEL, "Most detections a frame").value("N").default("300"),
+    key("imgsz", MODEL, "Size of the model's input where it is open: 640 or 640x384 (width x height)")
+        .value("SIZE"),
+    key("labels", MODEL, "Class names, one a line").value("FILE"),
+    key("output", OUTPUT, "Annotated video: .mp4, .mkv or .mov").short('o').value("FILE"),
+    key("ndjson", OUTPUT, "Records; - is standard output, the default where no other output is given")
+        .value("FILE"),
+    key("emit", OUTPUT, "What NDJSON has a line for: frames, or detections (flat, a box a line)")
+        .value("WHAT")
+        .default("frames"),
+    key("csv", OUTPUT, "Detections as CSV; - is standard output").value("FILE"),
+    key("save-frames", OUTPUT, "Annotated frames as JPEG files").value("DIR"),
+    key("no-clobber", OUTPUT, "Do not replace files that are there").short('n'),
+    key("summary-json", OUTPUT, "The summary record, also where stdout was closed").value("FILE"),
+    key("timing", OUTPUT, "Add the time of each stage to every frame record"),
+    key("workers", CONTROL, "Inference threads [default: the processors this process may use]")
+        .short('w')
+        .value("N"),
+    key("drain-timeout", CONTROL, "How long outputs may take to finish after a signal")
+        .value("TIME")
+        .default("8s"),
+    key("progress", CONTROL, "How to show progress on stderr: auto, bar, json or none")
+        .value("HOW")
+        .default("auto"),
+    key("log-format", CONTROL, "Form of messages on stderr: text or json")
+        .value("FORM")
+        .default("text"),
+    key("verbose", CONTROL, "Say more, the decoder too").short('v'),
+    key("quiet", CONTROL, "Say nothing but errors").short('q'),
+    key("config", CONTROL, "A TOML file with these settings, the names without --")
+        .short('c')
+        .value("FILE")
+        .only_flag(),
+    key("print-config", CONTROL, "Print every setting and where it came from, and stop").only_flag(),
+    key("dry-run", CONTROL, "Try input, model and outputs without running").only_flag(),
+];
+
+/// The setting of this name.
+pub fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_letters_are_unique_and_helps_are_short() {
+        let mut names: Vec<_> = KEYS.iter().map(|k| k.name).collect();
+        names.extend(KEYS.iter().filter_map(|k| k.alias));
+        let mut letters: Vec<_> = KEYS.iter().filter_map(|k| k.short).collect();
+        let counts = (names.len(), letters.len());
+        names.sort_unstable();
+        names.dedup();
+        letters.sort_unstable();
+        letters.dedup();
+        assert_eq!((names.len(), letters.len()), counts);
+        assert!(KEYS.iter().all(|k| k.help.len() <= 100 && !k.help.ends_with('.')));
+    }
+}

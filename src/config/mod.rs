@@ -1,0 +1,204 @@
+//! The resolved configuration: flags over environment over file over defaults, checked once, each
+//! value with its origin.
+
+pub mod keys;
+pub mod layer;
+mod resolve;
+pub mod units;
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+pub use layer::{Layer, Origin};
+
+use crate::frame::Size;
+use crate::infer::fake::Script;
+use crate::sink::ndjson::Emit;
+use crate::source::select::Selection;
+
+/// Everything a run was asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// What to read.
+    pub input: Option<String>,
+    /// Name of the source in the records.
+    pub name: Option<String>,
+    /// Which of its frames.
+    pub selection: Selection,
+    /// When the first frame was recorded.
+    pub recorded_at: Option<RecordedAt>,
+    /// The model and what is kept of its boxes.
+    pub model: ModelConfig,
+    /// Where results go.
+    pub outputs: Outputs,
+    /// Inference threads.
+    pub workers: usize,
+    /// How long outputs may take to finish after a signal.
+    pub drain_timeout: Duration,
+    /// How progress is shown.
+    pub progress: ProgressMode,
+    /// How messages look.
+    pub log_format: LogFormat,
+    /// Say more.
+    pub verbose: bool,
+    /// Say nothing but errors.
+    pub quiet: bool,
+    /// Every setting as it was resolved.
+    pub resolved: Vec<Resolved>,
+}
+
+/// The model and what is kept of its boxes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelConfig {
+    /// The file, or the name of the built-in model.
+    pub path: PathBuf,
+    /// What runs it.
+    pub engine: EngineChoice,
+    /// Size of its input, where the model leaves it open.
+    pub imgsz: Option<Size>,
+    /// Class names.
+    pub labels: Option<PathBuf>,
+    /// Least confidence.
+    pub min_confidence: f32,
+    /// Largest overlap; the model's own where `None`.
+    pub max_iou: Option<f32>,
+    /// Whether boxes of different classes suppress each other.
+    pub agnostic: bool,
+    /// Classes to keep, by name or id; all where `None`.
+    pub classes: Option<Vec<String>>,
+    /// Most boxes a frame.
+    pub max_detections: usize,
+}
+
+/// What runs the model.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EngineChoice {
+    /// The fastest that works.
+    Auto,
+    /// The built-in one.
+    Tract,
+    /// The scripted one of the tests.
+    Fake(Script),
+}
+
+/// Where results go.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outputs {
+    /// Annotated video.
+    pub video: Option<PathBuf>,
+    /// Records.
+    pub ndjson: Option<TextTarget>,
+    /// What a line of NDJSON is.
+    pub emit: Emit,
+    /// Detections as CSV.
+    pub csv: Option<TextTarget>,
+    /// Annotated frames.
+    pub save_frames: Option<PathBuf>,
+    /// The summary.
+    pub summary_json: Option<PathBuf>,
+    /// Whether files that are there stay.
+    pub no_clobber: bool,
+    /// Whether records carry times of the stages.
+    pub timing: bool,
+}
+
+impl Outputs {
+    /// Whether standard output carries records or rows.
+    pub fn use_stdout(&self) -> bool {
+        [&self.ndjson, &self.csv].contains(&&Some(TextTarget::Stdout))
+    }
+}
+
+/// Where text goes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TextTarget {
+    /// Standard output.
+    Stdout,
+    /// A file, a device or a pipe.
+    File(PathBuf),
+}
+
+/// When the first frame was recorded.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RecordedAt {
+    /// At this time.
+    At(SystemTime),
+    /// As the container says.
+    Container,
+    /// When the file was last written to.
+    Mtime,
+}
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProgressMode {
+    /// A bar where somebody sees it.
+    Auto,
+    /// A bar.
+    Bar,
+    /// A JSON object a second.
+    Json,
+    /// Not.
+    None,
+}
+
+/// How messages look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// A setting as it was resolved, for `--print-config`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resolved {
+    /// Its name.
+    pub name: &'static str,
+    /// Its value in TOML; `None` where it is not set.
+    pub value: Option<String>,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// A configuration that cannot be used.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct ConfigError {
+    message: String,
+    /// What the user can do about it.
+    pub hint: Option<String>,
+}
+
+impl ConfigError {
+    /// An error without a hint.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None }
+    }
+
+    /// The same with a hint.
+    #[must_use]
+    pub fn with_hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+}
+
+impl Config {
+    /// Resolves and checks merged layers.
+    ///
+    /// # Errors
+    /// At the first value that cannot be used, with its origin.
+    pub fn resolve(layer: &Layer) -> Result<Self, ConfigError> {
+        resolve::resolve(layer)
+    }
+
+    /// Every setting as TOML that can be used with `--config`, each with its origin.
+    pub fn to_toml(&self) -> String {
+        let line = |resolved: &Resolved| match &resolved.value {
+            Some(value) => format!("{} = {value}  # {}\n", resolved.name, resolved.origin),
+            None => format!("# {} is not set\n", resolved.name),
+        };
+        self.resolved.iter().map(line).collect()
+    }
+}

@@ -1,0 +1,358 @@
+//! From text to checked values.
+
+use std::path::Path;
+
+use super::keys;
+use super::layer::{Given, Layer, Origin};
+use super::units::{self, Expected};
+use super::{
+    Config, ConfigError, EngineChoice, LogFormat, ModelConfig, Outputs, ProgressMode, RecordedAt,
+    Resolved, TextTarget,
+};
+use crate::infer::fake::{self, Script};
+use crate::sink::ndjson::Emit;
+use crate::source::select::Selection;
+
+/// Most inference threads that are accepted.
+const MAX_WORKERS: usize = 1024;
+
+/// Takes settings from a layer and remembers what it took.
+struct Resolver<'a> {
+    layer: &'a Layer,
+    resolved: Vec<Resolved>,
+}
+
+impl Resolver<'_> {
+    /// The values of a setting as given or by default, with their origin.
+    fn given(&self, name: &'static str) -> Option<Given> {
+        self.layer.0.get(name).cloned().or_else(|| {
+            let default = keys::find(name)?.default?;
+            Some(Given { values: vec![default.into()], origin: Origin::Default })
+        })
+    }
+
+    /// A setting that may be absent.
+    fn optional<T>(
+        &mut self,
+        name: &'static str,
+        read: impl Fn(&str) -> Result<T, Expected>,
+    ) -> Result<Option<T>, ConfigError> {
+        let Some(Given { values, origin }) = self.given(name) else {
+            self.note(name, None, Origin::Default);
+            return Ok(None);
+        };
+        let [text] = values.as_slice() else {
+            return Err(refused(name, &origin, &format!("is given {} times", values.len()), ""));
+        };
+        let value = read(text).map_err(|expected| refused(name, &origin, &expected, text))?;
+        self.note(name, Some(toml_value(text)), origin);
+        Ok(Some(value))
+    }
+
+    /// A setting that the table gives a default.
+    fn value<T>(
+        &mut self,
+        name: &'static str,
+        read: impl Fn(&str) -> Result<T, Expected>,
+    ) -> Result<T, ConfigError> {
+        self.optional(name, read)?
+            .ok_or_else(|| ConfigError::new(format!("{name} has no default: this is a bug")))
+    }
+
+    fn switch(&mut self, name: &'static str) -> Result<bool, ConfigError> {
+        let Some(Given { values, origin }) = self.given(name) else {
+            self.note(name, Some("false".into()), Origin::Default);
+            return Ok(false);
+        };
+        let text = values.first().map_or("true", String::as_str);
+        let on = units::switch(text).map_err(|expected| refused(name, &origin, &expected, text))?;
+        self.note(name, Some(on.to_string()), origin);
+        Ok(on)
+    }
+
+    /// A list, its items apart or joined by commas.
+    fn list(&mut self, name: &'static str) -> Result<Option<Vec<String>>, ConfigError> {
+        let Some(Given { values, origin }) = self.given(name) else {
+            self.note(name, None, Origin::Default);
+            return Ok(None);
+        };
+        let items: Vec<String> =
+            values.iter().flat_map(|text| text.split(',')).map(|i| i.trim().to_owned()).collect();
+        if items.is_empty() || items.iter().any(String::is_empty) {
+            return Err(refused(name, &origin, "must name at least one, without gaps", ""));
+        }
+        let shown: Vec<_> = items.iter().map(|item| quoted(item)).collect();
+        self.note(name, Some(format!("[{}]", shown.join(", "))), origin);
+        Ok(Some(items))
+    }
+
+    fn note(&mut self, name: &'static str, value: Option<String>, origin: Origin) {
+        self.resolved.push(Resolved { name, value, origin });
+    }
+
+    /// The origin of a setting that was given, for messages about several settings.
+    fn name_of(&self, name: &str) -> String {
+        match self.layer.0.get(name).map(|given| &given.origin) {
+            Some(Origin::Flag(flag)) => flag.clone(),
+            Some(origin) => format!("{name} ({origin})"),
+            None => format!("--{name}"),
+        }
+    }
+}
+
+/// "NAME must be ..., got 'TEXT'", the name as the user wrote it.
+fn refused(name: &str, origin: &Origin, expected: &str, text: &str) -> ConfigError {
+    let got = if text.is_empty() { String::new() } else { format!(", got '{text}'") };
+    ConfigError::new(match origin {
+        Origin::Flag(flag) => format!("{flag} {expected}{got}"),
+        Origin::Variable(variable) => format!("{variable} {expected}{got}"),
+        origin => format!("{name} {expected}{got} ({origin})"),
+    })
+}
+
+/// A value as TOML: numbers and truth values bare, everything else quoted.
+fn toml_value(text: &str) -> String {
+    let number = text.parse::<f64>().is_ok_and(f64::is_finite)
+        && text.starts_with(|c: char| c.is_ascii_digit())
+        && text.ends_with(|c: char| c.is_ascii_digit())
+        && !(text.len() > 1 && text.starts_with('0') && !text.starts_with("0."));
+    if number || matches!(text, "true" | "false") { text.into() } else { quoted(text) }
+}
+
+/// A TOML basic string: JSON's escapes are TOML's too.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// See [`Config::resolve`].
+pub(super) fn resolve(layer: &Layer) -> Result<Config, ConfigError> {
+    let mut take = Resolver { layer, resolved: Vec::new() };
+    let input = input(&mut take)?;
+    let config = Config {
+        input,
+        name: take.optional("name", units::text)?,
+        selection: selection(&mut take)?,
+        recorded_at: take.optional("recorded-at", recorded_at)?,
+        model: model(&mut take)?,
+        outputs: outputs(&mut take)?,
+        workers: take
+            .optional("workers", units::whole(1, MAX_WORKERS))?
+            .unwrap_or_else(usual_workers),
+        drain_timeout: take.value("drain-timeout", units::duration)?,
+        progress: take.value(
+            "progress",
+            units::one_of(&[
+                ("auto", ProgressMode::Auto),
+                ("bar", ProgressMode::Bar),
+                ("json", ProgressMode::Json),
+                ("none", ProgressMode::None),
+            ]),
+        )?,
+        log_format: take.value(
+            "log-format",
+            units::one_of(&[("text", LogFormat::Text), ("json", LogFormat::Json)]),
+        )?,
+        verbose: take.switch("verbose")?,
+        quiet: take.switch("quiet")?,
+        resolved: Vec::new(),
+    };
+    let mut resolved = take.resolved;
+    if let Some(workers) = resolved.iter_mut().find(|resolved| resolved.name == "workers") {
+        workers.value.get_or_insert_with(|| config.workers.to_string());
+    }
+    if config.verbose && config.quiet {
+        return Err(ConfigError::new("--verbose and --quiet exclude each other"));
+    }
+    Ok(Config { resolved, ..config })
+}
+
+/// Processors this process may use, cgroup quota included.
+fn usual_workers() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS)
+}
+
+fn input(take: &mut Resolver<'_>) -> Result<Option<String>, ConfigError> {
+    let several = take.given("input").map_or(0, |given| given.values.len());
+    if several > 1 {
+        let error = ConfigError::new(format!("{several} inputs are given, this version takes one"));
+        return Err(error.with_hint("run it once for each, or give a directory of pictures"));
+    }
+    take.optional("input", |text| units::path(text).map(|_| text.to_owned()))
+}
+
+fn selection(take: &mut Resolver<'_>) -> Result<Selection, ConfigError> {
+    let seconds = |text: &str| units::duration(text).map(|d| d.as_secs_f64());
+    let start_s = take.optional("start", seconds)?;
+    let end_s = take.optional("end", seconds)?;
+    let duration_s = take.optional("duration", seconds)?;
+    if end_s.is_some() && duration_s.is_some() {
+        let (end, duration) = (take.name_of("end"), take.name_of("duration"));
+        return Err(ConfigError::new(format!("{end} and {duration} exclude each other")));
+    }
+    let end_s = end_s.or_else(|| duration_s.map(|length| start_s.unwrap_or(0.0) + length));
+    if end_s.is_some_and(|end| end <= start_s.unwrap_or(0.0)) {
+        return Err(ConfigError::new("the end of the range does not lie after its start"));
+    }
+    Ok(Selection {
+        start_s,
+        end_s,
+        stride: take.value("stride", units::whole(1, u64::from(u32::MAX)))?,
+        max_fps: take.optional("max-fps", units::positive)?,
+        max_frames: take.optional("max-frames", units::whole(1, u64::MAX))?,
+    })
+}
+
+fn recorded_at(text: &str) -> Result<RecordedAt, Expected> {
+    match text {
+        "container" => Ok(RecordedAt::Container),
+        "mtime" => Ok(RecordedAt::Mtime),
+        _ => humantime::parse_rfc3339_weak(text)
+            .map(RecordedAt::At)
+            .map_err(|_| "must be a UTC time such as 2026-11-22T06:00:00Z, container or mtime".into()),
+    }
+}
+
+fn model(take: &mut Resolver<'_>) -> Result<ModelConfig, ConfigError> {
+    Ok(ModelConfig {
+        path: take.value("model", units::path)?,
+        engine: take.value("engine", engine)?,
+        imgsz: take.optional("imgsz", units::size)?,
+        labels: take.optional("labels", units::path)?,
+        min_confidence: take.value("conf", units::fraction)?,
+        max_iou: take.optional("iou", units::fraction)?,
+        agnostic: take.switch("agnostic-nms")?,
+        classes: take.list("classes")?,
+        max_detections: take.value("max-det", units::whole(1, 100_000))?,
+    })
+}
+
+fn engine(text: &str) -> Result<EngineChoice, Expected> {
+    match text {
+        "auto" => Ok(EngineChoice::Auto),
+        "tract" => Ok(EngineChoice::Tract),
+        _ => text
+            .strip_prefix(fake::NAME)
+            .and_then(Script::parse)
+            .map(EngineChoice::Fake)
+            .ok_or_else(|| "must be one of auto, tract".into()),
+    }
+}
+
+fn outputs(take: &mut Resolver<'_>) -> Result<Outputs, ConfigError> {
+    let video = take.optional("output", units::path)?;
+    let ndjson = take.optional("ndjson", text_target)?;
+    let emit = take.value(
+        "emit",
+        units::one_of(&[("frames", Emit::Frames), ("detections", Emit::Detections)]),
+    )?;
+    let csv = take.optional("csv", text_target)?;
+    let save_frames = take.optional("save-frames", units::path)?;
+    if video.as_deref() == Some(Path::new("-")) {
+        let error = ConfigError::new("video on standard output is not supported by this version");
+        return Err(error.with_hint("write a file: -o annotated.mp4"));
+    }
+    if (&ndjson, &csv) == (&Some(TextTarget::Stdout), &Some(TextTarget::Stdout)) {
+        let error = ConfigError::new("standard output carries one thing: NDJSON or CSV, not both");
+        return Err(error.with_hint("give one of them a file"));
+    }
+    let others = video.is_some() || csv.is_some() || save_frames.is_some();
+    Ok(Outputs {
+        ndjson: ndjson.or_else(|| (!others).then_some(TextTarget::Stdout)),
+        video,
+        emit,
+        csv,
+        save_frames,
+        summary_json: take.optional("summary-json", units::path)?,
+        no_clobber: take.switch("no-clobber")?,
+        timing: take.switch("timing")?,
+    })
+}
+
+/// `-`, or a file. Descriptor 1 is no longer standard output once the program runs, so its other
+/// names mean `-` too.
+fn text_target(text: &str) -> Result<TextTarget, Expected> {
+    match text {
+        "-" | "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1" => Ok(TextTarget::Stdout),
+        _ => units::path(text).map(TextTarget::File),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::keys::KEYS;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn config(toml: &str) -> Result<Config, ConfigError> {
+        resolve(&Layer::from_toml(toml, Path::new("vp.toml"))?)
+    }
+
+    fn message(toml: &str) -> String {
+        config(toml).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn defaults_are_the_documented_ones() {
+        let config = config("").unwrap();
+        assert_eq!(config.model.min_confidence, 0.25);
+        assert_eq!(config.model.max_detections, 300);
+        assert_eq!(config.drain_timeout, Duration::from_secs(8));
+        assert_eq!(config.outputs.ndjson, Some(TextTarget::Stdout));
+        assert!(config.workers >= 1);
+    }
+
+    #[test]
+    fn every_setting_is_resolved_once() {
+        let config = config("").unwrap();
+        let mut names: Vec<_> = config.resolved.iter().map(|r| r.name).collect();
+        names.sort_unstable();
+        let mut expected: Vec<_> = KEYS.iter().filter(|k| k.in_file).map(|k| k.name).collect();
+        expected.sort_unstable();
+        assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn ndjson_goes_to_stdout_only_without_another_output() {
+        assert_eq!(config("csv = 'a.csv'").unwrap().outputs.ndjson, None);
+        let both = config("csv = 'a.csv'\nndjson = '/dev/stdout'").unwrap();
+        assert_eq!(both.outputs.ndjson, Some(TextTarget::Stdout));
+        assert!(message("csv = '-'\nndjson = '-'").starts_with("standard output carries one"));
+    }
+
+    #[test]
+    fn errors_name_the_line_and_what_is_expected() {
+        assert_eq!(
+            message("\nconf = 2"),
+            "conf must be a number from 0 to 1, got '2' (vp.toml line 2)"
+        );
+        assert_eq!(
+            message("workers = 0"),
+            "workers must be a whole number from 1 to 1024, got '0' (vp.toml line 1)"
+        );
+        assert!(message("start = 5\nend = 5").contains("does not lie after its start"));
+        assert!(message("end = 5\nduration = 5").contains("exclude each other"));
+        assert!(message("input = ['a', 'b']").contains("takes one"));
+        assert!(message("classes = []").contains("at least one"));
+        assert!(message("engine = 'tensorrt'").contains("one of auto, tract"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_printed_reads_back_the_same(
+            conf in 0u32..=100, stride in 1u64..100, start in prop::option::of(0u32..1000),
+            name in "[ -~]{1,12}", agnostic: bool,
+        ) {
+            let start = start.map(|s| format!("start = {s}\n")).unwrap_or_default();
+            let toml = format!(
+                "conf = {}\nstride = {stride}\n{start}name = {}\nagnostic-nms = {agnostic}\n\
+                 classes = ['a b', 'c']\n",
+                f64::from(conf) / 100.0, quoted(&name)
+            );
+            let first = config(&toml).unwrap();
+            let again = config(&first.to_toml()).unwrap();
+            prop_assert_eq!(Config { resolved: vec![], ..first }, Config { resolved: vec![], ..again });
+        }
+    }
+}

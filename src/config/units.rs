@@ -1,0 +1,161 @@
+//! Reads values as people write them. Errors say what is expected and follow the setting's name:
+//! "--conf must be ...".
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::frame::Size;
+
+/// Why a value cannot be read: "must be ...".
+pub type Expected = String;
+
+/// Longest duration that is accepted, in seconds: a hundred years.
+const MAX_SECONDS: f64 = 3.2e9;
+
+/// A whole number in a range.
+pub fn whole<T>(least: T, most: T) -> impl Fn(&str) -> Result<T, Expected>
+where
+    T: FromStr + PartialOrd + std::fmt::Display + Copy,
+{
+    move |text| match text.parse::<T>() {
+        Ok(number) if number >= least && number <= most => Ok(number),
+        _ => Err(format!("must be a whole number from {least} to {most}")),
+    }
+}
+
+/// A number from 0 to 1.
+pub fn fraction(text: &str) -> Result<f32, Expected> {
+    match text.parse::<f32>() {
+        Ok(number) if (0.0..=1.0).contains(&number) => Ok(number),
+        _ => Err("must be a number from 0 to 1".into()),
+    }
+}
+
+/// A positive number.
+pub fn positive(text: &str) -> Result<f64, Expected> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
+        _ => Err("must be a number above 0".into()),
+    }
+}
+
+/// Any text but none.
+pub fn text(text: &str) -> Result<String, Expected> {
+    if text.is_empty() { Err("must not be empty".into()) } else { Ok(text.into()) }
+}
+
+/// A path.
+pub fn path(given: &str) -> Result<PathBuf, Expected> {
+    if given.contains('\0') {
+        return Err("must not contain a zero byte".into());
+    }
+    text(given).map(PathBuf::from)
+}
+
+/// `true` or `false`, also as 1, 0, yes, no, on, off.
+pub fn switch(text: &str) -> Result<bool, Expected> {
+    match text.to_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err("must be true or false".into()),
+    }
+}
+
+/// A duration: `90`, `90.5`, `1m30s`, `500ms` or `00:01:30.5`.
+pub fn duration(text: &str) -> Result<Duration, Expected> {
+    seconds(text)
+        .filter(|seconds| (0.0..=MAX_SECONDS).contains(seconds))
+        .map(Duration::from_secs_f64)
+        .or_else(|| humantime::parse_duration(text).ok())
+        .ok_or_else(|| "must be a time such as 90, 1m30s or 00:01:30.5".into())
+}
+
+/// Plain seconds, `MM:SS` or `HH:MM:SS`, the last part with a fraction.
+fn seconds(text: &str) -> Option<f64> {
+    let parts: Vec<&str> = text.split(':').collect();
+    if parts.len() > 3 {
+        return None;
+    }
+    let mut sum = 0.0;
+    for (i, part) in parts.iter().enumerate() {
+        let is_last = i + 1 == parts.len();
+        let allowed = |c: char| c.is_ascii_digit() || (c == '.' && is_last);
+        let value = part.parse::<f64>().ok().filter(|_| part.chars().all(allowed))?;
+        if i > 0 && value >= 60.0 {
+            return None;
+        }
+        sum = sum * 60.0 + value;
+    }
+    Some(sum)
+}
+
+/// A size in pixels: `640` for a square, `640x384` for width and height.
+pub fn size(text: &str) -> Result<Size, Expected> {
+    let (width, height) = text.split_once('x').unwrap_or((text, text));
+    match (width.parse(), height.parse()) {
+        (Ok(width), Ok(height)) if Size::new(width, height).is_acceptable() => {
+            Ok(Size::new(width, height))
+        }
+        _ => Err("must be a size such as 640 or 640x384".into()),
+    }
+}
+
+/// One of a few words.
+pub fn one_of<T: Copy>(words: &[(&'static str, T)]) -> impl Fn(&str) -> Result<T, Expected> {
+    let words = words.to_vec();
+    move |text| match words.iter().find(|(word, _)| *word == text) {
+        Some((_, value)) => Ok(*value),
+        None => {
+            let names: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+            Err(format!("must be one of {}", names.join(", ")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn durations_in_all_forms() {
+        let ms = |text: &str| duration(text).map(|d| d.as_millis()).ok();
+        assert_eq!(ms("90"), Some(90_000));
+        assert_eq!(ms("0.25"), Some(250));
+        assert_eq!(ms("1m30s"), Some(90_000));
+        assert_eq!(ms("500ms"), Some(500));
+        assert_eq!(ms("00:01:30.5"), Some(90_500));
+        assert_eq!(ms("2:05"), Some(125_000));
+        for wrong in ["", "x", "-1", "1:60", "1:2:3:4", "inf", "NaN", "1e99", "1.5:00", ":"] {
+            assert_eq!(ms(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn numbers_keep_their_range() {
+        assert!(fraction("2").is_err() && fraction("NaN").is_err() && fraction("0.5").is_ok());
+        assert!(positive("0").is_err() && positive("inf").is_err());
+        assert_eq!(whole(1, 8)("9"), Err("must be a whole number from 1 to 8".into()));
+        assert_eq!(size("640x384"), Ok(Size::new(640, 384)));
+        assert_eq!(size("640"), Ok(Size::new(640, 640)));
+        assert!(size("0").is_err() && size("640x").is_err() && size("99999").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_a_reader_panic(text in ".{0,20}") {
+            duration(&text).ok();
+            size(&text).ok();
+            fraction(&text).ok();
+        }
+
+        #[test]
+        fn clock_times_add_up(h in 0u64..100, m in 0u64..60, s in 0u64..60) {
+            prop_assert_eq!(
+                duration(&format!("{h:02}:{m:02}:{s:02}")).map(|d| d.as_secs()),
+                Ok(h * 3600 + m * 60 + s)
+            );
+        }
+    }
+}
