@@ -24,4 +24,10 @@ pub mod sink;
 pub mod recorder;
 pub mod source;
 
+pub mod app;
+pub mod cli;
 pub mod config;
+pub mod exit;
+pub mod logging;
+pub mod progress;
+pub mod stdio;

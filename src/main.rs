@@ -1,1 +1,14 @@
-fn main() {}
+//! The program: standard output claimed, the command line run, the right ending.
+
+use std::process::ExitCode;
+
+use vision_pipe::exit::Status;
+use vision_pipe::{app, stdio};
+
+fn main() -> ExitCode {
+    let status = match stdio::claim_stdout() {
+        Ok(stdout) => app::main(std::env::args_os(), stdout),
+        Err(_) => Status::Code(1),
+    };
+    status.leave()
+}

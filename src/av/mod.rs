@@ -18,6 +18,7 @@ pub use video_sink::VideoFile;
 
 use ffmpeg_the_third as ffmpeg;
 
+use crate::frame::Image;
 use crate::reason::io_reason;
 
 /// Prepares the libraries; with `verbose` they may print what they find, to standard error.
@@ -42,4 +43,21 @@ fn reason(error: ffmpeg::Error) -> String {
         ffmpeg::Error::InvalidData => "it is no video that FFmpeg can read".into(),
         other => io_reason(&io_error(other)),
     }
+}
+
+/// Encodes `image` once into a file at `path`, which is removed again, and names the encoder.
+///
+/// # Errors
+/// In words, when that does not work.
+pub fn try_encoder(path: &std::path::Path, image: &Image, fps: f64) -> Result<&'static str, String> {
+    let attempt = || {
+        let mut encoder = Encoder::open(path, image.size(), fps, 1)?;
+        let name = encoder.name();
+        encoder.write(image, 0.0)?;
+        encoder.finish().map(|()| name)
+    };
+    let result = attempt().map_err(reason);
+    // It may not have come to a file at all.
+    std::fs::remove_file(path).ok();
+    result
 }

@@ -1,0 +1,82 @@
+//! Assembly: from the command line to an ended program. The only room that knows all parts.
+
+mod check;
+mod outputs;
+mod parts;
+mod run;
+mod signals;
+mod summary;
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use crate::cli::{self, Invocation, Request};
+use crate::config::{Config, ConfigError, Layer, LogFormat};
+use crate::exit::{Error, Status};
+use crate::logging;
+
+/// Runs the program. Errors have been reported when this returns.
+pub fn main(arguments: impl Iterator<Item = OsString>, stdout: File) -> Status {
+    match start(arguments, stdout) {
+        Ok(status) => status,
+        Err(error) => {
+            // Before the configuration is known nothing has started the logger.
+            logging::init(LogFormat::Text, false, false);
+            logging::report(&error, error.hint().as_deref());
+            Status::Code(error.code())
+        }
+    }
+}
+
+fn start(
+    arguments: impl Iterator<Item = OsString>,
+    mut stdout: File,
+) -> Result<Status, Error> {
+    match cli::parse(arguments)? {
+        Invocation::Text(text) => print(&mut stdout, text.as_bytes()),
+        Invocation::Generate(what) => {
+            let mut text = Vec::new();
+            cli::generate(what, &mut text).map_err(|e| Error::System(e.to_string()))?;
+            print(&mut stdout, &text)
+        }
+        Invocation::Check(request) => {
+            let config = configure(&request)?;
+            check::check(&config, &mut stdout)
+        }
+        Invocation::Run(request) => {
+            let config = configure(&request)?;
+            if request.print_config {
+                return print(&mut stdout, config.to_toml().as_bytes());
+            }
+            if request.dry_run {
+                return check::dry_run(&config);
+            }
+            run::run(&config, stdout)
+        }
+    }
+}
+
+/// Merges flags, variables and file, and starts the logger as they say.
+fn configure(request: &Request) -> Result<Config, ConfigError> {
+    let variables = Layer::from_variables(|name| std::env::var_os(name))?;
+    let from_flag = request.flags.0.get("config").and_then(|given| given.values.first().cloned());
+    let from_variable = || std::env::var("VISION_PIPE_CONFIG").ok().filter(|path| !path.is_empty());
+    let file = match from_flag.or_else(from_variable) {
+        Some(path) => Layer::from_file(Path::new(&path))?,
+        None => Layer::default(),
+    };
+    let config = Config::resolve(&request.flags.clone().over(variables).over(file))?;
+    logging::init(config.log_format, config.verbose, config.quiet);
+    Ok(config)
+}
+
+/// Writes text to standard output; a reader that left early has seen enough.
+fn print(stdout: &mut File, text: &[u8]) -> Result<Status, Error> {
+    match stdout.write_all(text) {
+        Ok(()) => Ok(Status::Code(0)),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Status::Code(0)),
+        Err(error) => Err(crate::sink::SinkError::open("standard output", &error).into()),
+    }
+}

@@ -1,0 +1,199 @@
+//! `run`: parts together, engine on, summary out.
+
+use std::fs::File;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use uuid::Uuid;
+
+use super::{outputs, parts, signals, summary};
+use crate::cancel::Cancel;
+use crate::config::{Config, RecordedAt};
+use crate::exit::{Error, Status};
+use crate::logging;
+use crate::pipeline::{self, Parts, Settings, Stats};
+use crate::progress::Progress;
+use crate::record::{InputInfo, RunRecord, SCHEMA};
+use crate::recorder::{Recorder, source_id};
+use crate::source::kind::{self, Kind};
+use crate::source::select::Select;
+use crate::source::{Source, SourceCounts, SourceInfo};
+use crate::stdio;
+
+/// Runs as configured.
+pub(super) fn run(config: &Config, stdout: File) -> Result<Status, Error> {
+    let cancel = Cancel::default();
+    signals::install(&cancel)?;
+    #[cfg(feature = "libav")]
+    crate::av::init(config.verbose);
+    let input = parts::input(config)?;
+    let kind = kind::classify(input)?;
+    outputs::refuse_clashes(config, &kind)?;
+    say_what_stdout_misses(config, &stdout);
+    let (source, model) = load(input, &kind, config)?;
+    let info = source.info().clone();
+    let recorder = recorder(input, &kind, config, &info, &model)?;
+    let run = Arc::new(run_record(&info, &recorder, &model, config));
+    let sinks = outputs::open(config, &info, &stdout)?;
+    let counts = Arc::new(SourceCounts::default());
+    let stats = Arc::new(Stats::default());
+    let on_terminal = config.outputs.use_stdout() && stdout.is_terminal();
+    let mode = config.progress;
+    let hidden = config.quiet && mode == crate::config::ProgressMode::Auto;
+    let mut progress = Progress::new(mode, expected_frames(config, &info), on_terminal || hidden);
+    let parts = Parts {
+        source: Box::new(Select::new(source, config.selection.clone(), counts.clone())),
+        detector: model.detector,
+        recorder: Box::new(move |meta, size, found, decode| {
+            recorder.record(meta, size, found, decode)
+        }),
+        annotator: parts::annotator()?,
+        sinks,
+        run: run.clone(),
+    };
+    let settings = Settings { workers: config.workers, drain_timeout: config.drain_timeout };
+    let limited = || counts.limited.load(std::sync::atomic::Ordering::Relaxed) > 0;
+    let outcome = pipeline::run(
+        parts,
+        settings,
+        &cancel,
+        &stats,
+        &mut |stats| progress.tick(stats),
+        |outcome| {
+            let verdict = summary::verdict(outcome, cancel.signal(), limited());
+            summary::summarise(&run, outcome, &stats, &counts, verdict)
+        },
+    );
+    progress.finish();
+    let verdict = summary::verdict(&outcome, cancel.signal(), limited());
+    let last = summary::summarise(&run, &outcome, &stats, &counts, verdict);
+    for name in &outcome.unfinished {
+        log::error!("{name} was still busy after --drain-timeout and was left behind");
+    }
+    let error = outcome.error.map(Error::from);
+    if let Some(error) = &error {
+        logging::report(error, error.hint().as_deref());
+    }
+    if let Some(path) = &config.outputs.summary_json {
+        summary::write(&last, path, config.outputs.no_clobber)?;
+    }
+    Ok(verdict.1)
+}
+
+/// A pipe behind us that will get nothing is most likely a mistake.
+fn say_what_stdout_misses(config: &Config, stdout: &File) {
+    if !config.outputs.use_stdout() && stdio::is_pipe(stdout) {
+        log::warn!("standard output gets nothing because another output is given; add --ndjson -");
+    }
+}
+
+/// Opens the source while the model loads: both take their time.
+fn load(
+    input: &str,
+    kind: &Kind,
+    config: &Config,
+) -> Result<(Box<dyn Source>, parts::Model), Error> {
+    std::thread::scope(|scope| {
+        let model = std::thread::Builder::new()
+            .name("vp-load".into())
+            .spawn_scoped(scope, || parts::model(&config.model))
+            .map_err(|error| Error::System(format!("cannot start a thread: {error}")))?;
+        let source = parts::source(input, kind, config);
+        let model = model.join().unwrap_or_else(|_| {
+            Err(Error::System("loading the model failed with a bug".into()))
+        });
+        Ok((source?, model?))
+    })
+}
+
+fn recorder(
+    input: &str,
+    kind: &Kind,
+    config: &Config,
+    info: &SourceInfo,
+    model: &parts::Model,
+) -> Result<Recorder, Error> {
+    let base = Path::new(input).file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = config.name.clone().or(base).unwrap_or_else(|| input.to_owned());
+    Ok(Recorder {
+        source: name.into(),
+        source_id: source_id(input, kind)?,
+        config_id: model.config_id.clone(),
+        labels: model.labels.clone(),
+        recorded_at: recorded_at(config, input, info)?,
+        timing: config.outputs.timing,
+    })
+}
+
+/// When the first frame was recorded, as the user says where to look.
+fn recorded_at(
+    config: &Config,
+    input: &str,
+    info: &SourceInfo,
+) -> Result<Option<SystemTime>, Error> {
+    let Some(wanted) = config.recorded_at else { return Ok(None) };
+    let missing = |what: &str| {
+        let error = crate::config::ConfigError::new(format!("--recorded-at: '{input}' has no {what}"));
+        error.with_hint("give the time itself: --recorded-at 2026-11-22T06:00:00Z")
+    };
+    match wanted {
+        RecordedAt::At(time) => Ok(Some(time)),
+        RecordedAt::Container => {
+            let created = info.created.as_deref();
+            let time = created.and_then(|text| humantime::parse_rfc3339_weak(text).ok());
+            Ok(Some(time.ok_or_else(|| missing("creation time in its container"))?))
+        }
+        RecordedAt::Mtime => {
+            let time = std::fs::metadata(input).and_then(|about| about.modified()).ok();
+            Ok(Some(time.ok_or_else(|| missing("time of its last change"))?))
+        }
+    }
+}
+
+fn run_record(
+    info: &SourceInfo,
+    recorder: &Recorder,
+    model: &parts::Model,
+    config: &Config,
+) -> RunRecord {
+    RunRecord {
+        schema: SCHEMA,
+        version: env!("CARGO_PKG_VERSION"),
+        run_id: Uuid::now_v7().to_string(),
+        source: recorder.source.clone(),
+        input: InputInfo {
+            uri: info.uri.clone(),
+            width: info.size.width,
+            height: info.size.height,
+            fps: info.fps,
+            frames: info.frames,
+            live: info.live,
+            pts_source: info.pts_source,
+        },
+        source_id: recorder.source_id.clone(),
+        config_id: recorder.config_id.clone(),
+        model: model.info.clone(),
+        engine: model.engine.into(),
+        workers: config.workers,
+        started_at: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+    }
+}
+
+/// Frames that will be processed, for the progress bar: an estimate.
+fn expected_frames(config: &Config, info: &SourceInfo) -> Option<u64> {
+    let selection = &config.selection;
+    let from_duration = || Some((info.duration_s? * info.fps?).round() as u64);
+    let all = info.frames.or_else(from_duration)?;
+    let in_range = match (info.fps, info.duration_s) {
+        (Some(fps), Some(duration_s)) => {
+            let end = selection.end_s.unwrap_or(duration_s).min(duration_s);
+            let length = (end - selection.start_s.unwrap_or(0.0)).max(0.0);
+            all.min((length * fps).ceil() as u64)
+        }
+        _ => all,
+    };
+    let thinned = in_range.div_ceil(selection.stride.max(1));
+    Some(selection.max_frames.map_or(thinned, |most| thinned.min(most)))
+}

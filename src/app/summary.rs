@@ -1,0 +1,74 @@
+//! The last record: what was done and how it ended.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::exit::{Error, OUTPUT_FAILED, Status, stage_code};
+use crate::pipeline::{Outcome, Stats};
+use crate::record::{Exit, Record, RunRecord, SummaryRecord, round};
+use crate::sink::file::Target;
+use crate::sink::{Ending, SinkError};
+use crate::source::SourceCounts;
+
+/// How a run ended, from what the engine saw and which signal came.
+pub(super) fn verdict(outcome: &Outcome, signal: Option<i32>, limited: bool) -> (Exit, Status) {
+    match (&outcome.error, signal) {
+        (Some(error), _) => (Exit::Error, Status::Code(stage_code(error))),
+        (None, Some(signal)) => (Exit::Interrupted, Status::Signal(signal)),
+        (None, None) => {
+            let exit = if limited { Exit::Limit } else { Exit::EndOfInput };
+            let lossless = outcome.failed_outputs.is_empty() && outcome.unfinished.is_empty();
+            (exit, Status::Code(if lossless { 0 } else { OUTPUT_FAILED }))
+        }
+    }
+}
+
+/// The summary of a run.
+pub(super) fn summarise(
+    run: &RunRecord,
+    outcome: &Outcome,
+    stats: &Stats,
+    counts: &SourceCounts,
+    (exit, status): (Exit, Status),
+) -> SummaryRecord {
+    let count = |counter: &AtomicU64| counter.load(Relaxed);
+    let elapsed_s = outcome.elapsed.as_secs_f64();
+    let frames = count(&stats.frames);
+    SummaryRecord {
+        run_id: run.run_id.clone(),
+        source: run.source.clone(),
+        frames,
+        frames_read: count(&counts.read),
+        skipped: BTreeMap::from([
+            ("stride", count(&counts.stride)),
+            ("max_fps", count(&counts.max_fps)),
+            ("start", count(&counts.start)),
+        ]),
+        dropped: BTreeMap::from([
+            ("live", count(&stats.dropped_live)),
+            ("outputs", count(&stats.dropped_outputs)),
+        ]),
+        detections: count(&stats.detections),
+        elapsed_s: round(elapsed_s, 1e3),
+        fps: round(frames as f64 / elapsed_s.max(1e-9), 100.0),
+        stages: stats.stages(),
+        failed_outputs: outcome.failed_outputs.clone(),
+        drained: outcome.unfinished.is_empty(),
+        exit,
+        error: outcome.error.as_ref().map(ToString::to_string),
+        exit_code: status.code(),
+    }
+}
+
+/// Writes the summary to a file of its own.
+pub(super) fn write(summary: &SummaryRecord, path: &Path, no_clobber: bool) -> Result<(), Error> {
+    use std::io::Write;
+    let target = Target::prepare(path, no_clobber)?;
+    let mut file = crate::sink::file::TextFile::create(target)?;
+    let line = serde_json::to_string(&Record::Summary(summary))
+        .map_err(|error| Error::System(error.to_string()))?;
+    let written = writeln!(file.writer(), "{line}");
+    written.map_err(|error| -> SinkError { file.failed(&error) })?;
+    Ok(file.finish(Ending::Whole)?)
+}

@@ -1,0 +1,105 @@
+//! Text for packagers: manual page, completions, schema.
+
+use std::io;
+
+use clap_complete::Shell;
+
+use super::{What, command};
+use crate::record::JSON_SCHEMA;
+
+/// What the generated manual page lacks.
+const MAN_TAIL: &str = r#".SH "EXIT STATUS"
+.TP
+0
+Done; nothing detected is done too, and so is a reader that closed standard output early.
+.TP
+1
+Failed, for none of the reasons below.
+.TP
+2
+Wrong usage or configuration.
+.TP
+3
+Done, but an optional output failed or lost records.
+.TP
+65
+The input is damaged, cut or unreadable. What could be decoded is in the outputs.
+.TP
+66
+The input is missing.
+.TP
+74
+Reading or writing failed: disk full, permission.
+.TP
+78
+The model cannot be used.
+.TP
+101
+A bug. The outputs were closed first and keep their .part names.
+.TP
+130, 143
+Ended by SIGINT or SIGTERM after finishing the outputs. A second signal ends at once.
+.SH FILES
+A file is written as NAME.part.EXT in its own folder and gets its name when it is whole, also
+after a signal and after damaged input. Devices and pipes are written in place.
+.SH ENVIRONMENT
+Every setting is also a variable: \fB\-\-max\-fps\fR is \fBVISION_PIPE_MAX_FPS\fR. An empty
+variable counts as not set.
+"#;
+
+/// Writes what was asked for to `out`.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn generate(what: What, out: &mut dyn io::Write) -> io::Result<()> {
+    match what {
+        What::Man => man(out),
+        What::Bash => shell(Shell::Bash, out),
+        What::Zsh => shell(Shell::Zsh, out),
+        What::Fish => shell(Shell::Fish, out),
+        What::Schema => out.write_all(JSON_SCHEMA.as_bytes()),
+    }
+}
+
+fn shell(shell: Shell, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut command(), "vision-pipe", &mut text);
+    out.write_all(&text)
+}
+
+/// One page: the program, then each command with its options.
+fn man(out: &mut dyn io::Write) -> io::Result<()> {
+    let mut command = command();
+    command.build();
+    let mut page = Vec::new();
+    let main = clap_mangen::Man::new(command.clone());
+    main.render_title(&mut page)?;
+    main.render_name_section(&mut page)?;
+    for sub in command.get_subcommands() {
+        let title = sub.get_name().to_uppercase();
+        let man = clap_mangen::Man::new(sub.clone());
+        page.extend_from_slice(format!(".SH \"{title}\"\n").as_bytes());
+        if let Some(about) = sub.get_about() {
+            page.extend_from_slice(format!("{about}.\n").as_bytes());
+        }
+        let mut body = Vec::new();
+        man.render_synopsis_section(&mut body)?;
+        // `check` takes what `run` takes: once is enough.
+        if sub.get_name() != "check" {
+            man.render_options_section(&mut body)?;
+            man.render_extra_section(&mut body)?;
+        }
+        page.extend_from_slice(as_subsections(&String::from_utf8_lossy(&body)).as_bytes());
+    }
+    out.write_all(&page)?;
+    out.write_all(MAN_TAIL.as_bytes())
+}
+
+/// Sections of a command's own page as parts of the one page.
+fn as_subsections(roff: &str) -> String {
+    let line = |line: &str| match line.strip_prefix(".SH ") {
+        Some(title) => format!(".SS {title}\n"),
+        None => format!("{line}\n"),
+    };
+    roff.lines().map(line).collect()
+}

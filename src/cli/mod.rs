@@ -1,0 +1,246 @@
+//! The command line: what was typed, without a judgement. The only room that names `clap`.
+
+mod generate;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+pub use generate::generate;
+
+use crate::config::keys::{KEYS, Key};
+use crate::config::layer::Given;
+use crate::config::{ConfigError, Layer, Origin};
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub enum Invocation {
+    /// `run`.
+    Run(Request),
+    /// `check`: what `run` would need, tried without running.
+    Check(Request),
+    /// `generate`: text for packagers.
+    Generate(What),
+    /// Help or version, to be printed as it is.
+    Text(String),
+}
+
+/// The settings of `run` or `check` as typed.
+#[derive(Debug)]
+pub struct Request {
+    /// The flags.
+    pub flags: Layer,
+    /// Whether only to print the configuration.
+    pub print_config: bool,
+    /// Whether to stop before the first frame.
+    pub dry_run: bool,
+}
+
+/// What `generate` can make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// The man page.
+    Man,
+    /// Completions for bash.
+    Bash,
+    /// Completions for zsh.
+    Zsh,
+    /// Completions for fish.
+    Fish,
+    /// The JSON Schema of the records.
+    Schema,
+}
+
+const WHAT: [(&str, What); 5] = [
+    ("man", What::Man),
+    ("bash", What::Bash),
+    ("zsh", What::Zsh),
+    ("fish", What::Fish),
+    ("schema", What::Schema),
+];
+
+const AFTER_HELP: &str = "\
+Examples:
+  vision-pipe run video.mp4 | jq 'select(.type==\"frame\") | .predictions | length'
+  vision-pipe run video.mp4 -o annotated.mp4 --csv detections.csv --classes person
+  vision-pipe run pictures/ --ndjson found.ndjson --save-frames annotated/
+
+Every setting is also a key of the file given with --config and an environment
+variable: --max-fps is max-fps and VISION_PIPE_MAX_FPS. Flags win over variables,
+variables over the file.
+
+Exit codes: 0 done, 2 usage, 3 done but an optional output failed, 65 input
+damaged or unreadable, 66 input missing, 74 writing failed, 78 model unusable,
+101 a bug, 130 and 143 ended by a signal. See the manual page for all.";
+
+/// The whole command line.
+fn command() -> Command {
+    let settings = |command: Command| command.args(KEYS.iter().map(argument));
+    let positional = Arg::new("INPUT")
+        .help("A video, a picture, a directory or a glob of pictures")
+        .action(ArgAction::Append)
+        .num_args(0..);
+    let words = WHAT.map(|(word, _)| word);
+    Command::new("vision-pipe")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Turns video into detections: NDJSON, CSV and annotated video")
+        .max_term_width(100)
+        .subcommand_required(true)
+        .disable_help_subcommand(true)
+        .subcommand(
+            settings(Command::new("run"))
+                .about("Find objects in a video or in pictures")
+                .arg(positional.clone())
+                .after_help(AFTER_HELP),
+        )
+        .subcommand(
+            settings(Command::new("check"))
+                .about("Try configuration, input, model and outputs without running")
+                .arg(positional),
+        )
+        .subcommand(
+            Command::new("generate")
+                .about("Print the manual page, completions or the JSON Schema of the records")
+                .arg(Arg::new("WHAT").required(true).value_parser(words)),
+        )
+}
+
+/// A setting as a flag.
+fn argument(key: &Key) -> Arg {
+    let help = match key.default {
+        Some(default) => format!("{} [default: {default}]", key.help),
+        None => key.help.to_owned(),
+    };
+    let arg = Arg::new(key.name).long(key.name).help(help).help_heading(key.heading);
+    let arg = match key.short {
+        Some(letter) => arg.short(letter),
+        None => arg,
+    };
+    let arg = match key.alias {
+        Some(alias) => arg.visible_alias(alias),
+        None => arg,
+    };
+    match key.value {
+        Some(value) => {
+            let repeats = matches!(key.name, "input" | "classes");
+            let action = if repeats { ArgAction::Append } else { ArgAction::Set };
+            // A value such as -5 belongs to its flag, to be refused with the right words.
+            arg.value_name(value).action(action).allow_negative_numbers(true)
+        }
+        None => arg.action(ArgAction::SetTrue),
+    }
+}
+
+/// Reads the command line.
+///
+/// # Errors
+/// Where it is not understood, in one line with a hint.
+pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, ConfigError> {
+    let matches = match command().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) => return text_or_error(&error),
+    };
+    match matches.subcommand() {
+        Some(("generate", matches)) => {
+            let word = matches.get_one::<String>("WHAT").map(String::as_str);
+            let what = WHAT.iter().find(|(known, _)| Some(*known) == word);
+            what.map(|(_, what)| Invocation::Generate(*what))
+                .ok_or_else(|| ConfigError::new("generate what?"))
+        }
+        Some(("check", matches)) => Ok(Invocation::Check(request(matches))),
+        Some((_, matches)) => Ok(Invocation::Run(request(matches))),
+        None => Err(ConfigError::new("a command is missing")),
+    }
+}
+
+/// What was typed, with the flags as typed.
+fn request(matches: &ArgMatches) -> Request {
+    let typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let mut flags = BTreeMap::new();
+    for key in KEYS.iter().filter(|key| typed(key.name)) {
+        let values = match key.value {
+            Some(_) => matches.get_many(key.name).into_iter().flatten().cloned().collect(),
+            None => vec!["true".to_owned()],
+        };
+        let origin = Origin::Flag(format!("--{}", key.name));
+        flags.insert(key.name, Given { values, origin });
+    }
+    if let Some(inputs) = matches.get_many::<String>("INPUT") {
+        let origin = Origin::Flag("INPUT".into());
+        let given = flags.entry("input").or_insert(Given { values: vec![], origin });
+        given.values.extend(inputs.cloned());
+    }
+    Request {
+        print_config: matches.get_flag("print-config"),
+        dry_run: matches.get_flag("dry-run"),
+        flags: Layer(flags),
+    }
+}
+
+/// Help and version are texts; anything else becomes one line and a hint.
+fn text_or_error(error: &clap::Error) -> Result<Invocation, ConfigError> {
+    let rendered = error.render().to_string();
+    match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            return Ok(Invocation::Text(rendered));
+        }
+        _ => {}
+    }
+    let what: Vec<&str> =
+        rendered.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    let what = what.join(" ");
+    let tip = rendered.lines().find_map(|line| line.trim().strip_prefix("tip: "));
+    let message = what.strip_prefix("error: ").unwrap_or(&what);
+    let hint = tip.unwrap_or("see 'vision-pipe run --help'");
+    Err(ConfigError::new(message).with_hint(hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Invocation, ConfigError> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    fn flags(line: &str) -> Layer {
+        match parsed(line).unwrap() {
+            Invocation::Run(request) => request.flags,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn only_what_was_typed_is_in_the_layer() {
+        let layer = flags("vision-pipe run v.mp4 --conf 0.5 -n");
+        let names: Vec<_> = layer.0.keys().copied().collect();
+        assert_eq!(names, ["conf", "input", "no-clobber"]);
+        assert_eq!(layer.0["input"].values, ["v.mp4"]);
+    }
+
+    #[test]
+    fn inputs_with_and_without_a_flag_are_the_same() {
+        assert_eq!(flags("vision-pipe run -i v.mp4").0["input"].values, ["v.mp4"]);
+        assert_eq!(flags("vision-pipe run --input a b").0["input"].values, ["a", "b"]);
+        assert_eq!(flags("vision-pipe run --vid-stride 3 v").0["stride"].values, ["3"]);
+    }
+
+    #[test]
+    fn a_wrong_flag_is_one_line_and_a_hint() {
+        let error = parsed("vision-pipe run v.mp4 --cnf 0.5").unwrap_err();
+        assert_eq!(error.to_string(), "unexpected argument '--cnf' found");
+        assert!(error.hint.unwrap().contains("--conf"));
+        let error = parsed("vision-pipe walk").unwrap_err();
+        assert!(!error.to_string().contains('\n'));
+    }
+}

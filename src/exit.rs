@@ -1,0 +1,152 @@
+//! How the program ends: errors in words, exit codes, death by signal.
+
+use std::process::ExitCode;
+
+use crate::config::ConfigError;
+use crate::infer::ModelError;
+use crate::pipeline::StageError;
+use crate::sink::SinkError;
+use crate::source::SourceError;
+
+/// Anything that ends the program early: the error that sums up the others.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Wrong usage or configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The model cannot be used.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The input cannot be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// An output cannot be written.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// The run failed on the way.
+    #[error(transparent)]
+    Stage(StageError),
+    /// The system refused something that no part asked for.
+    #[error("{0}")]
+    System(String),
+}
+
+impl From<StageError> for Error {
+    fn from(error: StageError) -> Self {
+        match error {
+            StageError::Source(error) => Self::Source(error),
+            StageError::Sink(error) => Self::Sink(error),
+            other => Self::Stage(other),
+        }
+    }
+}
+
+impl Error {
+    /// The exit code that this error means; the table is in the manual page.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Config(_) => 2,
+            Self::Source(error) => source_code(error),
+            Self::Sink(error) => sink_code(error),
+            // A class or a label file that does not fit the model is the user's choice.
+            Self::Model(ModelError::UnknownClass { .. } | ModelError::Labels { .. }) => 2,
+            Self::Model(_) => 78,
+            Self::Stage(error) => stage_code(error),
+            Self::System(_) => 1,
+        }
+    }
+
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Config(error) => error.hint.clone(),
+            Self::Model(error) => error.hint(),
+            Self::Source(error) => error.hint(),
+            Self::Sink(error) => error.hint(),
+            Self::Stage(StageError::Panicked { .. }) => {
+                Some("please report it with the lines above; outputs keep their .part names".into())
+            }
+            Self::Stage(_) | Self::System(_) => None,
+        }
+    }
+}
+
+fn source_code(error: &SourceError) -> u8 {
+    match error {
+        SourceError::Missing { .. } => 66,
+        SourceError::Denied { .. } => 74,
+        _ => 65,
+    }
+}
+
+fn sink_code(error: &SinkError) -> u8 {
+    match error {
+        SinkError::Encoder { .. } | SinkError::Frame { .. } => 1,
+        SinkError::Exists { .. } => 2,
+        _ => 74,
+    }
+}
+
+/// The exit code of a failure on the way.
+pub fn stage_code(error: &StageError) -> u8 {
+    match error {
+        StageError::Source(error) => source_code(error),
+        StageError::Sink(error) => sink_code(error),
+        StageError::Panicked { .. } => 101,
+        _ => 1,
+    }
+}
+
+/// Done, but an optional output failed.
+pub const OUTPUT_FAILED: u8 = 3;
+
+/// How the program ends when nothing more is to be said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// With this exit code.
+    Code(u8),
+    /// By this signal, after everything was finished.
+    Signal(i32),
+}
+
+impl Status {
+    /// The code that a shell sees.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Code(code) => code,
+            Self::Signal(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
+        }
+    }
+
+    /// Ends the program.
+    ///
+    /// A signal is raised anew, so that a calling shell sees death by signal and stops its own
+    /// loop. Process 1 of a container is immune to that and exits with 128 + n.
+    pub fn leave(self) -> ExitCode {
+        if let Self::Signal(signal) = self
+            && std::process::id() != 1
+        {
+            // Returns only where the signal's default is not to end the process.
+            signal_hook::low_level::emulate_default_handler(signal).ok();
+        }
+        ExitCode::from(self.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_follow_the_table() {
+        let missing = SourceError::Missing { uri: "x".into(), reason: "r".into() };
+        assert_eq!(Error::from(missing).code(), 66);
+        let full = SinkError::Write { target: "x".into(), reason: "r".into(), part: None };
+        assert_eq!(Error::from(StageError::Sink(full)).code(), 74);
+        let bug = StageError::Panicked { stage: "s".into(), message: "m".into() };
+        assert_eq!(Error::from(bug).code(), 101);
+        assert_eq!(Status::Signal(15).code(), 143);
+        assert_eq!(Status::Signal(2).code(), 130);
+    }
+}

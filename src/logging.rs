@@ -1,0 +1,61 @@
+//! Messages on standard error, for people or as JSON.
+
+use std::io::Write;
+
+use env_logger::Target;
+use log::{Level, LevelFilter, Record};
+
+use crate::config::LogFormat;
+
+/// Starts the logger. `-q` leaves errors only, `-v` adds what happens on the way.
+pub fn init(format: LogFormat, verbose: bool, quiet: bool) {
+    let ours = match (verbose, quiet) {
+        (true, _) => LevelFilter::Debug,
+        (_, true) => LevelFilter::Error,
+        _ => LevelFilter::Warn,
+    };
+    let theirs = if verbose { LevelFilter::Warn } else { LevelFilter::Off };
+    // A second call, as tests make, keeps the first logger.
+    env_logger::Builder::new()
+        .filter_level(theirs)
+        .filter_module("vision_pipe", ours)
+        .target(Target::Stderr)
+        .format(move |out, record| match format {
+            LogFormat::Text => writeln!(out, "{}", line(record)),
+            LogFormat::Json => writeln!(out, "{}", object(record)),
+        })
+        .try_init()
+        .ok();
+}
+
+fn word(level: Level) -> &'static str {
+    match level {
+        Level::Error => "error",
+        Level::Warn => "warning",
+        Level::Info => "info",
+        Level::Debug | Level::Trace => "debug",
+    }
+}
+
+fn line(record: &Record<'_>) -> String {
+    format!("vision-pipe: {}: {}", word(record.level()), record.args())
+}
+
+fn object(record: &Record<'_>) -> serde_json::Value {
+    let time = humantime::format_rfc3339_millis(std::time::SystemTime::now()).to_string();
+    serde_json::json!({
+        "type": "log",
+        "ts": time,
+        "level": word(record.level()),
+        "message": record.args().to_string(),
+    })
+}
+
+/// Says what ended the program: one line, and a hint where there is one.
+pub fn report(error: &dyn std::fmt::Display, hint: Option<&str>) {
+    log::error!("{error}");
+    if let Some(hint) = hint {
+        // Not a level of its own: `-q` leaves it with its error.
+        log::error!(target: "vision_pipe::hint", "hint: {hint}");
+    }
+}
