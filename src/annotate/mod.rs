@@ -89,11 +89,11 @@ struct Scale {
 }
 
 impl Scale {
-    /// A line is 1 px at 240 rows and 8 px at 2160; text is a 45th of the picture's smaller side,
+    /// A line is 1 px at 240 rows and 8 px at 2160; text is a 58th of the picture's smaller side,
     /// and never less than the 9 px that can just be read.
     fn of(size: Size) -> Self {
         let side = f64::from(size.width.min(size.height));
-        let text_height = (side / 45.0).round().max(9.0) as i32;
+        let text_height = (side / 58.0).round().max(9.0) as i32;
         Self {
             line: (side / 270.0).round().max(1.0) as i32,
             text_height,
@@ -173,6 +173,6 @@ mod tests {
         let sizes = [(320, 240), (768, 576), (1920, 1080), (3840, 2160)];
         let scales = sizes.map(|(w, h)| Scale::of(Size::new(w, h)));
         assert_eq!(scales.each_ref().map(|s| s.line), [1, 2, 4, 8]);
-        assert_eq!(scales.each_ref().map(|s| s.text_height), [9, 13, 24, 48]);
+        assert_eq!(scales.each_ref().map(|s| s.text_height), [9, 10, 19, 37]);
     }
 }

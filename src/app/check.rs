@@ -36,7 +36,7 @@ fn try_all(config: &Config, with_input: bool) -> Result<String, Error> {
         let input = parts::input(config)?;
         let kind = kind::classify(input)?;
         outputs::refuse_clashes(config, &kind)?;
-        let info = parts::source(input, &kind, config)?.info().clone();
+        let info = parts::source(input, &kind)?.info().clone();
         found += &format!("input: ok, {}\n", describe(&info, &kind));
         source = Some(info);
     }

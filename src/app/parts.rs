@@ -29,28 +29,21 @@ pub(super) struct Model {
 }
 
 /// Opens the source of `kind`.
-pub(super) fn source(
-    input: &str,
-    kind: &Kind,
-    config: &Config,
-) -> Result<Box<dyn Source>, Error> {
+pub(super) fn source(input: &str, kind: &Kind) -> Result<Box<dyn Source>, Error> {
     Ok(match kind {
-        Kind::Video(path) => video(path, config)?,
+        Kind::Video(path) => video(path)?,
         Kind::Pictures(files) => Box::new(Pictures::open(input, files.clone())?),
         Kind::Synthetic(pattern) => Box::new(Synthetic::new(input, *pattern)),
     })
 }
 
 #[cfg(feature = "libav")]
-fn video(path: &std::path::Path, config: &Config) -> Result<Box<dyn Source>, Error> {
-    /// Decoding is cheap next to inference: more threads would only hold more frames.
-    const MAX_THREADS: usize = 4;
-    let threads = config.workers.min(MAX_THREADS);
-    Ok(Box::new(crate::av::Decoder::open(path, threads)?))
+fn video(path: &std::path::Path) -> Result<Box<dyn Source>, Error> {
+    Ok(Box::new(crate::av::Decoder::open(path)?))
 }
 
 #[cfg(not(feature = "libav"))]
-fn video(_: &std::path::Path, _: &Config) -> Result<Box<dyn Source>, Error> {
+fn video(_: &std::path::Path) -> Result<Box<dyn Source>, Error> {
     Err(ConfigError::new("video needs a build with the feature 'libav'").into())
 }
 

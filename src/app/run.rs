@@ -100,7 +100,7 @@ fn load(
             .name("vp-load".into())
             .spawn_scoped(scope, || parts::model(&config.model))
             .map_err(|error| Error::System(format!("cannot start a thread: {error}")))?;
-        let source = parts::source(input, kind, config);
+        let source = parts::source(input, kind);
         let model = model.join().unwrap_or_else(|_| {
             Err(Error::System("loading the model failed with a bug".into()))
         });

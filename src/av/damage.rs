@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::source::SourceError;
+use crate::source::{Places, SourceError};
 
 /// Evidence gathered while decoding.
 #[derive(Clone, Debug, Default)]
@@ -48,12 +48,7 @@ impl Evidence {
         if self.faults > 0 {
             return Err(SourceError::Damaged {
                 uri: uri.clone(),
-                faults: self.faults,
-                what: if self.faults == 1 {
-                    "packet could not be decoded whole"
-                } else {
-                    "packets could not be decoded whole"
-                },
+                faults: Places(self.faults),
                 after: self.frames_before,
                 frames,
             });
@@ -93,8 +88,7 @@ mod tests {
         let message = evidence.verdict(&"x".into(), 20).unwrap_err().to_string();
         assert_eq!(
             message,
-            "'x' is damaged: 2 packets could not be decoded whole, the first after frame 7; \
-             20 frames were decoded"
+            "'x' is damaged in 2 places, the first after frame 7; 20 frames were decoded"
         );
     }
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use ffmpeg_the_third as ffmpeg;
 
 use ffmpeg::codec::packet::side_data::Type as SideData;
-use ffmpeg::codec::threading;
 use ffmpeg::format::{Pixel, context::Input, stream::Disposition};
-use ffmpeg::{Dictionary, Packet, Rational, Stream, frame, media};
+use ffmpeg::{Dictionary, Packet, Rational, Stream, ffi, frame, media};
 
 use super::clock::Clock;
 use super::damage::Evidence;
+use super::log_watch::errors_on_this_thread;
 use super::reason;
 use super::scale::Converter;
 use crate::frame::{FrameMeta, Image, Size};
@@ -51,11 +51,11 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Opens a local file and decodes its first frame, with `threads` threads.
+    /// Opens a local file and decodes its first frame.
     ///
     /// # Errors
     /// When it cannot be opened, is a script, has no video, or none that can be decoded.
-    pub fn open(path: &Path, threads: usize) -> Result<Self, SourceError> {
+    pub fn open(path: &Path) -> Result<Self, SourceError> {
         let uri: Arc<str> = path.to_string_lossy().into();
         let unreadable = |reason: String| SourceError::Unreadable {
             uri: uri.clone(),
@@ -63,19 +63,17 @@ impl Decoder {
             hint: Some("see what it is: ffprobe FILE; -v shows what the decoder says".into()),
         };
         let failed = |error| unreadable(reason(error));
+        let errors = errors_on_this_thread();
         let input = open_file(path).map_err(failed)?;
         if input.format().name().split(',').any(|name| SCRIPTS.contains(&name)) {
             return Err(unreadable("it names other files and is not a video itself".into()));
         }
         let stream = video_stream(&input)
             .ok_or_else(|| unreadable("it has no video stream".into()))?;
-        let mut context = ffmpeg::codec::Context::from_parameters(stream.parameters())
+        // One thread, FFmpeg's own default: with more, what is decoded of a damaged file would
+        // depend on their number.
+        let context = ffmpeg::codec::Context::from_parameters(stream.parameters())
             .map_err(failed)?;
-        context.set_threading(threading::Config {
-            kind: threading::Type::Frame,
-            count: threads.max(1),
-            ..threading::Config::default()
-        });
         let codec = context.decoder().video().map_err(failed)?;
         let fps = frame_rate(&stream);
         let tick_s = f64::from(stream.time_base());
@@ -112,6 +110,10 @@ impl Decoder {
             converter: Converter::new(Size::new(0, 0), Pixel::BGR24),
             input,
         };
+        // Opening already reads the first packets to learn about the streams.
+        if errors_on_this_thread() > errors {
+            decoder.evidence.fault(0);
+        }
         if !decoder.decode() {
             return Err(unreadable("it has no frame that can be decoded".into()));
         }
@@ -145,7 +147,7 @@ impl Decoder {
         while !self.ended {
             match self.codec.receive_frame(&mut self.frame) {
                 Ok(()) => {
-                    if self.frame.is_corrupt() {
+                    if is_damaged(&self.frame) {
                         self.evidence.fault(self.frames);
                     }
                     return true;
@@ -167,7 +169,12 @@ impl Decoder {
         let mut failures = 0;
         while failures <= MAX_FAILURES {
             let mut packet = Packet::empty();
-            match packet.read(&mut self.input) {
+            let errors = errors_on_this_thread();
+            let read = packet.read(&mut self.input);
+            if errors_on_this_thread() > errors {
+                self.evidence.fault(self.frames);
+            }
+            match read {
                 Ok(()) if packet.stream() != self.stream => {}
                 Ok(()) => return self.send(&packet),
                 Err(ffmpeg::Error::Eof) => break,
@@ -317,6 +324,18 @@ fn quarter_turns(stream: &Stream<'_>) -> u8 {
     let (Some(cosine), Some(sine)) = (number(0), number(1)) else { return 0 };
     let quarters = sine.atan2(cosine) / std::f64::consts::FRAC_PI_2;
     quarters.round().rem_euclid(4.0) as u8
+}
+
+/// Whether the decoder had to make up parts of a frame. A missing reference alone is no damage:
+/// cuts without re-encoding leave frames that refer to what was cut off.
+fn is_damaged(frame: &frame::Video) -> bool {
+    let serious = ffi::FF_DECODE_ERROR_INVALID_BITSTREAM
+        | ffi::FF_DECODE_ERROR_CONCEALMENT_ACTIVE
+        | ffi::FF_DECODE_ERROR_DECODE_SLICES;
+    // SAFETY: the frame owns a valid `AVFrame` as long as it is borrowed here.
+    #[expect(unsafe_code, reason = "the crate has no accessor for this member")]
+    let flags = unsafe { (*frame.as_ptr()).decode_error_flags };
+    frame.is_corrupt() || flags & serious != 0
 }
 
 /// Whether the decoder only wants more packets.

@@ -9,6 +9,7 @@ mod clock;
 mod damage;
 mod decode;
 mod encode;
+mod log_watch;
 mod scale;
 mod video_sink;
 
@@ -27,6 +28,7 @@ pub fn init(verbose: bool) {
     ffmpeg::init().ok();
     let level = if verbose { ffmpeg::log::Level::Error } else { ffmpeg::log::Level::Quiet };
     ffmpeg::log::set_level(level);
+    log_watch::install();
 }
 
 /// The libraries' error as an operating system's error where it is one.

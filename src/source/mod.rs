@@ -118,14 +118,12 @@ pub enum SourceError {
         expected: Size,
     },
     /// Parts could not be decoded.
-    #[error("'{uri}' is damaged: {faults} {what}, the first after frame {after}; {frames} frames were decoded")]
+    #[error("'{uri}' is damaged in {faults}, the first after frame {after}; {frames} frames were decoded")]
     Damaged {
         /// The input.
         uri: Arc<str>,
-        /// How many parts.
-        faults: u64,
-        /// What they are.
-        what: &'static str,
+        /// In how many places.
+        faults: Places,
         /// Frames decoded before the first.
         after: u64,
         /// Frames decoded in all.
@@ -143,6 +141,17 @@ pub enum SourceError {
         /// Frames decoded.
         frames: u64,
     },
+}
+
+/// A number of damaged places; its words follow from the number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Places(pub u64);
+
+impl std::fmt::Display for Places {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self(number) = self;
+        write!(f, "{number} {}", if *number == 1 { "place" } else { "places" })
+    }
 }
 
 impl SourceError {
