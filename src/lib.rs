@@ -13,15 +13,15 @@ pub mod policy;
 pub mod reason;
 pub mod record;
 
+pub mod annotate;
 #[cfg(feature = "libav")]
 pub mod av;
-pub mod annotate;
 #[cfg(feature = "opencv")]
 pub mod cv;
 pub mod infer;
 pub mod pipeline;
-pub mod sink;
 pub mod recorder;
+pub mod sink;
 pub mod source;
 
 pub mod app;

@@ -28,8 +28,12 @@ pub fn init(format: LogFormat, verbose: bool, quiet: bool) {
         .ok();
 }
 
-fn word(level: Level) -> &'static str {
-    match level {
+/// Target of hints: they follow an error, whatever is shown of the rest.
+const HINT: &str = "vision_pipe::hint";
+
+fn word(record: &Record<'_>) -> &'static str {
+    match record.level() {
+        Level::Error if record.target() == HINT => "hint",
         Level::Error => "error",
         Level::Warn => "warning",
         Level::Info => "info",
@@ -38,7 +42,7 @@ fn word(level: Level) -> &'static str {
 }
 
 fn line(record: &Record<'_>) -> String {
-    format!("vision-pipe: {}: {}", word(record.level()), record.args())
+    format!("vision-pipe: {}: {}", word(record), record.args())
 }
 
 fn object(record: &Record<'_>) -> serde_json::Value {
@@ -46,7 +50,7 @@ fn object(record: &Record<'_>) -> serde_json::Value {
     serde_json::json!({
         "type": "log",
         "ts": time,
-        "level": word(record.level()),
+        "level": word(record),
         "message": record.args().to_string(),
     })
 }
@@ -55,7 +59,6 @@ fn object(record: &Record<'_>) -> serde_json::Value {
 pub fn report(error: &dyn std::fmt::Display, hint: Option<&str>) {
     log::error!("{error}");
     if let Some(hint) = hint {
-        // Not a level of its own: `-q` leaves it with its error.
-        log::error!(target: "vision_pipe::hint", "hint: {hint}");
+        log::error!(target: HINT, "{hint}");
     }
 }

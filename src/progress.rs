@@ -53,8 +53,10 @@ impl Progress {
             Self::Bar(bar) => bar.set_position(frames),
             Self::Json { start, last, total } if last.elapsed() >= JSON_INTERVAL => {
                 *last = Instant::now();
-                let fps = crate::record::round(frames as f64 / start.elapsed().as_secs_f64(), 100.0);
-                let mut line = serde_json::json!({"type": "progress", "frames": frames, "fps": fps});
+                let fps =
+                    crate::record::round(frames as f64 / start.elapsed().as_secs_f64(), 100.0);
+                let mut line =
+                    serde_json::json!({"type": "progress", "frames": frames, "fps": fps});
                 if let Some(total) = total {
                     line["total"] = (*total).into();
                 }

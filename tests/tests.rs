@@ -1,1 +1,11 @@
+//! The one integration binary: it drives the real program, scrubbed of the environment.
 
+mod architecture;
+mod cli;
+mod common;
+#[cfg(all(feature = "libav", feature = "opencv", feature = "tract"))]
+mod detect;
+#[cfg(all(feature = "libav", feature = "opencv"))]
+mod media;
+mod run;
+mod signals;

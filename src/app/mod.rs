@@ -30,10 +30,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>, stdout: File) -> Status {
     }
 }
 
-fn start(
-    arguments: impl Iterator<Item = OsString>,
-    mut stdout: File,
-) -> Result<Status, Error> {
+fn start(arguments: impl Iterator<Item = OsString>, mut stdout: File) -> Result<Status, Error> {
     match cli::parse(arguments)? {
         Invocation::Text(text) => print(&mut stdout, text.as_bytes()),
         Invocation::Generate(what) => {

@@ -69,8 +69,11 @@ pub(super) fn refuse_clashes(config: &Config, kind: &Kind) -> Result<(), ConfigE
     if let Some(folder) = &config.outputs.save_frames {
         let folder_place = place(folder);
         if inputs.iter().any(|input| input.parent() == Some(&folder_place)) {
-            let message = format!("--save-frames '{}' is the folder of the input", folder.display());
-            return Err(ConfigError::new(message).with_hint("give the frames a folder of their own"));
+            let message =
+                format!("--save-frames '{}' is the folder of the input", folder.display());
+            return Err(
+                ConfigError::new(message).with_hint("give the frames a folder of their own")
+            );
         }
     }
     if config.outputs.video.is_some() && matches!(kind, Kind::Pictures(_)) {
@@ -151,7 +154,9 @@ fn video(path: &Path, config: &Config, info: &SourceInfo) -> Result<Box<dyn Sink
     let (encoder, plays_everywhere) = file.encoder();
     log::info!("video is encoded with {encoder}");
     if !plays_everywhere {
-        log::warn!("no H.264 encoder was found: with {encoder} the video is larger and browsers do not play it");
+        log::warn!(
+            "no H.264 encoder was found: with {encoder} the video is larger and browsers do not play it"
+        );
     }
     Ok(Box::new(file))
 }

@@ -31,12 +31,12 @@ pub(super) fn run(config: &Config, stdout: File) -> Result<Status, Error> {
     let input = parts::input(config)?;
     let kind = kind::classify(input)?;
     outputs::refuse_clashes(config, &kind)?;
-    say_what_stdout_misses(config, &stdout);
     let (source, model) = load(input, &kind, config)?;
     let info = source.info().clone();
     let recorder = recorder(input, &kind, config, &info, &model)?;
     let run = Arc::new(run_record(&info, &recorder, &model, config));
     let sinks = outputs::open(config, &info, &stdout)?;
+    say_what_stdout_misses(config, &stdout);
     let counts = Arc::new(SourceCounts::default());
     let stats = Arc::new(Stats::default());
     let on_terminal = config.outputs.use_stdout() && stdout.is_terminal();
@@ -101,9 +101,9 @@ fn load(
             .spawn_scoped(scope, || parts::model(&config.model))
             .map_err(|error| Error::System(format!("cannot start a thread: {error}")))?;
         let source = parts::source(input, kind);
-        let model = model.join().unwrap_or_else(|_| {
-            Err(Error::System("loading the model failed with a bug".into()))
-        });
+        let model = model
+            .join()
+            .unwrap_or_else(|_| Err(Error::System("loading the model failed with a bug".into())));
         Ok((source?, model?))
     })
 }
@@ -135,7 +135,8 @@ fn recorded_at(
 ) -> Result<Option<SystemTime>, Error> {
     let Some(wanted) = config.recorded_at else { return Ok(None) };
     let missing = |what: &str| {
-        let error = crate::config::ConfigError::new(format!("--recorded-at: '{input}' has no {what}"));
+        let error =
+            crate::config::ConfigError::new(format!("--recorded-at: '{input}' has no {what}"));
         error.with_hint("give the time itself: --recorded-at 2026-11-22T06:00:00Z")
     };
     match wanted {

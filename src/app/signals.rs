@@ -33,7 +33,9 @@ pub(super) fn install(cancel: &Cancel) -> Result<(), Error> {
         .name("vp-signals".into())
         .spawn(move || {
             for signal in signals.forever() {
-                log::info!("signal {signal}: finishing what is in flight, once more to leave at once");
+                log::info!(
+                    "signal {signal}: finishing what is in flight, once more to leave at once"
+                );
                 cancel.by_signal(signal);
             }
         })

@@ -21,6 +21,9 @@ use crate::source::{Source, SourceError, SourceInfo};
 /// Failures in a row after which nothing more is expected of a file.
 const MAX_FAILURES: u32 = 64;
 
+/// Demuxers that make a video of what is none: of text and text-mode art.
+const TEXT: [&str; 5] = ["tty", "bin", "xbin", "adf", "idf"];
+
 /// Demuxers whose input only names other files.
 const SCRIPTS: [&str; 7] = ["hls", "concat", "concatf", "dash", "sdp", "imf", "applehttp"];
 
@@ -65,15 +68,18 @@ impl Decoder {
         let failed = |error| unreadable(reason(error));
         let errors = errors_on_this_thread();
         let input = open_file(path).map_err(failed)?;
-        if input.format().name().split(',').any(|name| SCRIPTS.contains(&name)) {
+        if is_read_by(&input, &SCRIPTS) {
             return Err(unreadable("it names other files and is not a video itself".into()));
         }
-        let stream = video_stream(&input)
-            .ok_or_else(|| unreadable("it has no video stream".into()))?;
+        if is_read_by(&input, &TEXT) {
+            return Err(unreadable("it is text, not a video".into()));
+        }
+        let stream =
+            video_stream(&input).ok_or_else(|| unreadable("it has no video stream".into()))?;
         // One thread, FFmpeg's own default: with more, what is decoded of a damaged file would
         // depend on their number.
-        let context = ffmpeg::codec::Context::from_parameters(stream.parameters())
-            .map_err(failed)?;
+        let context =
+            ffmpeg::codec::Context::from_parameters(stream.parameters()).map_err(failed)?;
         let codec = context.decoder().video().map_err(failed)?;
         let fps = frame_rate(&stream);
         let tick_s = f64::from(stream.time_base());
@@ -262,18 +268,19 @@ fn open_file(path: &Path) -> Result<Input, ffmpeg::Error> {
     ffmpeg::format::input_with_dictionary(url, options)
 }
 
+/// Whether the demuxer goes by one of these names.
+fn is_read_by(input: &Input, names: &[&str]) -> bool {
+    input.format().name().split(',').any(|name| names.contains(&name))
+}
+
 /// The best video stream that is not a cover picture.
 fn video_stream(input: &Input) -> Option<Stream<'_>> {
     let is_cover = |stream: &Stream| stream.disposition().contains(Disposition::ATTACHED_PIC);
-    input
-        .streams()
-        .best(media::Type::Video)
-        .filter(|best| !is_cover(best))
-        .or_else(|| {
-            input.streams().find(|stream| {
-                stream.parameters().medium() == media::Type::Video && !is_cover(stream)
-            })
-        })
+    input.streams().best(media::Type::Video).filter(|best| !is_cover(best)).or_else(|| {
+        input
+            .streams()
+            .find(|stream| stream.parameters().medium() == media::Type::Video && !is_cover(stream))
+    })
 }
 
 /// Frames a second: the average where the container knows it, else its guess.
@@ -287,7 +294,7 @@ fn frame_rate(stream: &Stream<'_>) -> Option<f64> {
 
 /// Where the picture ends by the container's header, in seconds on its time line.
 fn stated_end_s(input: &Input, stream: &Stream<'_>) -> Option<f64> {
-    let known = input.format().name().split(',').any(|name| WITH_DURATION.contains(&name));
+    let known = is_read_by(input, &WITH_DURATION);
     let tick_s = f64::from(stream.time_base());
     // i64::MIN stands for "not known".
     let ticks = Some(stream.duration()).filter(|&ticks| ticks > 0);
@@ -306,9 +313,9 @@ fn stated_end_s(input: &Input, stream: &Stream<'_>) -> Option<f64> {
 
 /// Reads `HH:MM:SS.fraction`.
 fn clock_seconds(text: &str) -> Option<f64> {
-    let seconds = text.split(':').try_fold(0.0, |sum, part| {
-        part.trim().parse::<f64>().ok().map(|part| sum * 60.0 + part)
-    })?;
+    let seconds = text
+        .split(':')
+        .try_fold(0.0, |sum, part| part.trim().parse::<f64>().ok().map(|part| sum * 60.0 + part))?;
     Some(seconds).filter(|seconds| seconds.is_finite() && *seconds > 0.0)
 }
 

@@ -14,7 +14,7 @@ mod scale;
 mod video_sink;
 
 pub use decode::Decoder;
-pub use encode::{Encoder, ENDINGS};
+pub use encode::{ENDINGS, Encoder};
 pub use video_sink::VideoFile;
 
 use ffmpeg_the_third as ffmpeg;
@@ -51,7 +51,11 @@ fn reason(error: ffmpeg::Error) -> String {
 ///
 /// # Errors
 /// In words, when that does not work.
-pub fn try_encoder(path: &std::path::Path, image: &Image, fps: f64) -> Result<&'static str, String> {
+pub fn try_encoder(
+    path: &std::path::Path,
+    image: &Image,
+    fps: f64,
+) -> Result<&'static str, String> {
     let attempt = || {
         let mut encoder = Encoder::open(path, image.size(), fps, 1)?;
         let name = encoder.name();

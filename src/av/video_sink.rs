@@ -1,5 +1,7 @@
 //! The annotated video as an output.
 
+use std::io::ErrorKind;
+
 use super::encode::Encoder;
 use super::{io_error, reason};
 use crate::frame::Size;
@@ -21,13 +23,24 @@ impl VideoFile {
         // FFmpeg's own "cannot open" would not say why an encoder is missing, and the reverse.
         target.try_out()?;
         let encoder = Encoder::open(target.writing_path(), size, fps, threads)
-            .map_err(|e| SinkError::Encoder { target: target.shown(), reason: reason(e) })?;
+            .map_err(|error| refused(&target, error))?;
         Ok(Self { encoder, target })
     }
 
     /// The encoder in use, and whether browsers play what it writes.
     pub fn encoder(&self) -> (&'static str, bool) {
         (self.encoder.name(), self.encoder.plays_everywhere())
+    }
+}
+
+/// A failure to open: of the disk, or of the encoder.
+fn refused(target: &Target, error: ffmpeg_the_third::Error) -> SinkError {
+    let system = io_error(error);
+    match system.kind() {
+        ErrorKind::StorageFull | ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            target.failed(&system)
+        }
+        _ => SinkError::Encoder { target: target.shown(), reason: reason(error) },
     }
 }
 

@@ -60,9 +60,13 @@ impl Key {
 
 /// All settings of a run, in the order of the help.
 pub const KEYS: &[Key] = &[
-    key("input", INPUT, "A video, a picture, a directory or a glob of pictures; also given without a flag")
-        .short('i')
-        .value("INPUT"),
+    key(
+        "input",
+        INPUT,
+        "A video, a picture, a directory or a glob of pictures; also given without a flag",
+    )
+    .short('i')
+    .value("INPUT"),
     key("name", INPUT, "Name of the source in the records [default: the input's base name]")
         .value("NAME"),
     key("start", INPUT, "First time to process: 90, 1m30s or 00:01:30.5").value("TIME"),
@@ -71,25 +75,41 @@ pub const KEYS: &[Key] = &[
     key("stride", INPUT, "Process every Nth frame").alias("vid-stride").value("N").default("1"),
     key("max-fps", INPUT, "Process at most N frames for each second of the video").value("N"),
     key("max-frames", INPUT, "Process at most N frames").value("N"),
-    key("recorded-at", INPUT, "UTC of the first frame, for `ts`: an RFC 3339 time, container or mtime")
-        .value("WHEN"),
+    key(
+        "recorded-at",
+        INPUT,
+        "UTC of the first frame, for `ts`: an RFC 3339 time, container or mtime",
+    )
+    .value("WHEN"),
     key("model", MODEL, "An ONNX model, or the name of the built-in one")
         .short('m')
         .value("MODEL")
         .default("nanodet-g-416"),
     key("engine", MODEL, "What runs the model: auto or tract").value("ENGINE").default("auto"),
     key("conf", MODEL, "Least confidence of a detection, 0 to 1").value("X").default("0.25"),
-    key("iou", MODEL, "Largest overlap (IoU) of two boxes of a class, 0 to 1 [default: the model's]")
-        .value("X"),
+    key(
+        "iou",
+        MODEL,
+        "Largest overlap (IoU) of two boxes of a class, 0 to 1 [default: the model's]",
+    )
+    .value("X"),
     key("agnostic-nms", MODEL, "Boxes of different classes suppress each other too"),
     key("classes", MODEL, "Keep only these classes, by name or id: person,car").value("LIST"),
     key("max-det", MODEL, "Most detections a frame").value("N").default("300"),
-    key("imgsz", MODEL, "Size of the model's input where it is open: 640 or 640x384 (width x height)")
-        .value("SIZE"),
+    key(
+        "imgsz",
+        MODEL,
+        "Size of the model's input where it is open: 640 or 640x384 (width x height)",
+    )
+    .value("SIZE"),
     key("labels", MODEL, "Class names, one a line").value("FILE"),
     key("output", OUTPUT, "Annotated video: .mp4, .mkv or .mov").short('o').value("FILE"),
-    key("ndjson", OUTPUT, "Records; - is standard output, the default where no other output is given")
-        .value("FILE"),
+    key(
+        "ndjson",
+        OUTPUT,
+        "Records; - is standard output, the default where no other output is given",
+    )
+    .value("FILE"),
     key("emit", OUTPUT, "What NDJSON has a line for: frames, or detections (flat, a box a line)")
         .value("WHAT")
         .default("frames"),
@@ -116,7 +136,8 @@ pub const KEYS: &[Key] = &[
         .short('c')
         .value("FILE")
         .only_flag(),
-    key("print-config", CONTROL, "Print every setting and where it came from, and stop").only_flag(),
+    key("print-config", CONTROL, "Print every setting and where it came from, and stop")
+        .only_flag(),
     key("dry-run", CONTROL, "Try input, model and outputs without running").only_flag(),
 ];
 

@@ -91,7 +91,10 @@ impl Layer {
     /// Where it cannot be read, is no TOML, or has a key that is none of ours.
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
         let failed = |reason: String| {
-            ConfigError::new(format!("cannot read the configuration '{}': {reason}", path.display()))
+            ConfigError::new(format!(
+                "cannot read the configuration '{}': {reason}",
+                path.display()
+            ))
         };
         let size = std::fs::metadata(path).map_err(|e| failed(io_reason(&e)))?.len();
         if size > MAX_BYTES {
@@ -168,7 +171,8 @@ mod tests {
 
     #[test]
     fn a_file_gives_values_with_their_lines() {
-        let layer = file("# ours\nconf = 0.4\n\nclasses = [\"person\", 2]\ntiming = true\n").unwrap();
+        let layer =
+            file("# ours\nconf = 0.4\n\nclasses = [\"person\", 2]\ntiming = true\n").unwrap();
         assert_eq!(layer.0["conf"].values, ["0.4"]);
         assert_eq!(layer.0["conf"].origin.to_string(), "vp.toml line 2");
         assert_eq!(layer.0["classes"].values, ["person", "2"]);

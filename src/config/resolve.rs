@@ -206,9 +206,9 @@ fn recorded_at(text: &str) -> Result<RecordedAt, Expected> {
     match text {
         "container" => Ok(RecordedAt::Container),
         "mtime" => Ok(RecordedAt::Mtime),
-        _ => humantime::parse_rfc3339_weak(text)
-            .map(RecordedAt::At)
-            .map_err(|_| "must be a UTC time such as 2026-11-22T06:00:00Z, container or mtime".into()),
+        _ => humantime::parse_rfc3339_weak(text).map(RecordedAt::At).map_err(|_| {
+            "must be a UTC time such as 2026-11-22T06:00:00Z, container or mtime".into()
+        }),
     }
 }
 

@@ -130,8 +130,7 @@ mod tests {
     fn an_outline_is_drawn_on_its_corners_and_not_inside() {
         let bbox = BBox::new(10.0, 5.0, 30.0, 20.0);
         let colour = [1, 2, 250];
-        let image =
-            draw_on(Size::new(64, 48), DrawOp::Outline { bbox, colour, thickness: 1 });
+        let image = draw_on(Size::new(64, 48), DrawOp::Outline { bbox, colour, thickness: 1 });
         for (x, y) in [(10, 5), (30, 5), (10, 20), (30, 20), (20, 5)] {
             assert_eq!(pixel(&image, x, y), colour, "{x},{y}");
         }
@@ -153,14 +152,17 @@ mod tests {
     #[test]
     fn text_is_drawn_on_its_background() {
         let colour = [10, 200, 10];
-        let image = draw_on(Size::new(200, 100), DrawOp::Label {
-            bbox: BBox::new(20.0, 50.0, 60.0, 90.0),
-            text: "person 0.88".into(),
-            colour,
-            text_colour: [0; 3],
-            height: 12,
-            thickness: 1,
-        });
+        let image = draw_on(
+            Size::new(200, 100),
+            DrawOp::Label {
+                bbox: BBox::new(20.0, 50.0, 60.0, 90.0),
+                text: "person 0.88".into(),
+                colour,
+                text_colour: [0; 3],
+                height: 12,
+                thickness: 1,
+            },
+        );
         let of = |wanted: [u8; 3]| image.bytes().chunks(3).filter(|p| **p == wanted).count();
         assert!(of(colour) > 300, "background");
         let dark = (20..40).flat_map(|x| (36..49).map(move |y| (x, y)));

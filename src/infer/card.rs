@@ -111,13 +111,7 @@ fn yolox(input: Size, shapes: &[Vec<usize>]) -> Option<Card> {
         family: "yolox",
         classes,
         max_iou: 0.45,
-        preprocess: Preprocess {
-            size: input,
-            rgb: false,
-            mean: [0.0; 3],
-            std: [1.0; 3],
-            pad: 114,
-        },
+        preprocess: Preprocess { size: input, rgb: false, mean: [0.0; 3], std: [1.0; 3], pad: 114 },
         head: Box::new(Yolox { input, classes }),
     })
 }

@@ -56,8 +56,7 @@ impl Detector for ModelDetector {
         if let Some(classes) = &self.post.classes {
             candidates.retain(|c| classes.contains(&c.class_id));
         }
-        let kept =
-            nms(candidates, self.post.max_iou, self.post.agnostic, self.post.max_detections);
+        let kept = nms(candidates, self.post.max_iou, self.post.agnostic, self.post.max_detections);
         let detections = kept
             .iter()
             .map(|c| Detection {

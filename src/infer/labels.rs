@@ -31,7 +31,8 @@ impl Labels {
     /// # Errors
     /// Where the file cannot be read, is no text, or has another number of names.
     pub fn read(path: &Path, classes: usize) -> Result<Self, ModelError> {
-        let failed = |reason: String| ModelError::Labels { path: path.display().to_string(), reason };
+        let failed =
+            |reason: String| ModelError::Labels { path: path.display().to_string(), reason };
         let size = std::fs::metadata(path).map_err(|e| failed(io_reason(&e)))?.len();
         if size > MAX_BYTES {
             return Err(failed("it is larger than 4 MiB".into()));

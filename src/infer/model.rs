@@ -77,7 +77,9 @@ fn other_format(path: &Path, bytes: &[u8]) -> Option<(String, String)> {
     let (what, hint) = match ending.as_str() {
         "pt" | "pth" | "ckpt" | "safetensors" => (
             "it is a PyTorch checkpoint",
-            format!("export it where it was trained, for Ultralytics: yolo export model={stem}.{ending} format=onnx"),
+            format!(
+                "export it where it was trained, for Ultralytics: yolo export model={stem}.{ending} format=onnx"
+            ),
         ),
         "engine" | "plan" | "trt" => (
             "it is a TensorRT engine, built for one kind of GPU",
@@ -85,11 +87,15 @@ fn other_format(path: &Path, bytes: &[u8]) -> Option<(String, String)> {
         ),
         "tflite" => (
             "it is a TensorFlow Lite model",
-            format!("convert it: python -m tf2onnx.convert --tflite {stem}.tflite --output {stem}.onnx"),
+            format!(
+                "convert it: python -m tf2onnx.convert --tflite {stem}.tflite --output {stem}.onnx"
+            ),
         ),
         "pb" | "h5" | "keras" => (
             "it is a TensorFlow model",
-            format!("convert the saved model: python -m tf2onnx.convert --saved-model DIR --output {stem}.onnx"),
+            format!(
+                "convert the saved model: python -m tf2onnx.convert --saved-model DIR --output {stem}.onnx"
+            ),
         ),
         _ if start.starts_with(b"version https://git-lfs") => (
             "it is a Git LFS pointer, the model itself was not downloaded",
@@ -139,7 +145,10 @@ mod tests {
     fn the_built_in_model_is_the_committed_one() {
         let model = ModelFile::built_in();
         assert_eq!(model.bytes.len(), 7_601_793);
-        assert_eq!(model.sha256, "daef51d964b2db66c412741a2374d6aa8292b0e9af3db45231236185d85fbb61");
+        assert_eq!(
+            model.sha256,
+            "daef51d964b2db66c412741a2374d6aa8292b0e9af3db45231236185d85fbb61"
+        );
         assert_eq!(ModelFile::open(Path::new("nanodet-g-416")).unwrap().sha256, model.sha256);
     }
 }

@@ -37,8 +37,7 @@ pub fn nms(
             break;
         }
         let covered = kept.iter().any(|k| {
-            (agnostic || k.class_id == candidate.class_id)
-                && k.bbox.iou(&candidate.bbox) > max_iou
+            (agnostic || k.class_id == candidate.class_id) && k.bbox.iou(&candidate.bbox) > max_iou
         });
         if !covered {
             kept.push(candidate);

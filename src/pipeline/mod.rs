@@ -270,9 +270,8 @@ impl Crew {
         stats: &Stats,
     ) {
         let busy = |kind| !matches!(kind, Kind::Reader);
-        self.outcome.unfinished = self.names_of_running(busy, |m| {
-            !matches!(m.kind, Kind::Sink { wants_summary: true, .. })
-        });
+        self.outcome.unfinished = self
+            .names_of_running(busy, |m| !matches!(m.kind, Kind::Sink { wants_summary: true, .. }));
         let summary = Arc::new(summarise(&self.outcome));
         // An output that is stuck must not hold the summary of the others, nor us: its queue may
         // be full, so a helper thread waits there in our place.

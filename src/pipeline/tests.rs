@@ -134,10 +134,11 @@ impl Sink for Seen {
     fn write(&mut self, item: &Item) -> Result<Flow, SinkError> {
         match item {
             Item::Run(_) => {}
-            Item::Summary(summary) => self.ended.lock().unwrap().push(format!(
-                "summary {:?} {}",
-                summary.exit, summary.frames
-            )),
+            Item::Summary(summary) => self
+                .ended
+                .lock()
+                .unwrap()
+                .push(format!("summary {:?} {}", summary.exit, summary.frames)),
             Item::Frame { record, .. } => {
                 std::thread::sleep(self.pause);
                 let number = Some(record.frame_id);
@@ -183,12 +184,8 @@ fn run_record() -> RunRecord {
         live: false,
         pts_source: None,
     };
-    let model = ModelInfo {
-        name: "m".into(),
-        sha256: String::new(),
-        task: "detect",
-        imgsz: [2, 2],
-    };
+    let model =
+        ModelInfo { name: "m".into(), sha256: String::new(), task: "detect", imgsz: [2, 2] };
     RunRecord {
         schema: crate::record::SCHEMA,
         version: "0",
@@ -215,7 +212,10 @@ struct Trial {
     stats: Arc<Stats>,
 }
 
-fn trial(end: u64, detect: impl Fn(u64) -> Result<(), &'static str> + Send + Sync + 'static) -> Trial {
+fn trial(
+    end: u64,
+    detect: impl Fn(u64) -> Result<(), &'static str> + Send + Sync + 'static,
+) -> Trial {
     Trial {
         source: counting(end),
         detector: Arc::new(Doing(detect)),
@@ -330,7 +330,10 @@ fn a_required_output_that_fails_ends_the_run_and_the_others_are_whole() {
 fn an_output_that_fails_to_finish_is_an_error() {
     within(10, || {
         let bad = Seen { fail_to_finish: true, ..Seen::default() };
-        assert_eq!(message(&trial(3, jitter).run(vec![required(&bad)])), "cannot write 'seen': disk full");
+        assert_eq!(
+            message(&trial(3, jitter).run(vec![required(&bad)])),
+            "cannot write 'seen': disk full"
+        );
     });
 }
 

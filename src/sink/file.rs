@@ -27,7 +27,8 @@ impl Target {
     /// When the folder cannot be made, `path` is a folder, or it is there and must not be.
     pub fn prepare(path: &Path, no_clobber: bool) -> Result<Self, SinkError> {
         let shown = path.display().to_string();
-        let refused = |reason: &str| SinkError::Open { target: shown.clone(), reason: reason.into() };
+        let refused =
+            |reason: &str| SinkError::Open { target: shown.clone(), reason: reason.into() };
         let Some(name) = path.file_name() else {
             return Err(refused("it names no file"));
         };
@@ -77,9 +78,7 @@ impl Target {
     /// When the disk or the folder refuses; the part stays.
     pub fn commit(&self) -> Result<(), SinkError> {
         let Some(part) = &self.part else { return Ok(()) };
-        File::open(part)
-            .and_then(|file| file.sync_all())
-            .map_err(|error| self.failed(&error))?;
+        File::open(part).and_then(|file| file.sync_all()).map_err(|error| self.failed(&error))?;
         self.rename()
     }
 
@@ -148,9 +147,7 @@ impl TextFile {
     pub fn failed(&self, error: &std::io::Error) -> SinkError {
         match &self.target {
             Some(target) => target.failed(error),
-            None => {
-                SinkError::Write { target: self.shown(), reason: io_reason(error), part: None }
-            }
+            None => SinkError::Write { target: self.shown(), reason: io_reason(error), part: None },
         }
     }
 

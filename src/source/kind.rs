@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::SourceError;
 use super::synthetic::Pattern;
+use crate::reason::masked;
 
 /// Endings of the pictures that can be read.
 pub const PICTURE_ENDINGS: [&str; 6] = ["jpg", "jpeg", "png", "bmp", "webp", "jfif"];
@@ -33,15 +34,13 @@ pub enum Kind {
 /// Where it is missing, cannot be read, holds no pictures, or is a playlist or script.
 pub fn classify(input: &str) -> Result<Kind, SourceError> {
     if let Some(pattern) = input.strip_prefix("synthetic:") {
-        return Pattern::parse(pattern).map(Kind::Synthetic).ok_or_else(|| unreadable(
-            input,
-            "not of the form synthetic:WIDTHxHEIGHT@FPSxFRAMES",
-            None,
-        ));
+        return Pattern::parse(pattern).map(Kind::Synthetic).ok_or_else(|| {
+            unreadable(input, "not of the form synthetic:WIDTHxHEIGHT@FPSxFRAMES", None)
+        });
     }
     if let Some((scheme, _)) = input.split_once("://") {
         let reason = format!("{scheme} inputs are not supported by this version");
-        return Err(unreadable(input, &reason, Some("download it first, or give a file")));
+        return Err(unreadable(&masked(input), &reason, Some("download it first, or give a file")));
     }
     let path = Path::new(input);
     let about = match std::fs::metadata(path) {
@@ -64,11 +63,7 @@ pub fn classify(input: &str) -> Result<Kind, SourceError> {
 }
 
 fn unreadable(uri: &str, reason: &str, hint: Option<&str>) -> SourceError {
-    SourceError::Unreadable {
-        uri: uri.into(),
-        reason: reason.into(),
-        hint: hint.map(String::from),
-    }
+    SourceError::Unreadable { uri: uri.into(), reason: reason.into(), hint: hint.map(String::from) }
 }
 
 /// Whether the ending is one of a picture.
@@ -165,7 +160,8 @@ mod tests {
 
     #[test]
     fn playlists_and_scripts_are_refused_whatever_their_name() {
-        for content in ["#EXTM3U\n", "\u{feff}#EXTM3U", "ffconcat version 1.0\n", "<?xml ", "v=0\r\n"]
+        for content in
+            ["#EXTM3U\n", "\u{feff}#EXTM3U", "ffconcat version 1.0\n", "<?xml ", "v=0\r\n"]
         {
             let (_dir, path) = file("video.mp4", content.as_bytes());
             let error = classify(&path).unwrap_err();
@@ -199,10 +195,7 @@ mod tests {
         assert!(classify(&path).unwrap_err().to_string().ends_with("the file is empty"));
         let missing = classify("/no/such.mp4").unwrap_err();
         assert!(matches!(missing, SourceError::Missing { .. }));
-        assert_eq!(
-            missing.to_string(),
-            "cannot open '/no/such.mp4': no such file or directory"
-        );
+        assert_eq!(missing.to_string(), "cannot open '/no/such.mp4': no such file or directory");
         let none = classify(dir.path().to_str().unwrap()).unwrap_err();
         assert!(none.to_string().ends_with("the directory holds no pictures"));
         assert!(classify("rtsp://a/b").unwrap_err().to_string().contains("rtsp inputs"));

@@ -118,7 +118,9 @@ pub enum SourceError {
         expected: Size,
     },
     /// Parts could not be decoded.
-    #[error("'{uri}' is damaged in {faults}, the first after frame {after}; {frames} frames were decoded")]
+    #[error(
+        "'{uri}' is damaged in {faults}, the first after frame {after}; {frames} frames were decoded"
+    )]
     Damaged {
         /// The input.
         uri: Arc<str>,
@@ -130,7 +132,9 @@ pub enum SourceError {
         frames: u64,
     },
     /// It ends before its own stated end.
-    #[error("'{uri}' is cut: its last frame is at {last_s:.2} s of {duration_s:.2} s; {frames} frames were decoded")]
+    #[error(
+        "'{uri}' is cut: its last frame is at {last_s:.2} s of {duration_s:.2} s; {frames} frames were decoded"
+    )]
     Cut {
         /// The input.
         uri: Arc<str>,

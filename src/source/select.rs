@@ -122,8 +122,7 @@ mod tests {
 
     #[test]
     fn a_range_is_half_open_and_keeps_indices() {
-        let selection =
-            Selection { start_s: Some(0.2), end_s: Some(0.5), ..Selection::default() };
+        let selection = Selection { start_s: Some(0.2), end_s: Some(0.5), ..Selection::default() };
         let (taken, counts) = select("4x4@10x10", selection);
         assert_eq!(taken, [2, 3, 4]);
         assert_eq!(counts.start.load(Relaxed), 2);

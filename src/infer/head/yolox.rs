@@ -96,7 +96,8 @@ mod tests {
         assert_eq!(found.len(), 1);
         let Candidate { bbox, score, class_id } = found[0];
         assert_eq!((score, class_id), (0.5, 1));
-        for (got, expected) in [bbox.x1, bbox.y1, bbox.x2, bbox.y2].iter().zip([16.0, 4.0, 32.0, 36.0])
+        for (got, expected) in
+            [bbox.x1, bbox.y1, bbox.x2, bbox.y2].iter().zip([16.0, 4.0, 32.0, 36.0])
         {
             assert!((got - expected).abs() < 1e-4, "{bbox:?}");
         }

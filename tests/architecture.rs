@@ -1,0 +1,125 @@
+//! The house keeps its rooms: who may name which crate, who may import whom, how long a file is.
+
+use std::path::{Path, PathBuf};
+
+/// A crate, and the only places that may name it.
+const ROOMS: [(&str, &[&str]); 11] = [
+    ("opencv", &["cv/"]),
+    ("ffmpeg_the_third", &["av/"]),
+    ("tract_onnx", &["infer/engine_tract.rs"]),
+    ("clap", &["cli/"]),
+    ("clap_mangen", &["cli/"]),
+    ("indicatif", &["progress.rs"]),
+    ("rayon", &["pipeline/dispatch.rs"]),
+    ("hdrhistogram", &["pipeline/stats.rs"]),
+    ("toml", &["config/"]),
+    ("env_logger", &["logging.rs"]),
+    ("rustix", &["stdio.rs"]),
+];
+
+/// The words of the lowest layer.
+const WORDS: [&str; 7] = ["cancel", "detection", "frame", "geometry", "policy", "reason", "record"];
+
+/// What the engine may import besides words: traits, never what is behind them.
+const TRAITS: [&str; 4] = ["annotate", "infer", "sink", "source"];
+
+fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    collect(&root, &mut files);
+    files
+        .into_iter()
+        .map(|file| {
+            let name = file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+            (name, std::fs::read_to_string(file).unwrap())
+        })
+        .collect()
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// Every path after `crate::` in code, without its tests.
+fn imports(text: &str) -> impl Iterator<Item = &str> {
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    code.split("crate::").skip(1).map(|rest| {
+        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'));
+        &rest[..end.unwrap_or(rest.len())]
+    })
+}
+
+#[test]
+fn each_crate_is_named_in_its_room_only() {
+    for (name, text) in sources() {
+        for (krate, rooms) in ROOMS {
+            let names = text.lines().any(|line| {
+                let line = line.trim_start();
+                !line.starts_with("//") && line.contains(&format!("{krate}::"))
+            });
+            let at_home = rooms.iter().any(|room| name.starts_with(room));
+            assert!(!names || at_home, "{name} names {krate}");
+        }
+    }
+}
+
+#[test]
+fn words_import_only_words() {
+    for (name, text) in sources() {
+        let room = name.split(['/', '.']).next().unwrap();
+        if !WORDS.contains(&room) {
+            continue;
+        }
+        for import in imports(&text) {
+            let from = import.split("::").next().unwrap();
+            assert!(WORDS.contains(&from), "{name} imports {import}");
+        }
+    }
+}
+
+#[test]
+fn the_engine_names_no_concrete_part() {
+    let mut seen = 0;
+    for (name, text) in sources().iter().filter(|(name, _)| name.starts_with("pipeline/")) {
+        for import in imports(text) {
+            seen += 1;
+            let mut path = import.split("::");
+            let room = path.next().unwrap();
+            let concrete = path.next().is_some_and(|next| next.starts_with(char::is_lowercase));
+            let allowed = WORDS.contains(&room) || (TRAITS.contains(&room) && !concrete);
+            assert!(allowed, "{name} imports {import}");
+        }
+    }
+    assert!(seen > 10, "the test sees imports");
+}
+
+#[test]
+fn parts_do_not_know_the_assembly() {
+    let above = ["app", "cli", "config", "exit", "logging", "pipeline", "stdio"];
+    let parts = ["annotate", "av", "cv", "infer", "recorder", "sink", "source"];
+    for (name, text) in sources() {
+        let room = name.split(['/', '.']).next().unwrap();
+        for import in imports(&text).filter(|_| parts.contains(&room)) {
+            let from = import.split("::").next().unwrap();
+            assert!(!above.contains(&from), "{name} imports {import}");
+        }
+    }
+}
+
+#[test]
+fn files_are_short_and_say_what_they_are_for() {
+    for (name, text) in sources() {
+        assert!(text.starts_with("//! "), "{name} does not open with //!");
+        let lines = text.lines().count();
+        assert!(lines <= 600, "{name} has {lines} lines");
+    }
+    let main = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/main.rs");
+    assert!(std::fs::read_to_string(main).unwrap().lines().count() <= 40);
+}
