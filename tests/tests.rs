@@ -1,5 +1,11 @@
 //! The one integration binary: it drives the real program, scrubbed of the environment.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::string_slice,
+    reason = "a test that meets the unexpected should panic"
+)]
+
 mod architecture;
 mod cli;
 mod common;

@@ -140,6 +140,10 @@ fn written_fps(config: &Config, info: &SourceInfo) -> f64 {
     config.selection.max_fps.map_or(fps, |most| fps.min(most))
 }
 
+/// Each thread of the encoder holds frames of its own, and four keep up with any detector.
+#[cfg(feature = "libav")]
+const MAX_ENCODER_THREADS: usize = 4;
+
 #[cfg(feature = "libav")]
 fn video(path: &Path, config: &Config, info: &SourceInfo) -> Result<Box<dyn Sink>, Error> {
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
@@ -150,7 +154,8 @@ fn video(path: &Path, config: &Config, info: &SourceInfo) -> Result<Box<dyn Sink
     }
     let target = Target::prepare(path, config.outputs.no_clobber)?;
     let fps = written_fps(config, info);
-    let file = crate::av::VideoFile::open(target, info.size, fps, config.workers)?;
+    let threads = config.workers.min(MAX_ENCODER_THREADS);
+    let file = crate::av::VideoFile::open(target, info.size, fps, threads)?;
     let (encoder, plays_everywhere) = file.encoder();
     log::info!("video is encoded with {encoder}");
     if !plays_everywhere {

@@ -27,9 +27,15 @@ type Callback = unsafe extern "C" fn(*mut c_void, c_int, *const c_char, VaList);
 /// Puts the counter in front of FFmpeg's own logging.
 #[expect(unsafe_code, reason = "the callback is set through FFmpeg's C interface")]
 pub(super) fn install() {
+    #[expect(
+        clippy::missing_transmute_annotations,
+        reason = "the name of the `va_list` pointer differs from target to target"
+    )]
     // SAFETY: both types differ only in the name of the `va_list` pointer, which `count` passes on
     // untouched; FFmpeg allows its callback to be set at any time.
-    unsafe { ffi::av_log_set_callback(Some(std::mem::transmute::<Callback, _>(count))) }
+    unsafe {
+        ffi::av_log_set_callback(Some(std::mem::transmute::<Callback, _>(count)));
+    }
 }
 
 #[expect(unsafe_code, reason = "called by FFmpeg with C pointers")]

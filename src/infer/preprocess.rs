@@ -28,33 +28,30 @@ impl Preprocess {
     pub fn apply(&self, image: &Image) -> (Tensor, Letterbox) {
         let view = Letterbox::fit(image.size(), self.size);
         let (width, height) = (self.size.width as usize, self.size.height as usize);
-        let levels = self.levels();
         let plane = width * height;
         let mut data = Vec::with_capacity(plane * 3);
-        for level in &levels {
-            data.resize(data.len() + plane, level[usize::from(self.pad)]);
+        for channel in 0..3 {
+            data.resize(data.len() + plane, self.normalised(channel)(i32::from(self.pad)));
         }
         let (columns, rows) = (view.content.width as usize, view.content.height as usize);
         let mut resize = Resize::new(image, view.content);
-        let mut line = vec![0u8; columns * 3];
         for y in 0..rows {
-            resize.row(y, &mut line);
-            for (channel, level) in levels.iter().enumerate() {
+            resize.go_to(y);
+            for channel in 0..3 {
                 let from = if self.rgb { 2 - channel } else { channel };
                 let at = channel * plane + y * width;
-                for (out, pixel) in data[at..at + columns].iter_mut().zip(line.chunks_exact(3)) {
-                    *out = level[usize::from(pixel[from])];
-                }
+                let normalised = self.normalised(channel);
+                let line = data[at..at + columns].iter_mut();
+                line.zip(resize.values(from)).for_each(|(out, level)| *out = normalised(level));
             }
         }
         (Tensor::picture(self.size, data), view)
     }
 
-    /// The normalised value of each of the 256 levels, a table a plane.
-    fn levels(&self) -> [[f32; 256]; 3] {
-        std::array::from_fn(|channel| {
-            std::array::from_fn(|v| (v as f32 - self.mean[channel]) / self.std[channel])
-        })
+    /// From a level of 0 to 255 to what the model expects in a plane.
+    fn normalised(&self, channel: usize) -> impl Fn(i32) -> f32 {
+        let (mean, std) = (self.mean[channel], self.std[channel]);
+        move |level| (level as f32 - mean) / std
     }
 }
 
@@ -87,55 +84,80 @@ fn taps(from: u32, to: u32) -> Vec<Tap> {
 }
 
 /// Bilinear resize with the integer arithmetic of OpenCV's INTER_LINEAR, row by row.
+///
+/// Rows that were resized across are kept a colour apart, so that the passes over them run in
+/// vector instructions.
 struct Resize<'a> {
     image: &'a Image,
     across: Vec<Tap>,
     down: Vec<Tap>,
     /// The two source rows in use, resized across; neighbouring output rows share them.
-    held: [(usize, Vec<i32>); 2],
+    held: [Held; 2],
+    /// Weights of the two rows for the current output row.
+    weights: [i32; 2],
+}
+
+/// A source row resized across, its blue values first, then green, then red.
+struct Held {
+    row: usize,
+    values: Vec<i32>,
 }
 
 impl<'a> Resize<'a> {
     fn new(image: &'a Image, to: Size) -> Self {
         let from = image.size();
-        let row = || (usize::MAX, vec![0; to.width as usize * 3]);
+        let held = || Held { row: usize::MAX, values: vec![0; to.width as usize * 3] };
         Self {
             image,
             across: taps(from.width, to.width),
             down: taps(from.height, to.height),
-            held: [row(), row()],
+            held: [held(), held()],
+            weights: [0; 2],
         }
     }
 
-    /// Writes output row `y` into `line`, three bytes a pixel.
-    fn row(&mut self, y: usize, line: &mut [u8]) {
-        let tap = self.down[y];
-        if self.held[0].0 != tap.first {
+    /// Goes to output row `y`.
+    fn go_to(&mut self, y: usize) {
+        let Tap { first, second, weights } = self.down[y];
+        if self.held[0].row != first {
             self.held.swap(0, 1);
         }
-        self.hold(0, tap.first);
-        self.hold(1, tap.second);
-        let [upper, lower] = tap.weights;
-        for (out, (a, b)) in line.iter_mut().zip(self.held[0].1.iter().zip(&self.held[1].1)) {
-            // Weights of both axes leave 22 bits; OpenCV takes them off in these three steps.
-            let value = (((upper * (a >> 4)) >> 16) + ((lower * (b >> 4)) >> 16) + 2) >> 2;
-            *out = value.clamp(0, 255) as u8;
+        self.weights = weights;
+        for (held, row) in self.held.iter_mut().zip([first, second]) {
+            held.fill(row, self.image, &self.across);
         }
     }
 
-    /// Has source row `y`, resized across, at `place`.
-    fn hold(&mut self, place: usize, y: usize) {
-        if self.held[place].0 == y {
+    /// The levels of one colour in the current row, 0 to 255.
+    fn values(&self, channel: usize) -> impl Iterator<Item = i32> {
+        let columns = self.across.len();
+        let plane = channel * columns..(channel + 1) * columns;
+        let (upper_row, lower_row) =
+            (&self.held[0].values[plane.clone()], &self.held[1].values[plane]);
+        let [upper, lower] = self.weights;
+        // Weights of both axes leave 22 bits; OpenCV takes them off in these three steps.
+        upper_row.iter().zip(lower_row).map(move |(a, b)| {
+            ((((upper * (a >> 4)) >> 16) + ((lower * (b >> 4)) >> 16) + 2) >> 2).clamp(0, 255)
+        })
+    }
+}
+
+impl Held {
+    /// Holds source row `row`, resized across.
+    fn fill(&mut self, row: usize, image: &Image, across: &[Tap]) {
+        if self.row == row {
             return;
         }
-        let source = self.image.row(y);
-        let (index, out) = &mut self.held[place];
-        *index = y;
-        for (pixel, tap) in out.chunks_exact_mut(3).zip(&self.across) {
-            let (a, b) = (&source[tap.first * 3..][..3], &source[tap.second * 3..][..3]);
-            for c in 0..3 {
-                pixel[c] = i32::from(a[c]) * tap.weights[0] + i32::from(b[c]) * tap.weights[1];
-            }
+        self.row = row;
+        let source = image.row(row);
+        let (blue, rest) = self.values.split_at_mut(across.len());
+        let (green, red) = rest.split_at_mut(across.len());
+        for (((blue, green), red), tap) in blue.iter_mut().zip(green).zip(red).zip(across) {
+            let a = &source[tap.first * 3..tap.first * 3 + 3];
+            let b = &source[tap.second * 3..tap.second * 3 + 3];
+            let [first, second] = tap.weights;
+            let blend = |c: usize| i32::from(a[c]) * first + i32::from(b[c]) * second;
+            (*blue, *green, *red) = (blend(0), blend(1), blend(2));
         }
     }
 }
@@ -210,12 +232,11 @@ mod tests {
             let image = Image::from_bgr(Size::new(w, h), data).unwrap();
             let to = Size::new(cw, ch);
             let mut resize = Resize::new(&image, to);
-            let mut line = vec![0u8; cw as usize * 3];
             for y in 0..ch {
-                resize.row(y as usize, &mut line);
-                for x in 0..cw {
+                resize.go_to(y as usize);
+                for (x, got) in (0..cw).zip(resize.values(0)) {
                     let exact = blend(&image, to, x, y);
-                    let got = f64::from(line[x as usize * 3]);
+                    let got = f64::from(got);
                     prop_assert!((got - exact).abs() <= 1.0, "{got} {exact} at {x},{y}");
                 }
             }

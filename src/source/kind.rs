@@ -101,7 +101,7 @@ fn in_order(input: &str, mut found: Vec<PathBuf>, none: &str) -> Result<Kind, So
     if found.len() > MAX_PICTURES {
         return Err(unreadable(input, "more than ten million pictures", None));
     }
-    found.sort_by(|a, b| natural(a).cmp(&natural(b)));
+    found.sort_by_cached_key(|path| natural(path));
     Ok(Kind::Pictures(found))
 }
 

@@ -53,8 +53,7 @@ impl Head for Yolox {
                 }
                 let (class_id, class_score) = best(&row[BEFORE_CLASSES..]);
                 let score = objectness * class_score;
-                // Written so that NaN is left out too.
-                if !(score >= min_score) {
+                if score < min_score || score.is_nan() {
                     continue;
                 }
                 let place = |offset: f32, cell: usize| (offset + cell as f32) * stride as f32;

@@ -1,0 +1,50 @@
+# What the README promises in one word each. Written for Debian 12; elsewhere install the packages
+# by their local names and use cargo.
+
+PACKAGES = build-essential pkg-config clang libclang-dev libopencv-dev \
+	libavcodec-dev libavformat-dev libavutil-dev libswscale-dev ffmpeg
+SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+PROGRAM = target/release/vision-pipe
+DEMO = demo
+
+.PHONY: demo test packages build lint vtest must-show
+
+demo: build
+	@mkdir -p $(DEMO)
+	@$(PROGRAM) run samples/pedestrians.mp4 -o $(DEMO)/annotated.mp4 \
+		--ndjson $(DEMO)/detections.ndjson --csv $(DEMO)/detections.csv \
+		--summary-json $(DEMO)/summary.json
+	@value() { sed -n "s/.*\"$$1\":\([0-9.]*\).*/\1/p" $(DEMO)/summary.json; }; \
+	people=$$(grep -c ',person,' $(DEMO)/detections.csv); \
+	echo "found $$(value detections) objects, $$people of them people, in $$(value frames) frames at $$(value fps) frames a second"; \
+	echo "watch $(DEMO)/annotated.mp4; work with $(DEMO)/detections.ndjson and $(DEMO)/detections.csv"; \
+	echo "try next: $(PROGRAM) run YOUR.mp4 --classes person -o annotated.mp4"
+
+test: packages
+	cargo test
+
+packages:
+	@if ! dpkg -s $(PACKAGES) >/dev/null 2>&1; then \
+		$(SUDO) apt-get update -q && \
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(PACKAGES); \
+	fi
+
+build: packages
+	cargo build --release
+
+lint: packages
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+
+# The reference video, 8 MB out of a package of 95 MB.
+vtest: target/vtest.avi
+target/vtest.avi:
+	mkdir -p target/opencv-doc
+	cd target/opencv-doc && apt-get download -q opencv-doc && dpkg-deb -x opencv-doc_*.deb .
+	mv target/opencv-doc/usr/share/doc/opencv-doc/examples/data/vtest.avi $@
+	rm -r target/opencv-doc
+
+# Everything the program promises of the reference video, by hand: takes some minutes.
+must-show: build vtest
+	tests/must-show.sh
