@@ -6,7 +6,7 @@ use crate::geometry::Letterbox;
 
 /// Bits of a resize weight, as in OpenCV's 8-bit INTER_LINEAR (`imgproc/src/resize.cpp`).
 const WEIGHT_BITS: u32 = 11;
-const WEIGHT_ONE: i32 = 1 << WEIGHT_BITS;
+const WEIGHT_ONE: i16 = 1 << WEIGHT_BITS;
 
 /// How a model wants its picture: `[1, 3, height, width]`, letterboxed at the top left.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,7 +31,7 @@ impl Preprocess {
         let plane = width * height;
         let mut data = Vec::with_capacity(plane * 3);
         for channel in 0..3 {
-            data.resize(data.len() + plane, self.normalised(channel)(i32::from(self.pad)));
+            data.resize(data.len() + plane, self.normalised(channel)(i16::from(self.pad)));
         }
         let (columns, rows) = (view.content.width as usize, view.content.height as usize);
         let mut resize = Resize::new(image, view.content);
@@ -49,9 +49,9 @@ impl Preprocess {
     }
 
     /// From a level of 0 to 255 to what the model expects in a plane.
-    fn normalised(&self, channel: usize) -> impl Fn(i32) -> f32 {
+    fn normalised(&self, channel: usize) -> impl Fn(i16) -> f32 {
         let (mean, std) = (self.mean[channel], self.std[channel]);
-        move |level| (level as f32 - mean) / std
+        move |level| (f32::from(level) - mean) / std
     }
 }
 
@@ -60,7 +60,7 @@ impl Preprocess {
 struct Tap {
     first: usize,
     second: usize,
-    weights: [i32; 2],
+    weights: [i16; 2],
 }
 
 /// The taps of one axis: pixel centres are mapped, the outermost pixels repeat.
@@ -76,8 +76,8 @@ fn taps(from: u32, to: u32) -> Vec<Tap> {
                 w if w as usize >= last => (last, 0.0),
                 w => (w as usize, centre - w),
             };
-            let second = (fraction * WEIGHT_ONE as f32).round_ties_even() as i32;
-            let complement = ((1.0 - fraction) * WEIGHT_ONE as f32).round_ties_even() as i32;
+            let second = (fraction * f32::from(WEIGHT_ONE)).round_ties_even() as i16;
+            let complement = ((1.0 - fraction) * f32::from(WEIGHT_ONE)).round_ties_even() as i16;
             Tap { first, second: (first + 1).min(last), weights: [complement, second] }
         })
         .collect()
@@ -85,8 +85,8 @@ fn taps(from: u32, to: u32) -> Vec<Tap> {
 
 /// Bilinear resize with the integer arithmetic of OpenCV's INTER_LINEAR, row by row.
 ///
-/// Rows that were resized across are kept a colour apart, so that the passes over them run in
-/// vector instructions.
+/// Rows that were resized across are kept a colour apart and in 16 bits, so that the passes over
+/// them run in vector instructions of any processor.
 struct Resize<'a> {
     image: &'a Image,
     across: Vec<Tap>,
@@ -94,13 +94,14 @@ struct Resize<'a> {
     /// The two source rows in use, resized across; neighbouring output rows share them.
     held: [Held; 2],
     /// Weights of the two rows for the current output row.
-    weights: [i32; 2],
+    weights: [i16; 2],
 }
 
 /// A source row resized across, its blue values first, then green, then red.
 struct Held {
     row: usize,
-    values: Vec<i32>,
+    /// Levels times 128: weights add 11 bits, of which OpenCV takes 4 off here.
+    values: Vec<i16>,
 }
 
 impl<'a> Resize<'a> {
@@ -129,16 +130,18 @@ impl<'a> Resize<'a> {
     }
 
     /// The levels of one colour in the current row, 0 to 255.
-    fn values(&self, channel: usize) -> impl Iterator<Item = i32> {
+    fn values(&self, channel: usize) -> impl Iterator<Item = i16> {
         let columns = self.across.len();
         let plane = channel * columns..(channel + 1) * columns;
         let (upper_row, lower_row) =
             (&self.held[0].values[plane.clone()], &self.held[1].values[plane]);
         let [upper, lower] = self.weights;
-        // Weights of both axes leave 22 bits; OpenCV takes them off in these three steps.
-        upper_row.iter().zip(lower_row).map(move |(a, b)| {
-            ((((upper * (a >> 4)) >> 16) + ((lower * (b >> 4)) >> 16) + 2) >> 2).clamp(0, 255)
-        })
+        // The upper half of a 16-bit product, which is one instruction for many of them.
+        let weighted =
+            |value: i16, weight: i16| ((i32::from(value) * i32::from(weight)) >> 16) as i16;
+        // 7 bits of the values and 11 of the weights, less 16, leave 2.
+        let levels = upper_row.iter().zip(lower_row);
+        levels.map(move |(a, b)| (weighted(*a, upper) + weighted(*b, lower) + 2) >> 2)
     }
 }
 
@@ -155,8 +158,9 @@ impl Held {
         for (((blue, green), red), tap) in blue.iter_mut().zip(green).zip(red).zip(across) {
             let a = &source[tap.first * 3..tap.first * 3 + 3];
             let b = &source[tap.second * 3..tap.second * 3 + 3];
-            let [first, second] = tap.weights;
-            let blend = |c: usize| i32::from(a[c]) * first + i32::from(b[c]) * second;
+            let [first, second] = tap.weights.map(i32::from);
+            let blend =
+                |c: usize| ((i32::from(a[c]) * first + i32::from(b[c]) * second) >> 4) as i16;
             (*blue, *green, *red) = (blend(0), blend(1), blend(2));
         }
     }
