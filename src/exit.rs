@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn codes_follow_the_table() {
-        let missing = SourceError::Missing { uri: "x".into(), reason: "r".into() };
+        let missing = SourceError::from_io("x", &std::io::ErrorKind::NotFound.into());
         assert_eq!(Error::from(missing).code(), 66);
         let full = SinkError::Write { target: "x".into(), reason: "r".into(), part: None };
         assert_eq!(Error::from(StageError::Sink(full)).code(), 74);

@@ -31,7 +31,14 @@ fn wrong_inputs() {
     place.file("list.m3u8", "#EXTM3U\nvideo.mp4\n");
     std::fs::create_dir(place.path("empty")).unwrap();
     refused(&place, "run", 2, "no input is given", "vision-pipe run video.mp4");
-    refused(&place, "run no.mp4", 66, "cannot open 'no.mp4': no such file or directory", "");
+    refused(&place, "run no.mp4", 66, "cannot open 'no.mp4': no such file or directory", "ls '.'");
+    refused(
+        &place,
+        "run notes.text",
+        66,
+        "cannot open 'notes.text'",
+        "did you mean './notes.txt'?",
+    );
     refused(&place, "run empty", 65, "the directory holds no pictures", ".png");
     refused(&place, "run *.xyz", 65, "no picture matches", ".png");
     refused(&place, "run list.m3u8", 65, "an HLS playlist", "media files themselves");
@@ -63,12 +70,18 @@ fn wrong_models() {
     refused(&place, &run("yolo.pt"), 78, "PyTorch", "yolo export model=yolo.pt format=onnx");
     refused(&place, &run("yolo.engine"), 78, "TensorRT", "yolo export");
     refused(&place, &run("yolo.tflite"), 78, "TensorFlow Lite", "tf2onnx");
-    refused(&place, &run("broken.onnx"), 78, "tract cannot load the model 'broken'", "");
+    refused(
+        &place,
+        &run("broken.onnx"),
+        78,
+        "tract cannot load the model 'broken'",
+        "export it anew",
+    );
     let classes = "run synthetic:8x8@10x5 --classes persn";
     refused(&place, classes, 2, "no class 'persn'", "did you mean 'person'?");
     place.file("two.txt", "a\nb\n");
     let labels = "run synthetic:8x8@10x5 --labels two.txt";
-    refused(&place, labels, 2, "it has 2 names, the model has 80 classes", "");
+    refused(&place, labels, 2, "it has 2 names, the model has 80 classes", "one class name a line");
     let size = "run synthetic:8x8@10x5 --imgsz 320";
     refused(&place, size, 78, "takes pictures of 416x416, not 320x320", "--imgsz");
 }
@@ -112,11 +125,23 @@ fn tiny_onnx() -> Vec<u8> {
 fn wrong_settings() {
     let place = Place::new();
     let run = |more: &str| format!("run {FAKE} {more}");
-    refused(&place, &run("--conf 2"), 2, "--conf must be a number from 0 to 1, got '2'", "");
-    refused(&place, &run("--workers 0"), 2, "--workers must be a whole number", "");
-    refused(&place, &run("--start -5"), 2, "--start must be a time", "");
+    refused(
+        &place,
+        &run("--conf 2"),
+        2,
+        "--conf must be a number from 0 to 1, got '2'",
+        "--conf is: Least confidence",
+    );
+    refused(
+        &place,
+        &run("--workers 0"),
+        2,
+        "--workers must be a whole number",
+        "Inference threads",
+    );
+    refused(&place, &run("--start -5"), 2, "--start must be a time", "First time");
     refused(&place, &run("--cnf 0.5"), 2, "unexpected argument '--cnf'", "--conf");
-    refused(&place, &run("--emit boxes"), 2, "must be one of frames, detections", "");
+    refused(&place, &run("--emit boxes"), 2, "must be one of frames, detections", "--emit is: ");
     refused(&place, &run("--ndjson - --csv -"), 2, "standard output carries one thing", "a file");
     refused(&place, "walk", 2, "unrecognized subcommand 'walk'", "--help");
     place.file("vp.toml", "conf = 0.5\n\nworker = 2\n");
@@ -127,7 +152,7 @@ fn wrong_settings() {
         "unknown key 'worker' (vp.toml line 3)",
         "'workers'",
     );
-    refused(&place, &run("--config no.toml"), 2, "no such file", "");
+    refused(&place, &run("--config no.toml"), 2, "no such file", "--print-config");
 }
 
 #[test]
@@ -137,8 +162,8 @@ fn wrong_outputs() {
     place.file("file", "");
     std::fs::create_dir(place.path("dir")).unwrap();
     let run = |more: &str| format!("run {FAKE} {more}");
-    refused(&place, &run("--csv dir"), 74, "cannot write 'dir': it is a directory", "");
-    refused(&place, &run("--csv file/out.csv"), 74, "cannot write 'file/out.csv'", "");
+    refused(&place, &run("--csv dir"), 74, "cannot write 'dir': it is a directory", "ls -ld '.'");
+    refused(&place, &run("--csv file/out.csv"), 74, "cannot write 'file/out.csv'", "ls -ld 'file'");
     refused(&place, &run("--csv old.csv -n"), 2, "'old.csv' is there already", "--no-clobber");
     refused(&place, &run("--csv a.x --ndjson ./a.x"), 2, "are the same file", "its own name");
     assert_eq!(std::fs::read_to_string(place.path("old.csv")).unwrap(), "old");
@@ -193,7 +218,7 @@ fn check_and_dry_run_leave_no_trace() {
     assert_eq!(run.stdout(), "");
     assert!(run.stderr().contains("input: ok"), "{}", run.stderr());
     assert!(!place.path("out.csv").exists());
-    refused(&place, &format!("check {FAKE} --conf 7"), 2, "--conf must be", "");
+    refused(&place, &format!("check {FAKE} --conf 7"), 2, "--conf must be", "0 to 1");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::infer::card::{self, Card};
 use crate::infer::fake::{self, FakeDetector, Script};
 use crate::infer::labels::Labels;
 use crate::infer::model::ModelFile;
+use crate::infer::preprocess::Preprocess;
 use crate::infer::{Detector, Engine, ModelDetector, PostProcess};
 use crate::record::ModelInfo;
 use crate::recorder::config_id;
@@ -67,7 +68,7 @@ pub(super) fn model(config: &ModelConfig) -> Result<Model, Error> {
         max_detections: config.max_detections,
     };
     let Card { family, preprocess, head, .. } = card;
-    let settings = format!("{family} {preprocess:?} {post:?} {labels:?}");
+    let settings = settings(family, &preprocess, &post, &labels);
     Ok(Model {
         info: ModelInfo {
             name: file.name.clone(),
@@ -81,6 +82,23 @@ pub(super) fn model(config: &ModelConfig) -> Result<Model, Error> {
         detector: Arc::new(ModelDetector::new(engine, preprocess, head, post)),
         labels,
     })
+}
+
+/// Everything but the model's file that changes detections, in words that stay the same from
+/// version to version: identities follow from them.
+fn settings(family: &str, preprocess: &Preprocess, post: &PostProcess, labels: &Labels) -> String {
+    let size = preprocess.size;
+    let classes: Vec<String> =
+        post.classes.iter().flatten().map(|class| class.to_string()).collect();
+    format!(
+        "family={family} input={size} conf={} iou={} agnostic={} classes={} max-det={} labels={}",
+        post.min_confidence,
+        post.max_iou,
+        post.agnostic,
+        classes.join(","),
+        post.max_detections,
+        labels.names().join("\n"),
+    )
 }
 
 #[cfg(feature = "tract")]

@@ -72,6 +72,9 @@ pub(super) fn run(config: &Config, stdout: File) -> Result<Status, Error> {
     for name in &outcome.unfinished {
         log::error!("{name} was still busy after --drain-timeout and was left behind");
     }
+    if last.frames == 0 && last.frames_read > 0 {
+        log::warn!("nothing was processed: all {} frames were left out", last.frames_read);
+    }
     let error = outcome.error.map(Error::from);
     if let Some(error) = &error {
         logging::report(error, error.hint().as_deref());

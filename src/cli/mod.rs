@@ -196,7 +196,11 @@ fn text_or_error(error: &clap::Error) -> Result<Invocation, ConfigError> {
     let what = what.join(" ");
     let tip = rendered.lines().find_map(|line| line.trim().strip_prefix("tip: "));
     let message = what.strip_prefix("error: ").unwrap_or(&what);
-    let hint = tip.unwrap_or("see 'vision-pipe run --help'");
+    let usual = match error.kind() {
+        ErrorKind::MissingSubcommand | ErrorKind::InvalidSubcommand => "see 'vision-pipe --help'",
+        _ => "see 'vision-pipe run --help'",
+    };
+    let hint = tip.unwrap_or(usual);
     Err(ConfigError::new(message).with_hint(hint))
 }
 

@@ -91,10 +91,9 @@ impl Layer {
     /// Where it cannot be read, is no TOML, or has a key that is none of ours.
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
         let failed = |reason: String| {
-            ConfigError::new(format!(
-                "cannot read the configuration '{}': {reason}",
-                path.display()
-            ))
+            let message = format!("cannot read the configuration '{}': {reason}", path.display());
+            ConfigError::new(message)
+                .with_hint("'vision-pipe run --print-config' prints one to start from")
         };
         let size = std::fs::metadata(path).map_err(|e| failed(io_reason(&e)))?.len();
         if size > MAX_BYTES {

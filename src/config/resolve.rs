@@ -103,11 +103,15 @@ impl Resolver<'_> {
 /// "NAME must be ..., got 'TEXT'", the name as the user wrote it.
 fn refused(name: &str, origin: &Origin, expected: &str, text: &str) -> ConfigError {
     let got = if text.is_empty() { String::new() } else { format!(", got '{text}'") };
-    ConfigError::new(match origin {
+    let error = ConfigError::new(match origin {
         Origin::Flag(flag) => format!("{flag} {expected}{got}"),
         Origin::Variable(variable) => format!("{variable} {expected}{got}"),
         origin => format!("{name} {expected}{got} ({origin})"),
-    })
+    });
+    match keys::find(name) {
+        Some(key) => error.with_hint(format!("--{name} is: {}", key.help)),
+        None => error,
+    }
 }
 
 /// A value as TOML: numbers and truth values bare, everything else quoted.

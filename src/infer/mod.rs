@@ -173,7 +173,11 @@ impl ModelError {
                 input [1,3,height,width]; --imgsz settles an open or other size"
                 .into(),
             Self::Unreadable { .. } => "leave --model out to use the built-in one".into(),
-            Self::Engine { .. } | Self::Labels { .. } => return None,
+            Self::Engine { .. } => {
+                "is it a whole ONNX file? export it anew, with fixed shapes and a plain opset"
+                    .into()
+            }
+            Self::Labels { .. } => "give a text file with one class name a line".into(),
         })
     }
 }

@@ -50,6 +50,9 @@ const TICK: Duration = Duration::from_millis(100);
 /// How long a reader that was asked to stop is waited for at the end.
 const READER_PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long the outputs that take the summary have for it, at the least.
+const SUMMARY_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Frames that may wait between the reader and the workers.
 const READ_AHEAD: usize = 2;
 
@@ -248,16 +251,14 @@ impl Crew {
         stats: &Stats,
         tick: &mut dyn FnMut(&Stats),
     ) -> Collected {
-        self.wait_while(stats, tick, |kind| match kind {
+        self.wait_until(None, stats, tick, |kind| match kind {
             Kind::Inner => true,
             Kind::Sink { wants_summary, .. } => !wants_summary,
             Kind::Reader => false,
         });
         // A reader that was asked to stop says at once what it found; a stuck one is left behind.
-        let patience = Instant::now() + READER_PATIENCE;
-        self.deadline = Some(self.deadline.map_or(patience, |deadline| deadline.min(patience)));
-        self.wait_while(stats, tick, |kind| kind == Kind::Reader);
-        self.deadline = None;
+        let patience = Some(Instant::now() + READER_PATIENCE);
+        self.wait_until(patience, stats, tick, |kind| kind == Kind::Reader);
         // A collector that panicked leaves nothing: its outputs were ended as broken.
         collected.try_recv().unwrap_or_else(|_| (Vec::new(), Ending::Broken))
     }
@@ -285,7 +286,10 @@ impl Crew {
         if let Err(error) = self.spawn("summary", Kind::Inner, hand_over) {
             self.outcome.error.get_or_insert(error);
         }
-        self.wait_while(stats, tick, busy);
+        // Whatever the others took, the summary gets a moment to be written.
+        let moment = Instant::now() + SUMMARY_PATIENCE;
+        self.deadline = self.deadline.map(|deadline| deadline.max(moment));
+        self.wait_until(None, stats, tick, busy);
         self.outcome.unfinished = self.names_of_running(busy, |_| true);
     }
 
@@ -298,9 +302,11 @@ impl Crew {
         self.stages.iter().filter(running).map(|member| member.name.clone()).collect()
     }
 
-    /// Takes reports while a stage of a kind that `matters` runs and the deadline has not passed.
-    fn wait_while(
+    /// Takes reports while a stage of a kind that `matters` runs, and neither `until` nor the
+    /// deadline has passed.
+    fn wait_until(
         &mut self,
+        until: Option<Instant>,
         stats: &Stats,
         tick: &mut dyn FnMut(&Stats),
         matters: impl Fn(Kind) -> bool,
@@ -315,7 +321,8 @@ impl Crew {
             if self.cancel.signal().is_some() || self.failed {
                 self.deadline.get_or_insert_with(|| Instant::now() + self.drain_timeout);
             }
-            if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            let now = Instant::now();
+            if [until, self.deadline].into_iter().flatten().any(|limit| now >= limit) {
                 return;
             }
         }

@@ -150,7 +150,13 @@ impl SinkError {
             Self::Write { reason, .. } if reason.contains("no space") => {
                 "make room on the disk and run again".into()
             }
-            Self::Open { .. } | Self::Write { .. } | Self::Frame { .. } => return None,
+            Self::Open { target, .. } => {
+                let folder = std::path::Path::new(target).parent();
+                let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
+                let folder = folder.map_or_else(|| ".".into(), |f| f.display().to_string());
+                format!("is there a folder that this user may write to? ls -ld '{folder}'")
+            }
+            Self::Write { .. } | Self::Frame { .. } => return None,
         })
     }
 

@@ -5,10 +5,12 @@ pub mod pictures;
 pub mod select;
 pub mod synthetic;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use crate::frame::{FrameMeta, Image, Size};
+use crate::reason::{io_reason, nearest};
 use crate::record::PtsSource;
 
 /// A source of frames. Grabbing and retrieving are apart so that a frame nobody wants costs no
@@ -86,6 +88,8 @@ pub enum SourceError {
         uri: Arc<str>,
         /// Why.
         reason: String,
+        /// What may have been meant.
+        hint: String,
     },
     /// The system refused to read it.
     #[error("cannot read '{uri}': {reason}")]
@@ -163,23 +167,46 @@ impl SourceError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Unreadable { hint, .. } => hint.clone(),
+            Self::Missing { hint, .. } => Some(hint.clone()),
+            Self::Denied { uri, .. } => Some(format!("may this user read it? ls -l '{uri}'")),
             Self::SizeChanged { .. } => {
                 Some("convert it to one size: ffmpeg -i IN -vf scale=W:H OUT.mp4".into())
             }
             Self::Damaged { .. } | Self::Cut { .. } => {
                 Some("all frames that could be decoded are in the outputs".into())
             }
-            Self::Missing { .. } | Self::Denied { .. } => None,
         }
     }
 
     /// A failure of the file system on `uri`, by whether the file is there.
     pub fn from_io(uri: &str, error: &std::io::Error) -> Self {
-        let reason = crate::reason::io_reason(error);
-        let uri = uri.into();
+        let reason = io_reason(error);
         match error.kind() {
-            std::io::ErrorKind::NotFound => Self::Missing { uri, reason },
-            _ => Self::Denied { uri, reason },
+            std::io::ErrorKind::NotFound => {
+                let hint = what_is_there(Path::new(uri));
+                Self::Missing { uri: uri.into(), reason, hint }
+            }
+            _ => Self::Denied { uri: uri.into(), reason },
         }
+    }
+}
+
+/// What the user may have meant by a path that leads nowhere.
+fn what_is_there(path: &Path) -> String {
+    /// Entries of a folder that are looked at.
+    const MAX_ENTRIES: usize = 10_000;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return format!("there is no folder '{}'", folder.display());
+    };
+    let names: Vec<String> = entries
+        .take(MAX_ENTRIES)
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    let wanted = path.file_name().unwrap_or_default().to_string_lossy();
+    match nearest(&wanted, names.iter().map(String::as_str)) {
+        Some(name) => format!("did you mean '{}'?", folder.join(name).display()),
+        None => format!("see what is there: ls '{}'", folder.display()),
     }
 }
