@@ -7,7 +7,11 @@ SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PROGRAM = target/release/vision-pipe
 DEMO = demo
 
-.PHONY: demo test packages build lint vtest must-show
+# Where the program looks for it; the library comes from the wheel that Python users install.
+ONNXRUNTIME = $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/vision-pipe/lib/libonnxruntime.so
+WHEEL = target/onnxruntime
+
+.PHONY: demo test packages build onnxruntime lint vtest must-show
 
 demo: build
 	@mkdir -p $(DEMO)
@@ -20,7 +24,7 @@ demo: build
 	echo "watch $(DEMO)/annotated.mp4; work with $(DEMO)/detections.ndjson and $(DEMO)/detections.csv"; \
 	echo "try next: $(PROGRAM) run YOUR.mp4 --classes person -o annotated.mp4"
 
-test: packages
+test: packages onnxruntime
 	cargo test
 
 packages:
@@ -31,6 +35,16 @@ packages:
 
 build: packages
 	cargo build --release
+
+onnxruntime: $(ONNXRUNTIME)
+$(ONNXRUNTIME):
+	@python3 -m pip --version >/dev/null 2>&1 || \
+		{ $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy --no-install-recommends python3-pip; }
+	mkdir -p $(@D) $(WHEEL)
+	python3 -m pip download -q --no-deps --only-binary=:all: -d $(WHEEL) onnxruntime==1.32.0
+	python3 -m zipfile -e $(WHEEL)/onnxruntime-*.whl $(WHEEL)
+	cp $(WHEEL)/onnxruntime/capi/libonnxruntime.so.* $@
+	rm -r $(WHEEL)
 
 lint: packages
 	cargo fmt --check

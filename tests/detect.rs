@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::common::{Place, frame_lines, of_type, records, records_of, sample};
 
 /// A box: class, score, corners.
-type Found = (u64, f64, [f64; 4]);
+pub(crate) type Found = (u64, f64, [f64; 4]);
 
 fn iou(a: &[f64; 4], b: &[f64; 4]) -> f64 {
     let width = a[2].min(b[2]) - a[0].max(b[0]);
@@ -15,15 +15,21 @@ fn iou(a: &[f64; 4], b: &[f64; 4]) -> f64 {
     shared / (area(a) + area(b) - shared)
 }
 
-/// How many of `some` that score at least 0.25 have a twin in `among`, and how many there are.
-fn matched(some: &[Vec<Found>], among: &[Vec<Found>]) -> (usize, usize) {
+/// How many of `some` that score at least 0.25 have a twin in `among`, and how many there are: the
+/// same class, IoU and score no further apart than said.
+pub(crate) fn matched(
+    some: &[Vec<Found>],
+    among: &[Vec<Found>],
+    least_iou: f64,
+    score_step: f64,
+) -> (usize, usize) {
     let (mut hits, mut total) = (0, 0);
     for (some, among) in some.iter().zip(among) {
         let mut free = among.clone();
         for (class, score, bbox) in some.iter().filter(|found| found.1 >= 0.25) {
             total += 1;
             let twin = free.iter().position(|(other, s, b)| {
-                other == class && (s - score).abs() <= 0.005 && iou(b, bbox) >= 0.98
+                other == class && (s - score).abs() <= score_step && iou(b, bbox) >= least_iou
             });
             if let Some(twin) = twin {
                 hits += 1;
@@ -38,7 +44,7 @@ fn number(value: &Value) -> f64 {
     value.as_f64().unwrap()
 }
 
-fn ours(frame: &Value) -> Vec<Found> {
+pub(crate) fn ours(frame: &Value) -> Vec<Found> {
     let found = |p: &Value| {
         let corners = ["x1", "y1", "x2", "y2"].map(|key| number(&p["bbox"][key]));
         (p["class_id"].as_u64().unwrap(), number(&p["confidence"]), corners)
@@ -69,9 +75,10 @@ fn boxes_are_those_of_the_reference() {
     let ours: Vec<_> = of_type(&records, "frame").into_iter().map(ours).collect();
     let golden = golden();
     assert_eq!((ours.len(), golden.len()), (20, 20));
-    for (name, (hits, total)) in
-        [("golden in ours", matched(&golden, &ours)), ("ours in golden", matched(&ours, &golden))]
-    {
+    for (name, (hits, total)) in [
+        ("golden in ours", matched(&golden, &ours, 0.98, 0.005)),
+        ("ours in golden", matched(&ours, &golden, 0.98, 0.005)),
+    ] {
         assert!(total > 100, "{name}: {total}");
         assert!(hits * 1000 >= total * 995, "{name}: {hits} of {total}");
     }

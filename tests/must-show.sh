@@ -24,12 +24,15 @@ check() {
     else
         failed=$((failed + 1))
         echo "FAILED  $what"
-        sed 's/^/        /' "$work/log" | tail -5
+        tail -5 "$work/log" | cut -c1-300 | sed 's/^/        /'
     fi
 }
 field() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p"; }
 frames() { grep '^{"type":"frame"' "$1"; }
 
+# Both engines keep these promises; the bars were set for tract.
+export VISION_PIPE_ENGINE=${VISION_PIPE_ENGINE:-tract}
+echo "engine: $VISION_PIPE_ENGINE"
 echo "1. the reference video against an independent decoder"
 "$program" run "$video" --conf 0.2 -q --ndjson "$work/low.ndjson"
 check "795 frame lines in order" test "$(frames "$work/low.ndjson" | field frame_id | cut -d, -f1 | tr '\n' ' ')" = "$(seq -s' ' 0 794) "
@@ -83,7 +86,7 @@ check "SIGINT: the shell sees 130" test $code = 130
 check "SIGINT: the summary says interrupted" grep -q '"exit":"interrupted"' "$work/i.ndjson"
 check "SIGINT: the video has the frames of the records" test "$(ffprobe -v error -count_frames -show_entries stream=nb_read_frames -of csv=p=0 "$work/i.mp4")" = "$(frames "$work/i.ndjson" | wc -l)"
 if [ "$(id -u)" = 0 ]; then
-    unshare -pf "$program" run "$video" -q --ndjson "$work/p.ndjson" &
+    unshare -pf --kill-child "$program" run "$video" -q --ndjson "$work/p.ndjson" &
     sleep 2
     pkill -TERM -f "^$program run $video -q --ndjson $work/p.ndjson"
     wait $!

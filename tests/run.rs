@@ -72,8 +72,10 @@ fn files_get_their_names_at_the_end_and_agree() {
     assert_eq!(first[9].parse::<f64>().ok(), prediction["bbox"]["x2"].as_f64());
     assert_eq!((first[3], first[11]), ("", ""), "absent values are empty");
     assert_eq!(rows.count() + 1, 10);
-    let summary = records_of(&place.path("s.json"));
-    assert_eq!(summary[0]["frames"], 5);
+    let summary = &records_of(&place.path("s.json"))[0];
+    assert_eq!(summary["frames"], 5);
+    let stages: Vec<_> = summary["stages"].as_object().unwrap().keys().collect();
+    assert_eq!(stages, ["csv", "decode", "infer", "ndjson", "postprocess", "preprocess"]);
 }
 
 #[test]

@@ -101,14 +101,59 @@ fn settings(family: &str, preprocess: &Preprocess, post: &PostProcess, labels: &
     )
 }
 
-#[cfg(feature = "tract")]
+/// Loads the model into the engine that is asked for; `auto` takes ONNX Runtime where it works.
 fn load(file: &ModelFile, config: &ModelConfig) -> Result<Box<dyn Engine>, Error> {
+    match config.engine {
+        EngineChoice::OnnxRuntime => onnxruntime(file, config),
+        EngineChoice::Auto if may_have_onnxruntime(config) => match onnxruntime(file, config) {
+            Ok(engine) => Ok(engine),
+            Err(error) => {
+                let engine = tract(file, config)?;
+                log::warn!("{error}; tract runs the model instead");
+                Ok(engine)
+            }
+        },
+        _ => tract(file, config),
+    }
+}
+
+/// Whether a library lies at one of the usual places, or was named.
+#[cfg(feature = "onnxruntime")]
+fn may_have_onnxruntime(config: &ModelConfig) -> bool {
+    use crate::infer::engine_onnxruntime::{places, runtime};
+    let explicit = config.onnxruntime_lib.as_deref();
+    // The last place is a bare name for the system's folders: only loading it tells.
+    places(explicit).len() > 1 || explicit.is_some() || runtime(None).is_ok()
+}
+
+#[cfg(not(feature = "onnxruntime"))]
+fn may_have_onnxruntime(_: &ModelConfig) -> bool {
+    false
+}
+
+#[cfg(feature = "onnxruntime")]
+fn onnxruntime(file: &ModelFile, config: &ModelConfig) -> Result<Box<dyn Engine>, Error> {
+    use crate::infer::ModelError;
+    use crate::infer::engine_onnxruntime::{OnnxRuntimeEngine, runtime};
+    let runtime = runtime(config.onnxruntime_lib.as_deref())
+        .map_err(|reason| ModelError::NoOnnxRuntime { reason })?;
+    log::info!("ONNX Runtime is '{}'", runtime.path.display());
+    Ok(Box::new(OnnxRuntimeEngine::load(runtime, file, config.imgsz)?))
+}
+
+#[cfg(not(feature = "onnxruntime"))]
+fn onnxruntime(_: &ModelFile, _: &ModelConfig) -> Result<Box<dyn Engine>, Error> {
+    Err(ConfigError::new("this engine needs a build with the feature 'onnxruntime'").into())
+}
+
+#[cfg(feature = "tract")]
+fn tract(file: &ModelFile, config: &ModelConfig) -> Result<Box<dyn Engine>, Error> {
     Ok(Box::new(crate::infer::engine_tract::TractEngine::load(file, config.imgsz)?))
 }
 
 #[cfg(not(feature = "tract"))]
-fn load(_: &ModelFile, _: &ModelConfig) -> Result<Box<dyn Engine>, Error> {
-    Err(ConfigError::new("a model needs a build with the feature 'tract'").into())
+fn tract(_: &ModelFile, _: &ModelConfig) -> Result<Box<dyn Engine>, Error> {
+    Err(ConfigError::new("a model needs a build with the feature 'tract' or 'onnxruntime'").into())
 }
 
 /// The scripted detector of the tests, under COCO's names.

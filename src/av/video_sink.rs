@@ -45,8 +45,12 @@ fn refused(target: &Target, error: ffmpeg_the_third::Error) -> SinkError {
 }
 
 impl Sink for VideoFile {
-    fn name(&self) -> String {
-        format!("video '{}'", self.target.shown())
+    fn kind(&self) -> &'static str {
+        "video"
+    }
+
+    fn target(&self) -> String {
+        self.target.shown()
     }
 
     fn wants_pixels(&self) -> bool {

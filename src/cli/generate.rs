@@ -42,6 +42,10 @@ Ended by SIGINT or SIGTERM after finishing the outputs. A second signal ends at 
 .SH FILES
 A file is written as NAME.part.EXT in its own folder and gets its name when it is whole, also
 after a signal and after damaged input. Devices and pipes are written in place.
+.PP
+ONNX Runtime is taken from \fB\-\-onnxruntime\-lib\fR, or else from the first of these that
+is there: the file that \fBORT_DYLIB_PATH\fR names, \fIlibonnxruntime.so\fR beside the program, in
+\fI~/.local/share/vision\-pipe/lib\fR, and among the system's libraries.
 .SH ENVIRONMENT
 Every setting is also a variable: \fB\-\-max\-fps\fR is \fBVISION_PIPE_MAX_FPS\fR. An empty
 variable counts as not set.

@@ -85,7 +85,15 @@ pub const KEYS: &[Key] = &[
         .short('m')
         .value("MODEL")
         .default("nanodet-g-416"),
-    key("engine", MODEL, "What runs the model: auto or tract").value("ENGINE").default("auto"),
+    key("engine", MODEL, "What runs the model: auto, onnxruntime or tract (built in)")
+        .value("ENGINE")
+        .default("auto"),
+    key(
+        "onnxruntime-lib",
+        MODEL,
+        "The ONNX Runtime library [default: see FILES in the manual page]",
+    )
+    .value("FILE"),
     key("conf", MODEL, "Least confidence of a detection, 0 to 1").value("X").default("0.25"),
     key(
         "iou",

@@ -54,6 +54,8 @@ pub struct ModelConfig {
     pub path: PathBuf,
     /// What runs it.
     pub engine: EngineChoice,
+    /// The library of ONNX Runtime, where it is not at its usual places.
+    pub onnxruntime_lib: Option<PathBuf>,
     /// Size of its input, where the model leaves it open.
     pub imgsz: Option<Size>,
     /// Class names.
@@ -75,6 +77,8 @@ pub struct ModelConfig {
 pub enum EngineChoice {
     /// The fastest that works.
     Auto,
+    /// ONNX Runtime, loaded when the program runs.
+    OnnxRuntime,
     /// The built-in one.
     Tract,
     /// The scripted one of the tests.

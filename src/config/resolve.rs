@@ -220,6 +220,7 @@ fn model(take: &mut Resolver<'_>) -> Result<ModelConfig, ConfigError> {
     Ok(ModelConfig {
         path: take.value("model", units::path)?,
         engine: take.value("engine", engine)?,
+        onnxruntime_lib: take.optional("onnxruntime-lib", units::path)?,
         imgsz: take.optional("imgsz", units::size)?,
         labels: take.optional("labels", units::path)?,
         min_confidence: take.value("conf", units::fraction)?,
@@ -233,12 +234,13 @@ fn model(take: &mut Resolver<'_>) -> Result<ModelConfig, ConfigError> {
 fn engine(text: &str) -> Result<EngineChoice, Expected> {
     match text {
         "auto" => Ok(EngineChoice::Auto),
+        "onnxruntime" => Ok(EngineChoice::OnnxRuntime),
         "tract" => Ok(EngineChoice::Tract),
         _ => text
             .strip_prefix(fake::NAME)
             .and_then(Script::parse)
             .map(EngineChoice::Fake)
-            .ok_or_else(|| "must be one of auto, tract".into()),
+            .ok_or_else(|| "must be one of auto, onnxruntime, tract".into()),
     }
 }
 
@@ -339,7 +341,7 @@ mod tests {
         assert!(message("end = 5\nduration = 5").contains("exclude each other"));
         assert!(message("input = ['a', 'b']").contains("takes one"));
         assert!(message("classes = []").contains("at least one"));
-        assert!(message("engine = 'tensorrt'").contains("one of auto, tract"));
+        assert!(message("engine = 'tensorrt'").contains("one of auto, onnxruntime, tract"));
     }
 
     proptest! {

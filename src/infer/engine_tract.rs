@@ -13,7 +13,7 @@ use tract_onnx::tract_hir::internal::DimLike;
 
 use super::model::ModelFile;
 use super::tensor::{Tensor, TensorSpec};
-use super::{Engine, InferError, ModelError};
+use super::{Engine, InferError, ModelError, settle_size};
 use crate::frame::Size;
 use crate::reason::one_line;
 
@@ -96,43 +96,13 @@ fn with_fixed_input(
         name: model.node(inputs[0].node).name.clone(),
         shape: sides.unwrap_or_default(),
     };
-    let shown = input.to_string();
-    let [batch, channels, height, width] = input.shape.as_mut_slice() else {
-        return Err(LoadError::Model(ModelError::Unrecognised {
-            name: file.name.clone(),
-            input: shown,
-            outputs: format!("{} of them", model.outputs.len()),
-        }));
-    };
     if inputs.len() != 1 {
         return Err(LoadError::Tract(format!("it has {} inputs, not one", inputs.len())));
     }
-    batch.get_or_insert(1);
-    channels.get_or_insert(3);
-    match (*width, *height, size) {
-        (Some(w), Some(h), Some(wanted)) if (w, h) != sides_of(wanted) => {
-            let fixed = Size::new(w as u32, h as u32);
-            let name = file.name.clone();
-            return Err(LoadError::Model(ModelError::FixedSize { name, fixed, wanted }));
-        }
-        (Some(_), Some(_), _) => {}
-        (_, _, Some(wanted)) => (*width, *height) = some_sides_of(wanted),
-        (_, _, None) => {
-            let name = file.name.clone();
-            return Err(LoadError::Model(ModelError::OpenSize { name, input: shown }));
-        }
-    }
+    settle_size(&mut input, &file.name, size).map_err(LoadError::Model)?;
     let shape = input.fixed().unwrap_or_default();
     words(model.set_input_fact(0, InferenceFact::dt_shape(DatumType::F32, shape)))?;
     Ok(input)
-}
-
-fn sides_of(size: Size) -> (usize, usize) {
-    (size.width as usize, size.height as usize)
-}
-
-fn some_sides_of(size: Size) -> (Option<usize>, Option<usize>) {
-    (Some(size.width as usize), Some(size.height as usize))
 }
 
 impl Engine for TractEngine {

@@ -2,6 +2,8 @@
 
 pub mod card;
 mod detector;
+#[cfg(feature = "onnxruntime")]
+pub mod engine_onnxruntime;
 #[cfg(feature = "tract")]
 pub mod engine_tract;
 pub mod fake;
@@ -113,6 +115,12 @@ pub enum ModelError {
         /// Its words.
         message: String,
     },
+    /// There is no ONNX Runtime to run it.
+    #[error("ONNX Runtime cannot be used: {reason}")]
+    NoOnnxRuntime {
+        /// Why.
+        reason: String,
+    },
     /// The model leaves the size of its input open.
     #[error("the model '{name}' leaves the size of its input open: {input}")]
     OpenSize {
@@ -177,7 +185,42 @@ impl ModelError {
                 "is it a whole ONNX file? export it anew, with fixed shapes and a plain opset"
                     .into()
             }
+            Self::NoOnnxRuntime { .. } => {
+                "install it with 'make onnxruntime', name it with --onnxruntime-lib, or use \
+                 --engine tract"
+                    .into()
+            }
             Self::Labels { .. } => "give a text file with one class name a line".into(),
         })
+    }
+}
+
+/// Fixes the open sides of a picture input: a batch of one, three channels, `size` as width and
+/// height.
+///
+/// # Errors
+/// Where the input is no picture, `size` is needed and missing, or the model has another one.
+fn settle_size(input: &mut TensorSpec, name: &str, size: Option<Size>) -> Result<(), ModelError> {
+    let (name, shown) = (name.to_owned(), input.to_string());
+    let [batch, channels, height, width] = input.shape.as_mut_slice() else {
+        return Err(ModelError::Unrecognised { name, input: shown, outputs: "unread".into() });
+    };
+    batch.get_or_insert(1);
+    channels.get_or_insert(3);
+    match (*width, *height, size) {
+        (Some(w), Some(h), Some(wanted)) => {
+            let fixed = Size::new(u32::try_from(w).unwrap_or(0), u32::try_from(h).unwrap_or(0));
+            if fixed == wanted {
+                Ok(())
+            } else {
+                Err(ModelError::FixedSize { name, fixed, wanted })
+            }
+        }
+        (Some(_), Some(_), None) => Ok(()),
+        (_, _, Some(wanted)) => {
+            (*width, *height) = (Some(wanted.width as usize), Some(wanted.height as usize));
+            Ok(())
+        }
+        (_, _, None) => Err(ModelError::OpenSize { name, input: shown }),
     }
 }

@@ -234,9 +234,9 @@ impl Crew {
             let (inlet, commands) = queue(capacity.max(1), when_full);
             let failed = Arc::new(AtomicBool::new(false));
             outs.push(Out { inlet, need, wants_summary, failed: failed.clone() });
-            let (stats, stage) = (stats.clone(), name.clone());
+            let (stats, stage) = (stats.clone(), sink.kind());
             self.spawn(&name, Kind::Sink { need, wants_summary }, move || {
-                let result = write(sink, commands, &stats, &stage, &failed);
+                let result = write(sink, commands, &stats, stage, &failed);
                 failed.store(result.is_err(), SeqCst);
                 result
             })?;

@@ -123,8 +123,12 @@ impl Seen {
 }
 
 impl Sink for Seen {
-    fn name(&self) -> String {
-        "seen".into()
+    fn kind(&self) -> &'static str {
+        "seen"
+    }
+
+    fn target(&self) -> String {
+        "memory".into()
     }
 
     fn wants_summary(&self) -> bool {
@@ -345,7 +349,7 @@ fn an_optional_output_that_fails_is_named_and_the_run_goes_on() {
         let outcome =
             trial(200, jitter).run(vec![optional(&bad, WhenFull::Block), required(&good)]);
         assert!(outcome.error.is_none());
-        assert_eq!(outcome.failed_outputs, ["seen"]);
+        assert_eq!(outcome.failed_outputs, ["seen 'memory'"]);
         assert_eq!(good.frames().len(), 200);
     });
 }
@@ -385,7 +389,7 @@ fn a_panic_in_an_output_is_reported() {
         let bad = Seen { panic_at: Some(5), ..Seen::default() };
         let good = Seen::default();
         let outcome = trial(1_000_000, jitter).run(vec![required(&bad), required(&good)]);
-        assert!(message(&outcome).starts_with("a bug in seen: "), "{}", message(&outcome));
+        assert!(message(&outcome).starts_with("a bug in seen 'memory': "), "{}", message(&outcome));
     });
 }
 
@@ -436,7 +440,11 @@ fn a_stuck_output_is_left_behind_and_named_after_a_signal() {
         trial.drain_timeout = Duration::from_millis(200);
         signal_soon(&trial.cancel);
         let outcome = trial.run(vec![required(&stuck), required(&good)]);
-        assert!(outcome.unfinished.contains(&"seen".to_owned()), "{:?}", outcome.unfinished);
+        assert!(
+            outcome.unfinished.contains(&"seen 'memory'".to_owned()),
+            "{:?}",
+            outcome.unfinished
+        );
     });
 }
 

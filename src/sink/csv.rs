@@ -75,8 +75,12 @@ fn row(found: &DetectionRecord<'_>) -> [String; COLUMNS.len()] {
 }
 
 impl Sink for Csv {
-    fn name(&self) -> String {
-        format!("csv '{}'", self.file.shown())
+    fn kind(&self) -> &'static str {
+        "csv"
+    }
+
+    fn target(&self) -> String {
+        self.file.shown()
     }
 
     fn write(&mut self, item: &Item) -> Result<Flow, SinkError> {

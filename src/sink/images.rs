@@ -56,8 +56,12 @@ pub fn encode_jpeg(image: &Image, quality: u8) -> Result<Vec<u8>, EncodingError>
 }
 
 impl Sink for Images {
-    fn name(&self) -> String {
-        format!("frames '{}'", self.folder.display())
+    fn kind(&self) -> &'static str {
+        "frames"
+    }
+
+    fn target(&self) -> String {
+        self.folder.display().to_string()
     }
 
     fn wants_pixels(&self) -> bool {

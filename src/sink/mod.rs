@@ -48,8 +48,16 @@ pub enum Ending {
 
 /// An output. It runs on a thread of its own.
 pub trait Sink: Send {
+    /// What kind of output it is: its key among the summary's stages, which holds no path.
+    fn kind(&self) -> &'static str;
+
+    /// Where it writes to, for messages.
+    fn target(&self) -> String;
+
     /// What it is called in messages, such as `csv 'out.csv'`.
-    fn name(&self) -> String;
+    fn name(&self) -> String {
+        format!("{} '{}'", self.kind(), self.target())
+    }
 
     /// Whether frames must come with annotated pixels.
     fn wants_pixels(&self) -> bool {

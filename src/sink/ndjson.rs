@@ -50,8 +50,12 @@ impl Ndjson {
 }
 
 impl Sink for Ndjson {
-    fn name(&self) -> String {
-        format!("ndjson '{}'", self.file.shown())
+    fn kind(&self) -> &'static str {
+        "ndjson"
+    }
+
+    fn target(&self) -> String {
+        self.file.shown()
     }
 
     fn wants_summary(&self) -> bool {

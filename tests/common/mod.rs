@@ -82,7 +82,8 @@ impl Place {
 fn scrub(mut remove: impl FnMut(&str)) {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
-        if name.starts_with("VISION_PIPE_") || name.starts_with("RUST_") || name == "NO_COLOR" {
+        let ours = ["VISION_PIPE_", "RUST_", "XDG_", "ORT_"].iter().any(|p| name.starts_with(p));
+        if ours || name == "NO_COLOR" {
             remove(&name);
         }
     }
