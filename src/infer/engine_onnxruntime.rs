@@ -3,9 +3,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ort::environment::Environment;
+use ort::logging::LogLevel;
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::{TensorRef, ValueType};
@@ -72,7 +73,15 @@ fn first_working(places: &[PathBuf]) -> Result<Runtime, String> {
         let loaded = catch_unwind(|| ort::init_from(path)).map_err(|_| "it is broken".to_owned());
         match loaded.and_then(|loaded| loaded.map_err(|error| error.to_string())) {
             Ok(builder) => {
-                let environment = builder.with_name("vision-pipe").with_telemetry(false).build();
+                // What it has to say beside its errors goes where decoders' chatter goes.
+                let chatter = |_: LogLevel, _: &str, _: &str, _: &str, message: &str| {
+                    log::debug!("onnxruntime: {}", one_line(message, MAX_MESSAGE));
+                };
+                let environment = builder
+                    .with_name("vision-pipe")
+                    .with_telemetry(false)
+                    .with_logger(Arc::new(chatter))
+                    .build();
                 return environment
                     .map(|environment| Runtime { path: path.clone(), environment })
                     .map_err(|error| error.to_string());

@@ -50,13 +50,31 @@ pub(super) fn pool(workers: usize) -> Result<ThreadPool, StageError> {
         .map_err(|error| StageError::Spawn(error.to_string()))
 }
 
-/// Gives every frame to a worker until the frames end or the collector leaves.
+/// Gives every frame to a worker until the frames end or the collector leaves, and returns when no
+/// worker is busy any more: a library must not be taken down under a running model.
 pub(super) fn dispatch(
+    frames: Outlet<Read>,
+    slots: Sender<Slot>,
+    pool: &ThreadPool,
+    detector: &Arc<dyn Detector>,
+    stats: &Arc<Stats>,
+) -> Result<(), StageError> {
+    // Every job holds a sender: the last one that ends disconnects the channel.
+    let (busy, all_idle) = bounded::<()>(0);
+    let result = give_out(frames, slots, pool, detector, stats, &busy);
+    drop(busy);
+    // Nothing is ever sent.
+    all_idle.recv().ok();
+    result
+}
+
+fn give_out(
     mut frames: Outlet<Read>,
     slots: Sender<Slot>,
     pool: &ThreadPool,
     detector: &Arc<dyn Detector>,
     stats: &Arc<Stats>,
+    busy: &Sender<()>,
 ) -> Result<(), StageError> {
     let in_flight = Arc::new(AtomicU64::new(0));
     loop {
@@ -65,7 +83,7 @@ pub(super) fn dispatch(
         let Some(read) = frames.next() else { return Ok(()) };
         let flying = in_flight.fetch_add(1, Relaxed) + 1;
         stats.max_in_flight.fetch_max(flying, Relaxed);
-        let (detector, in_flight) = (detector.clone(), in_flight.clone());
+        let (detector, in_flight, busy) = (detector.clone(), in_flight.clone(), busy.clone());
         pool.spawn_fifo(move || {
             // A panic in a rayon job would abort the process.
             let found = catch_unwind(AssertUnwindSafe(|| detector.detect(&read.frame.image)))
@@ -77,6 +95,7 @@ pub(super) fn dispatch(
             in_flight.fetch_sub(1, Relaxed);
             // The collector may have left.
             fill.send(Inferred { read, found }).ok();
+            drop(busy);
         });
     }
 }

@@ -471,6 +471,23 @@ fn when_nobody_listens_any_more_the_run_ends_quietly() {
 }
 
 #[test]
+fn no_worker_is_busy_when_a_run_has_ended() {
+    within(10, || {
+        let seen = Seen { done_at: Some(5), ..Seen::default() };
+        let busy = Arc::new(Mutex::new(0));
+        let count = busy.clone();
+        let trial = trial(1_000_000, move |_| {
+            *count.lock().unwrap() += 1;
+            std::thread::sleep(Duration::from_millis(20));
+            *count.lock().unwrap() -= 1;
+            Ok(())
+        });
+        trial.run(vec![required(&seen)]);
+        assert_eq!(*busy.lock().unwrap(), 0);
+    });
+}
+
+#[test]
 fn while_one_still_listens_the_run_goes_on() {
     within(10, || {
         let head = Seen { done_at: Some(5), ..Seen::default() };
