@@ -140,7 +140,8 @@ fn written_fps(config: &Config, info: &SourceInfo) -> f64 {
     config.selection.max_fps.map_or(fps, |most| fps.min(most))
 }
 
-/// Each thread of the encoder holds frames of its own, and four keep up with any detector.
+/// Each thread of the encoder holds frames of its own; one keeps up with two workers, and four with
+/// any number of them.
 #[cfg(feature = "libav")]
 const MAX_ENCODER_THREADS: usize = 4;
 
@@ -154,7 +155,7 @@ fn video(path: &Path, config: &Config, info: &SourceInfo) -> Result<Box<dyn Sink
     }
     let target = Target::prepare(path, config.outputs.no_clobber)?;
     let fps = written_fps(config, info);
-    let threads = config.workers.min(MAX_ENCODER_THREADS);
+    let threads = (config.workers / 2).clamp(1, MAX_ENCODER_THREADS);
     let file = crate::av::VideoFile::open(target, info.size, fps, threads)?;
     let (encoder, plays_everywhere) = file.encoder();
     log::info!("video is encoded with {encoder}");

@@ -200,6 +200,7 @@ impl ModelError {
 ///
 /// # Errors
 /// Where the input is no picture, `size` is needed and missing, or the model has another one.
+#[cfg(any(feature = "onnxruntime", feature = "tract"))]
 fn settle_size(input: &mut TensorSpec, name: &str, size: Option<Size>) -> Result<(), ModelError> {
     let (name, shown) = (name.to_owned(), input.to_string());
     let [batch, channels, height, width] = input.shape.as_mut_slice() else {
