@@ -11,7 +11,7 @@ DEMO = demo
 ONNXRUNTIME = $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/vision-pipe/lib/libonnxruntime.so
 WHEEL = target/onnxruntime
 
-.PHONY: demo test packages build onnxruntime lint vtest must-show
+.PHONY: demo test packages build onnxruntime models lint vtest must-show
 
 demo: build
 	@mkdir -p $(DEMO)
@@ -45,6 +45,15 @@ $(ONNXRUNTIME):
 	python3 -m zipfile -e $(WHEEL)/onnxruntime-*.whl $(WHEEL)
 	cp $(WHEEL)/onnxruntime/capi/libonnxruntime.so.* $@
 	rm -r $(WHEEL)
+
+# The models that are not committed, and all of them where the program finds them from anywhere.
+MODELS = $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/vision-pipe/models
+models:
+	@python3 -c 'import venv, ensurepip' 2>/dev/null || \
+		{ $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy --no-install-recommends python3-venv; }
+	models/make.sh
+	mkdir -p $(MODELS)
+	cp models/*.onnx models/LICENSE-* $(MODELS)
 
 lint: packages
 	cargo fmt --check

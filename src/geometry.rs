@@ -1,4 +1,4 @@
-//! Boxes and the letterbox that maps a picture into a model's input.
+//! Boxes, parts of pictures, and the view that maps a part into a model's input.
 
 use crate::frame::Size;
 
@@ -24,6 +24,11 @@ impl BBox {
     /// A box from its centre, width and height.
     pub fn from_centre(x: f32, y: f32, width: f32, height: f32) -> Self {
         Self::new(x - width / 2.0, y - height / 2.0, x + width / 2.0, y + height / 2.0)
+    }
+
+    /// The box with its coordinates multiplied, across and down.
+    pub fn scaled(&self, [across, down]: [f32; 2]) -> Self {
+        Self::new(self.x1 * across, self.y1 * down, self.x2 * across, self.y2 * down)
     }
 
     /// Width in pixels, negative where the corners are swapped.
@@ -58,63 +63,169 @@ impl BBox {
         shared / (self.area() + other.area() - shared)
     }
 
-    /// The part of the box inside a picture of `size`.
-    pub fn clipped(&self, size: Size) -> Self {
-        let (width, height) = (size.width as f32, size.height as f32);
+    /// The part of the box inside a region.
+    pub fn clipped(&self, region: Region) -> Self {
+        let (left, top) = (region.x as f32, region.y as f32);
+        let (right, bottom) = (left + region.size.width as f32, top + region.size.height as f32);
         Self {
-            x1: self.x1.clamp(0.0, width),
-            y1: self.y1.clamp(0.0, height),
-            x2: self.x2.clamp(0.0, width),
-            y2: self.y2.clamp(0.0, height),
+            x1: self.x1.clamp(left, right),
+            y1: self.y1.clamp(top, bottom),
+            x2: self.x2.clamp(left, right),
+            y2: self.y2.clamp(top, bottom),
         }
     }
 }
 
-/// A picture scaled to fit a canvas with its proportions kept, placed at the top left; the rest
-/// of the canvas, on the right and below, is padding.
-///
-/// As in YOLOX (`yolox/data/data_augment.py`, `preproc`): one ratio for both axes, and the
-/// scaled size truncated to whole pixels.
+/// A point in pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Letterbox {
-    /// Size of the original picture.
-    pub source: Size,
-    /// Size of the canvas.
-    pub canvas: Size,
-    /// Size of the scaled picture on the canvas.
-    pub content: Size,
-    ratio: f64,
+pub struct Point {
+    /// From the left.
+    pub x: f32,
+    /// From the top.
+    pub y: f32,
 }
 
-impl Letterbox {
-    /// Fits `source` into `canvas`; both must have pixels.
-    pub fn fit(source: Size, canvas: Size) -> Self {
-        let ratio = (f64::from(canvas.width) / f64::from(source.width))
-            .min(f64::from(canvas.height) / f64::from(source.height));
+impl Point {
+    /// The nearest point in a picture of `size`; the corner at the top left for no number.
+    pub fn clipped(self, size: Size) -> Self {
+        let inside = |v: f32, side: u32| if v.is_nan() { 0.0 } else { v.clamp(0.0, side as f32) };
+        Self { x: inside(self.x, size.width), y: inside(self.y, size.height) }
+    }
+}
+
+/// A part of a picture in whole pixels, never empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// First column.
+    pub x: u32,
+    /// First row.
+    pub y: u32,
+    /// Width and height.
+    pub size: Size,
+}
+
+impl Region {
+    /// The whole picture.
+    pub const fn whole(size: Size) -> Self {
+        Self { x: 0, y: 0, size }
+    }
+
+    /// The pixels of a picture of `size` that a box touches; at least one.
+    pub fn around(bbox: &BBox, size: Size) -> Self {
+        let first = |v: f32, limit: u32| (v.floor().max(0.0) as u32).min(limit - 1);
+        let (x, y) = (first(bbox.x1, size.width), first(bbox.y1, size.height));
+        let end = |v: f32, limit: u32| (v.ceil().max(0.0) as u32).min(limit);
+        let width = end(bbox.x2, size.width).saturating_sub(x).max(1);
+        let height = end(bbox.y2, size.height).saturating_sub(y).max(1);
+        Self { x, y, size: Size::new(width, height) }
+    }
+
+    /// The largest part in the middle with the proportions of `shape`.
+    fn centred(self, shape: Size) -> Self {
+        let (width, height) = (f64::from(self.size.width), f64::from(self.size.height));
+        let aspect = f64::from(shape.width) / f64::from(shape.height);
+        let side = |v: f64, limit: u32| (v.round() as u32).clamp(1, limit);
+        let size = Size::new(
+            side(width.min(height * aspect), self.size.width),
+            side(height.min(width / aspect), self.size.height),
+        );
+        let margin = |all: u32, part: u32| (all - part) / 2;
+        Self {
+            x: self.x + margin(self.size.width, size.width),
+            y: self.y + margin(self.size.height, size.height),
+            size,
+        }
+    }
+}
+
+/// How a picture is brought to a model's size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// Proportions kept, at the top left, padding on the right and below: YOLOX
+    /// (`yolox/data/data_augment.py`, `preproc`), one ratio for both axes and the scaled size
+    /// truncated to whole pixels.
+    TopLeft,
+    /// Proportions kept, in the middle: Ultralytics (`ultralytics/data/augment.py`, `LetterBox`),
+    /// the scaled size rounded.
+    Centre,
+    /// Both axes scaled to fill: DETR and SSD models.
+    Stretch,
+    /// The largest part in the middle that has the model's proportions: classifiers.
+    Crop,
+}
+
+/// Where a part of a picture lies on a model's canvas; maps positions back.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct View {
+    /// The part of the source that is shown.
+    pub region: Region,
+    /// Size of the canvas.
+    pub canvas: Size,
+    /// Size of the scaled part on the canvas.
+    pub content: Size,
+    /// First column and row of the scaled part; the rest is padding.
+    pub offset: (u32, u32),
+    scale: (f64, f64),
+}
+
+impl View {
+    /// Fits `region` into `canvas`; both must have pixels.
+    pub fn fit(fit: Fit, region: Region, canvas: Size) -> Self {
+        let region = if fit == Fit::Crop { region.centred(canvas) } else { region };
+        let by = |side: u32, from: u32| f64::from(side) / f64::from(from);
+        let scale = (by(canvas.width, region.size.width), by(canvas.height, region.size.height));
+        let view = Self { region, canvas, content: canvas, offset: (0, 0), scale };
+        let ratio = scale.0.min(scale.1);
         // A ratio like 416/768 is not exact in binary: 768 * ratio must not become 415.
-        let scaled = |side: u32, limit: u32| {
-            ((f64::from(side) * ratio + 1e-6) as u32).clamp(1, limit.max(1))
+        let scaled = |side: u32, limit: u32, round: fn(f64) -> f64| {
+            (round(f64::from(side) * ratio + 1e-6) as u32).clamp(1, limit.max(1))
         };
-        let content =
-            Size::new(scaled(source.width, canvas.width), scaled(source.height, canvas.height));
-        Self { source, canvas, content, ratio }
+        let content = |round| {
+            Size::new(
+                scaled(region.size.width, canvas.width, round),
+                scaled(region.size.height, canvas.height, round),
+            )
+        };
+        match fit {
+            Fit::Stretch | Fit::Crop => view,
+            Fit::TopLeft => Self { content: content(f64::floor), scale: (ratio, ratio), ..view },
+            Fit::Centre => {
+                let content = content(f64::round);
+                let margin = |all: u32, part: u32| (all - part) / 2;
+                let offset =
+                    (margin(canvas.width, content.width), margin(canvas.height, content.height));
+                Self { content, offset, scale: (ratio, ratio), ..view }
+            }
+        }
     }
 
-    /// Maps a box on the canvas to the original picture.
+    /// Maps a point on the canvas to the source.
+    pub fn point_to_source(&self, on_canvas: Point) -> Point {
+        let back = |v: f32, offset: u32, scale: f64, origin: u32| {
+            ((f64::from(v) - f64::from(offset)) / scale + f64::from(origin)) as f32
+        };
+        Point {
+            x: back(on_canvas.x, self.offset.0, self.scale.0, self.region.x),
+            y: back(on_canvas.y, self.offset.1, self.scale.1, self.region.y),
+        }
+    }
+
+    /// Maps a box on the canvas to the source.
     pub fn to_source(&self, on_canvas: &BBox) -> BBox {
-        let back = |v: f32| (f64::from(v) / self.ratio) as f32;
-        BBox::new(back(on_canvas.x1), back(on_canvas.y1), back(on_canvas.x2), back(on_canvas.y2))
+        let upper = self.point_to_source(Point { x: on_canvas.x1, y: on_canvas.y1 });
+        let lower = self.point_to_source(Point { x: on_canvas.x2, y: on_canvas.y2 });
+        BBox::new(upper.x, upper.y, lower.x, lower.y)
     }
 
-    /// Maps a box on the original picture to the canvas.
-    pub fn to_canvas(&self, on_source: &BBox) -> BBox {
-        let there = |v: f32| (f64::from(v) * self.ratio) as f32;
-        BBox::new(
-            there(on_source.x1),
-            there(on_source.y1),
-            there(on_source.x2),
-            there(on_source.y2),
-        )
+    /// Maps a point of the source to the canvas.
+    pub fn point_to_canvas(&self, on_source: Point) -> Point {
+        let there = |v: f32, offset: u32, scale: f64, origin: u32| {
+            ((f64::from(v) - f64::from(origin)) * scale + f64::from(offset)) as f32
+        };
+        Point {
+            x: there(on_source.x, self.offset.0, self.scale.0, self.region.x),
+            y: there(on_source.y, self.offset.1, self.scale.1, self.region.y),
+        }
     }
 }
 
@@ -137,9 +248,24 @@ mod tests {
         assert_eq!(unit.iou(&BBox::new(2.0, 0.0, 4.0, 2.0)), 0.0, "touching is not overlapping");
     }
 
+    fn fit(fit: Fit, source: Size, canvas: Size) -> View {
+        View::fit(fit, Region::whole(source), canvas)
+    }
+
+    #[test]
+    fn a_wide_picture_is_centred_or_cropped() {
+        let (source, canvas) = (Size::new(768, 576), Size::new(640, 640));
+        let centre = fit(Fit::Centre, source, canvas);
+        assert_eq!((centre.content, centre.offset), (Size::new(640, 480), (0, 80)));
+        let corner = centre.to_source(&BBox::new(0.0, 80.0, 640.0, 560.0));
+        assert!((corner.x2 - 768.0).abs() < 1e-3 && corner.y1.abs() < 1e-3, "{corner:?}");
+        let crop = fit(Fit::Crop, source, canvas);
+        assert_eq!(crop.region, Region { x: 96, y: 0, size: Size::new(576, 576) });
+    }
+
     #[test]
     fn vtest_fits_416_without_losing_a_pixel() {
-        let view = Letterbox::fit(Size::new(768, 576), Size::new(416, 416));
+        let view = fit(Fit::TopLeft, Size::new(768, 576), Size::new(416, 416));
         assert_eq!(view.content, Size::new(416, 312));
     }
 
@@ -160,24 +286,31 @@ mod tests {
         }
 
         #[test]
-        fn the_letterbox_keeps_proportions_and_maps_back(
-            w in 1u32..5000, h in 1u32..5000, cw in 32u32..1300, ch in 32u32..1300, b in any_box(),
+        fn a_view_fills_its_canvas_and_maps_back(
+            w in 1u32..5000, h in 1u32..5000, cw in 32u32..1300, ch in 32u32..1300,
+            kind in 0usize..4, x in 0f32..3000.0, y in 0f32..3000.0,
         ) {
-            let view = Letterbox::fit(Size::new(w, h), Size::new(cw, ch));
-            prop_assert!(view.content.width <= cw && view.content.height <= ch);
+            let kind = [Fit::TopLeft, Fit::Centre, Fit::Stretch, Fit::Crop][kind];
+            let view = fit(kind, Size::new(w, h), Size::new(cw, ch));
+            let (right, below) = (
+                view.offset.0 + view.content.width, view.offset.1 + view.content.height,
+            );
+            prop_assert!(right <= cw && below <= ch);
             prop_assert!(
                 view.content.width + 1 >= cw || view.content.height + 1 >= ch,
                 "one side fills the canvas"
             );
-            let back = view.to_source(&view.to_canvas(&b));
-            for (there, here) in [(back.x1, b.x1), (back.y2, b.y2)] {
-                prop_assert!((there - here).abs() <= here.abs() * 1e-5 + 1e-3);
+            let region = view.region;
+            prop_assert!(region.x + region.size.width <= w && region.y + region.size.height <= h);
+            let back = view.point_to_source(view.point_to_canvas(Point { x, y }));
+            for (there, here) in [(back.x, x), (back.y, y)] {
+                prop_assert!((there - here).abs() <= here.abs() * 1e-4 + 0.05);
             }
         }
 
         #[test]
         fn a_clipped_box_lies_in_the_picture(b in any_box(), w in 1u32..3000, h in 1u32..3000) {
-            let inside = b.clipped(Size::new(w, h));
+            let inside = b.clipped(Region::whole(Size::new(w, h)));
             prop_assert!(inside.x1 >= 0.0 && inside.x2 <= w as f32 && inside.x1 <= inside.x2);
             prop_assert!(inside.y1 >= 0.0 && inside.y2 <= h as f32 && inside.y1 <= inside.y2);
         }

@@ -31,3 +31,4 @@ pub mod exit;
 pub mod logging;
 pub mod progress;
 pub mod stdio;
+pub mod usage;

@@ -6,11 +6,15 @@ use std::time::{Duration, SystemTime};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::detection::{Detection, Keypoint};
 use crate::frame::{FrameMeta, Size};
+use crate::geometry::Point;
 use crate::infer::Found;
 use crate::infer::labels::Labels;
 use crate::infer::model::hex;
-use crate::record::{Corners, FrameRecord, Prediction, TimingMs, round};
+use crate::record::{
+    AttributeRecord, FrameRecord, KeypointRecord, Place, PointRecord, Prediction, TimingMs, round,
+};
 use crate::source::SourceError;
 use crate::source::kind::Kind;
 
@@ -89,6 +93,8 @@ pub struct Recorder {
     pub config_id: String,
     /// Class names.
     pub labels: Labels,
+    /// Names of keypoints in the model's order.
+    pub keypoints: Labels,
     /// UTC of the first frame, where it is known.
     pub recorded_at: Option<SystemTime>,
     /// Whether records carry times of the stages.
@@ -105,21 +111,7 @@ impl Recorder {
         found: &Found,
         decode: Duration,
     ) -> FrameRecord {
-        let predictions = found.detections.iter().enumerate().map(|(index, detection)| {
-            let bbox = Corners::rounded(&detection.bbox);
-            Prediction {
-                x: round((bbox.x1 + bbox.x2) / 2.0, 100.0),
-                y: round((bbox.y1 + bbox.y2) / 2.0, 100.0),
-                width: bbox.width,
-                height: bbox.height,
-                bbox,
-                confidence: round(f64::from(detection.confidence), 1e4),
-                class: self.labels.name(detection.class_id),
-                class_id: detection.class_id,
-                tracker_id: detection.tracker_id,
-                detection_id: self.detection_id(meta.index, index),
-            }
-        });
+        let found_at = |(index, detection)| self.prediction(meta.index, index, detection);
         FrameRecord {
             source: self.source.clone(),
             frame_id: meta.index,
@@ -127,8 +119,35 @@ impl Recorder {
             ts: self.timestamp(meta.pts_s),
             file: meta.file.clone(),
             image,
-            predictions: predictions.collect(),
+            top: found.top.map(|(class, _)| self.labels.name(class)),
+            confidence: found.top.map(|(_, score)| share(score)),
+            predictions: found.detections.iter().enumerate().map(found_at).collect(),
             timing_ms: self.timing.then(|| timing_ms(found, decode)),
+        }
+    }
+
+    fn prediction(&self, frame: u64, index: usize, found: &Detection) -> Prediction {
+        let keypoint = |(id, Keypoint { place, confidence }): (usize, &Keypoint)| {
+            let PointRecord { x, y } = point(place);
+            let (class, class_id) = (self.keypoints.name(id as u32), id as u32);
+            KeypointRecord { x, y, confidence: confidence.map(share), class, class_id }
+        };
+        let attributes = found.attributes.iter().map(|attribute| AttributeRecord {
+            model: attribute.model.clone(),
+            class: attribute.class.clone(),
+            class_id: attribute.class_id,
+            confidence: share(attribute.confidence),
+        });
+        Prediction {
+            place: found.bbox.as_ref().map(Place::rounded),
+            confidence: share(found.confidence),
+            class: self.labels.name(found.class_id),
+            class_id: found.class_id,
+            tracker_id: found.tracker_id,
+            detection_id: self.detection_id(frame, index),
+            keypoints: found.keypoints.iter().enumerate().map(keypoint).collect(),
+            points: found.outline.iter().map(point).collect(),
+            attributes: attributes.collect(),
         }
     }
 
@@ -144,6 +163,16 @@ impl Recorder {
     }
 }
 
+/// A confidence to four places.
+fn share(confidence: f32) -> f64 {
+    round(f64::from(confidence), 1e4)
+}
+
+/// A point to 0.01 px.
+fn point(point: &Point) -> PointRecord {
+    PointRecord { x: round(f64::from(point.x), 100.0), y: round(f64::from(point.y), 100.0) }
+}
+
 fn timing_ms(found: &Found, decode: Duration) -> TimingMs {
     let ms = |time: Duration| round(time.as_secs_f64() * 1e3, 1e3);
     TimingMs {
@@ -157,7 +186,6 @@ fn timing_ms(found: &Found, decode: Duration) -> TimingMs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detection::Detection;
     use crate::geometry::BBox;
 
     fn recorder(source_id: &str) -> Recorder {
@@ -166,18 +194,17 @@ mod tests {
             source_id: source_id.into(),
             config_id: "c".into(),
             labels: Labels::usual(80),
+            keypoints: Labels::of(vec!["nose".into()]),
             recorded_at: humantime::parse_rfc3339("2026-01-01T00:00:00Z").ok(),
             timing: false,
         }
     }
 
     fn record(recorder: &Recorder) -> FrameRecord {
-        let detection = Detection {
-            bbox: BBox::new(590.004, 335.0, 690.0, 385.0),
-            confidence: 0.912_345,
-            class_id: 0,
-            tracker_id: None,
-        };
+        let bbox = BBox::new(590.004, 335.0, 690.0, 385.0);
+        let mut detection = Detection::of_box(bbox, 0.912_345, 0);
+        let place = Point { x: 600.126, y: 340.0 };
+        detection.keypoints = vec![Keypoint { place, confidence: Some(0.5) }; 2];
         let found = Found { detections: vec![detection; 2], ..Found::default() };
         let meta = FrameMeta { index: 41, pts_s: Some(4.1), file: None };
         recorder.record(&meta, Size::new(1280, 720), &found, Duration::ZERO)
@@ -187,7 +214,10 @@ mod tests {
     fn a_prediction_has_centre_corners_and_rounded_numbers() {
         let record = record(&recorder("s"));
         let first = &record.predictions[0];
-        assert_eq!((first.x, first.y, first.width, first.height), (640.0, 360.0, 100.0, 50.0));
+        let place = first.place.unwrap();
+        assert_eq!((place.x, place.y, place.width, place.height), (640.0, 360.0, 100.0, 50.0));
+        let names: Vec<_> = first.keypoints.iter().map(|k| (&*k.class, k.x)).collect();
+        assert_eq!(names, [("nose", 600.13), ("class_1", 600.13)]);
         assert_eq!(first.confidence, 0.9123);
         assert_eq!(&*first.class, "person");
         assert_eq!(record.ts.as_deref(), Some("2026-01-01T00:00:04.100000Z"));

@@ -6,7 +6,7 @@ use crate::common::{Place, of_type, sample};
 use crate::detect::{Found, matched, ours};
 
 /// Where `make onnxruntime` puts the library.
-fn library() -> PathBuf {
+pub(crate) fn library() -> PathBuf {
     let home = std::env::var("HOME").unwrap();
     let data = std::env::var("XDG_DATA_HOME").unwrap_or_else(|_| format!("{home}/.local/share"));
     let library = PathBuf::from(data).join("vision-pipe/lib/libonnxruntime.so");

@@ -15,5 +15,6 @@ mod detect;
 mod engines;
 #[cfg(all(feature = "libav", feature = "opencv"))]
 mod media;
+mod models;
 mod run;
 mod signals;

@@ -3,8 +3,8 @@
 mod palette;
 
 use crate::frame::{Image, Size};
-use crate::geometry::BBox;
-use crate::record::FrameRecord;
+use crate::geometry::{BBox, Point};
+use crate::record::{FrameRecord, KeypointRecord, Place, PointRecord, Prediction};
 
 /// A colour as blue, green, red.
 pub type Bgr = [u8; 3];
@@ -60,6 +60,33 @@ pub enum DrawOp {
         /// Width of its strokes in pixels.
         thickness: i32,
     },
+    /// A closed line through points.
+    Polygon {
+        /// The points, in pixels.
+        points: Vec<Point>,
+        /// Its colour.
+        colour: Bgr,
+        /// Width of the line in pixels.
+        thickness: i32,
+    },
+    /// A line between two points.
+    Line {
+        /// From and to, in pixels.
+        ends: [Point; 2],
+        /// Its colour.
+        colour: Bgr,
+        /// Width of the line in pixels.
+        thickness: i32,
+    },
+    /// A filled circle.
+    Dot {
+        /// Its centre, in pixels.
+        centre: Point,
+        /// Its colour.
+        colour: Bgr,
+        /// Its radius in pixels.
+        radius: i32,
+    },
 }
 
 /// Boxes with class and confidence, readable at any size of picture.
@@ -102,47 +129,107 @@ impl Scale {
     }
 }
 
+/// Keypoints below this confidence are guesses and not drawn.
+const MIN_KEYPOINT: f64 = 0.25;
+
+/// Bones between COCO's 17 keypoints, by their places.
+const BONES: [(usize, usize); 16] = [
+    (0, 1),
+    (0, 2),
+    (1, 3),
+    (2, 4),
+    (5, 6),
+    (5, 7),
+    (7, 9),
+    (6, 8),
+    (8, 10),
+    (5, 11),
+    (6, 12),
+    (11, 12),
+    (11, 13),
+    (13, 15),
+    (12, 14),
+    (14, 16),
+];
+
 /// The operations for a frame: all outlines, the most confident on top, then all labels, so that
 /// no outline crosses a label.
 fn plan(record: &FrameRecord, size: Size) -> Vec<DrawOp> {
     let scale = Scale::of(size);
-    let outlines = record.predictions.iter().rev().map(|found| DrawOp::Outline {
-        bbox: found.bbox.bbox(),
-        colour: palette::colour(found.class_id),
-        thickness: scale.line,
-    });
-    let labels = record.predictions.iter().rev().map(|found| {
-        let colour = palette::colour(found.class_id);
+    let placed = record.predictions.iter().rev().filter_map(|p| p.place.map(|place| (p, place)));
+    let shapes = placed.clone().flat_map(|(found, place)| shapes(found, &place, &scale));
+    let labels = placed.map(|(found, place)| {
         let id = found.tracker_id.map(|id| format!("#{id} ")).unwrap_or_default();
-        DrawOp::Label {
-            bbox: found.bbox.bbox(),
-            text: format!("{id}{} {:.2}", found.class, found.confidence),
-            colour,
-            text_colour: palette::readable_on(colour),
-            height: scale.text_height,
-            thickness: scale.stroke,
-        }
+        let more: String = found.attributes.iter().map(|a| format!(" {}", a.class)).collect();
+        let text = format!("{id}{} {:.2}{more}", found.class, found.confidence);
+        label(place.bbox.bbox(), text, found.class_id, &scale)
     });
-    outlines.chain(labels).collect()
+    shapes.chain(labels).chain(headings(record, &scale)).collect()
+}
+
+/// Classes of the whole picture, one below the other at the top left.
+fn headings(record: &FrameRecord, scale: &Scale) -> Vec<DrawOp> {
+    let whole = record.predictions.iter().filter(|found| found.place.is_none());
+    let heading = |(line, found): (usize, &Prediction)| {
+        let y = (line as i32 * scale.text_height * 2) as f32;
+        let text = format!("{} {:.2}", found.class, found.confidence);
+        label(BBox::new(0.0, y, 1.0, y + 1.0), text, found.class_id, scale)
+    };
+    let mut ops: Vec<_> = whole.enumerate().map(heading).collect();
+    // A label goes above its box where there is room: the first must not cover the second.
+    ops.reverse();
+    ops
+}
+
+fn label(bbox: BBox, text: String, class_id: u32, scale: &Scale) -> DrawOp {
+    let colour = palette::colour(class_id);
+    DrawOp::Label {
+        bbox,
+        text,
+        colour,
+        text_colour: palette::readable_on(colour),
+        height: scale.text_height,
+        thickness: scale.stroke,
+    }
+}
+
+/// The box, or the outline in its place, and the keypoints of a detection.
+fn shapes(found: &Prediction, place: &Place, scale: &Scale) -> Vec<DrawOp> {
+    let colour = palette::colour(found.class_id);
+    let thickness = scale.line;
+    let point = |p: &PointRecord| Point { x: p.x as f32, y: p.y as f32 };
+    let mut ops = vec![if found.points.len() > 2 {
+        DrawOp::Polygon { points: found.points.iter().map(point).collect(), colour, thickness }
+    } else {
+        DrawOp::Outline { bbox: place.bbox.bbox(), colour, thickness }
+    }];
+    let seen = |k: &&KeypointRecord| k.confidence.is_none_or(|sure| sure >= MIN_KEYPOINT);
+    let at = |k: &KeypointRecord| Point { x: k.x as f32, y: k.y as f32 };
+    if found.keypoints.len() == 17 {
+        let end = |i: usize| found.keypoints.get(i).filter(seen).map(at);
+        let bones = BONES.iter().filter_map(|&(a, b)| Some([end(a)?, end(b)?]));
+        ops.extend(bones.map(|ends| DrawOp::Line { ends, colour, thickness }));
+    }
+    let dots = found.keypoints.iter().filter(seen);
+    ops.extend(dots.map(|k| DrawOp::Dot { centre: at(k), colour, radius: thickness + 1 }));
+    ops
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Corners, Prediction};
 
     fn record(boxes: usize) -> FrameRecord {
         let prediction = |i: usize| Prediction {
-            x: 0.0,
-            y: 0.0,
-            width: 0.0,
-            height: 0.0,
-            bbox: Corners::rounded(&BBox::new(i as f32, 0.0, 10.0, 10.0)),
+            place: Some(Place::rounded(&BBox::new(i as f32, 0.0, 10.0, 10.0))),
             confidence: 0.876,
             class: "person".into(),
             class_id: i as u32,
             tracker_id: None,
             detection_id: String::new(),
+            keypoints: vec![],
+            points: vec![],
+            attributes: vec![],
         };
         FrameRecord {
             source: "s".into(),
@@ -151,6 +238,8 @@ mod tests {
             ts: None,
             file: None,
             image: Size::new(100, 100),
+            top: None,
+            confidence: None,
             predictions: (0..boxes).map(prediction).collect(),
             timing_ms: None,
         }
@@ -162,10 +251,32 @@ mod tests {
         let x = |op: &DrawOp| match op {
             DrawOp::Outline { bbox, .. } => ("outline", bbox.x1),
             DrawOp::Label { bbox, .. } => ("label", bbox.x1),
+            other => panic!("{other:?}"),
         };
         let order: Vec<_> = ops.iter().map(x).collect();
         assert_eq!(order, [("outline", 1.0), ("outline", 0.0), ("label", 1.0), ("label", 0.0)]);
         assert!(matches!(&ops[3], DrawOp::Label { text, .. } if text == "person 0.88"));
+    }
+
+    #[test]
+    fn outlines_replace_boxes_and_bones_join_what_was_seen() {
+        let mut record = record(1);
+        let found = &mut record.predictions[0];
+        found.points = vec![PointRecord { x: 1.0, y: 1.0 }; 3];
+        let keypoint = |id: u32| KeypointRecord {
+            x: f64::from(id),
+            y: 0.0,
+            confidence: Some(if id == 9 { 0.1 } else { 0.9 }),
+            class: "k".into(),
+            class_id: id,
+        };
+        found.keypoints = (0..17).map(keypoint).collect();
+        let ops = plan(&record, Size::new(100, 100));
+        let count = |kind: fn(&DrawOp) -> bool| ops.iter().filter(|op| kind(op)).count();
+        assert_eq!(count(|op| matches!(op, DrawOp::Polygon { .. })), 1);
+        assert_eq!(count(|op| matches!(op, DrawOp::Outline { .. })), 0);
+        assert_eq!(count(|op| matches!(op, DrawOp::Line { .. })), 15, "none to the unseen wrist");
+        assert_eq!(count(|op| matches!(op, DrawOp::Dot { .. })), 16);
     }
 
     #[test]

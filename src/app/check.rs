@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 
-use super::{outputs, parts, print};
+use super::{models, outputs, parts, print};
 use crate::config::{Config, TextTarget};
 use crate::exit::{Error, Status};
 use crate::sink::file::Target;
@@ -40,7 +40,7 @@ fn try_all(config: &Config, with_input: bool) -> Result<String, Error> {
         found += &format!("input: ok, {}\n", describe(&info, &kind));
         source = Some(info);
     }
-    let model = parts::model(&config.model)?;
+    let model = models::model(&config.model)?;
     found += &format!("model: ok, {} ({}) in {}\n", model.info.name, model.family, model.engine);
     for (name, target) in text_files(config)? {
         target.try_out()?;

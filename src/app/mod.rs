@@ -1,19 +1,24 @@
 //! Assembly: from the command line to an ended program. The only room that knows all parts.
 
+mod bench;
 mod check;
+mod engines;
+mod inspect;
+mod models;
 mod outputs;
 mod parts;
 mod run;
 mod signals;
 mod summary;
+mod verify;
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
-use crate::cli::{self, Invocation, Request};
-use crate::config::{Config, ConfigError, Layer, LogFormat};
+use crate::cli::{self, Invocation, Request, Verb};
+use crate::config::{Config, ConfigError, Layer, LogFormat, catalogue};
 use crate::exit::{Error, Status};
 use crate::logging;
 
@@ -38,20 +43,30 @@ fn start(arguments: impl Iterator<Item = OsString>, mut stdout: File) -> Result<
             cli::generate(what, &mut text).map_err(|e| Error::System(e.to_string()))?;
             print(&mut stdout, &text)
         }
-        Invocation::Check(request) => {
+        Invocation::Do(verb, request) => {
             let config = configure(&request)?;
-            check::check(&config, &mut stdout)
+            carry_out(verb, &request, &config, stdout)
         }
-        Invocation::Run(request) => {
-            let config = configure(&request)?;
-            if request.print_config {
-                return print(&mut stdout, config.to_toml().as_bytes());
-            }
-            if request.dry_run {
-                return check::dry_run(&config);
-            }
-            run::run(&config, stdout)
-        }
+    }
+}
+
+fn carry_out(
+    verb: Verb,
+    request: &Request,
+    config: &Config,
+    mut stdout: File,
+) -> Result<Status, Error> {
+    let json = request.json;
+    match verb {
+        Verb::Run if request.print_config => print(&mut stdout, config.to_toml().as_bytes()),
+        Verb::Run if request.dry_run => check::dry_run(config),
+        Verb::Run => run::run(config, stdout),
+        Verb::Check => check::check(config, &mut stdout),
+        Verb::Inspect if !request.flags.0.contains_key("model") => inspect::list(json, &mut stdout),
+        Verb::Inspect => inspect::inspect(config, json, &mut stdout),
+        Verb::Engines => engines::engines(&config.model, json, &mut stdout),
+        Verb::Verify => verify::verify(config, json, &mut stdout),
+        Verb::Bench => bench::bench(config, json, &mut stdout),
     }
 }
 
@@ -64,7 +79,14 @@ fn configure(request: &Request) -> Result<Config, ConfigError> {
         Some(path) => Layer::from_file(Path::new(&path))?,
         None => Layer::default(),
     };
-    let config = Config::resolve(&request.flags.clone().over(variables).over(file))?;
+    let said = request.flags.clone().over(variables).over(file);
+    let model = said.0.get("model").and_then(|given| given.values.first().cloned());
+    // A known name stands for a file that needs no explanation.
+    let beside = match model.filter(|model| catalogue::named(model).is_none()) {
+        Some(model) => Layer::beside_model(Path::new(&model))?,
+        None => Layer::default(),
+    };
+    let config = Config::resolve(&said.over(beside))?;
     logging::init(config.log_format, config.verbose, config.quiet);
     Ok(config)
 }

@@ -123,6 +123,15 @@ fn text(target: &TextTarget, config: &Config, stdout: &File) -> Result<TextFile,
     }
 }
 
+/// The video alone.
+///
+/// # Errors
+/// Where it cannot be opened or is not asked for.
+pub(super) fn video_file(config: &Config, info: &SourceInfo) -> Result<Box<dyn Sink>, Error> {
+    let path = config.outputs.video.as_deref();
+    video(path.ok_or_else(|| ConfigError::new("no video is asked for"))?, config, info)
+}
+
 /// A build without OpenCV cannot draw.
 fn needs_drawing(flag: &str) -> Result<(), ConfigError> {
     if cfg!(feature = "opencv") {

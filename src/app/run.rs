@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use uuid::Uuid;
 
-use super::{outputs, parts, signals, summary};
+use super::{models, outputs, parts, signals, summary};
 use crate::cancel::Cancel;
 use crate::config::{Config, RecordedAt};
 use crate::exit::{Error, Status};
@@ -97,11 +97,11 @@ fn load(
     input: &str,
     kind: &Kind,
     config: &Config,
-) -> Result<(Box<dyn Source>, parts::Model), Error> {
+) -> Result<(Box<dyn Source>, models::Model), Error> {
     std::thread::scope(|scope| {
         let model = std::thread::Builder::new()
             .name("vp-load".into())
-            .spawn_scoped(scope, || parts::model(&config.model))
+            .spawn_scoped(scope, || models::model(&config.model))
             .map_err(|error| Error::System(format!("cannot start a thread: {error}")))?;
         let source = parts::source(input, kind);
         let model = model
@@ -116,7 +116,7 @@ fn recorder(
     kind: &Kind,
     config: &Config,
     info: &SourceInfo,
-    model: &parts::Model,
+    model: &models::Model,
 ) -> Result<Recorder, Error> {
     let base = Path::new(input).file_name().map(|name| name.to_string_lossy().into_owned());
     let name = config.name.clone().or(base).unwrap_or_else(|| input.to_owned());
@@ -125,6 +125,7 @@ fn recorder(
         source_id: source_id(input, kind)?,
         config_id: model.config_id.clone(),
         labels: model.labels.clone(),
+        keypoints: model.keypoints.clone(),
         recorded_at: recorded_at(config, input, info)?,
         timing: config.outputs.timing,
     })
@@ -159,7 +160,7 @@ fn recorded_at(
 fn run_record(
     info: &SourceInfo,
     recorder: &Recorder,
-    model: &parts::Model,
+    model: &models::Model,
     config: &Config,
 ) -> RunRecord {
     RunRecord {

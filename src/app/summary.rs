@@ -10,6 +10,7 @@ use crate::record::{Exit, Record, RunRecord, SummaryRecord, round};
 use crate::sink::file::Target;
 use crate::sink::{Ending, SinkError};
 use crate::source::SourceCounts;
+use crate::usage;
 
 /// How a run ended, from what the engine saw and which signal came.
 pub(super) fn verdict(outcome: &Outcome, signal: Option<i32>, limited: bool) -> (Exit, Status) {
@@ -52,6 +53,8 @@ pub(super) fn summarise(
         detections: count(&stats.detections),
         elapsed_s: round(elapsed_s, 1e3),
         fps: round(frames as f64 / elapsed_s.max(1e-9), 100.0),
+        cpu_s: round(usage::process_cpu().as_secs_f64(), 1e3),
+        peak_memory_bytes: usage::peak_memory(),
         stages: stats.stages(),
         failed_outputs: outcome.failed_outputs.clone(),
         drained: outcome.unfinished.is_empty(),

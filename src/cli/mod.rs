@@ -11,24 +11,39 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 pub use generate::generate;
 
-use crate::config::keys::{KEYS, Key};
+use crate::config::keys::{INPUT, KEYS, Key, MODEL};
 use crate::config::layer::Given;
 use crate::config::{ConfigError, Layer, Origin};
 
 /// What the command line asks for.
 #[derive(Debug)]
 pub enum Invocation {
-    /// `run`.
-    Run(Request),
-    /// `check`: what `run` would need, tried without running.
-    Check(Request),
+    /// A command with settings.
+    Do(Verb, Request),
     /// `generate`: text for packagers.
     Generate(What),
     /// Help or version, to be printed as it is.
     Text(String),
 }
 
-/// The settings of `run` or `check` as typed.
+/// A command with settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Find objects.
+    Run,
+    /// Try what `run` would need without running.
+    Check,
+    /// Say what is known of a model.
+    Inspect,
+    /// List what can run models.
+    Engines,
+    /// Hold the engines against each other.
+    Verify,
+    /// Measure.
+    Bench,
+}
+
+/// The settings of a command as typed.
 #[derive(Debug)]
 pub struct Request {
     /// The flags.
@@ -37,6 +52,71 @@ pub struct Request {
     pub print_config: bool,
     /// Whether to stop before the first frame.
     pub dry_run: bool,
+    /// Whether to print JSON.
+    pub json: bool,
+}
+
+/// How a command is called.
+struct Usage {
+    verb: Verb,
+    name: &'static str,
+    about: &'static str,
+    /// Which settings it takes; a switch for JSON where it takes not all.
+    takes: fn(&Key) -> bool,
+    /// The setting that its arguments without a flag are for.
+    bare: &'static str,
+}
+
+const USAGES: [Usage; 6] = [
+    Usage {
+        verb: Verb::Run,
+        name: "run",
+        about: "Find objects in a video or in pictures",
+        takes: |_| true,
+        bare: "input",
+    },
+    Usage {
+        verb: Verb::Check,
+        name: "check",
+        about: "Try configuration, input, model and outputs without running",
+        takes: |_| true,
+        bare: "input",
+    },
+    Usage {
+        verb: Verb::Inspect,
+        name: "inspect",
+        about: "Say what a model is, how it was recognised and how it is used; without one, list those known",
+        takes: |key| key.heading == MODEL || is_common(key),
+        bare: "model",
+    },
+    Usage {
+        verb: Verb::Engines,
+        name: "engines",
+        about: "List what can run models here, or why it cannot",
+        takes: |key| key.name == "onnxruntime-lib" || is_common(key),
+        bare: "",
+    },
+    Usage {
+        verb: Verb::Verify,
+        name: "verify",
+        about: "Run both engines on the same frames and show where they differ",
+        takes: |key| [INPUT, MODEL].contains(&key.heading) || is_common(key),
+        bare: "input",
+    },
+    Usage {
+        verb: Verb::Bench,
+        name: "bench",
+        about: "Measure every stage, 1 to N workers, start and memory",
+        takes: |key| {
+            [INPUT, MODEL].contains(&key.heading) || is_common(key) || key.name == "workers"
+        },
+        bare: "input",
+    },
+];
+
+/// Settings that every command takes.
+fn is_common(key: &Key) -> bool {
+    matches!(key.name, "config" | "log-format" | "quiet" | "verbose")
 }
 
 /// What `generate` can make.
@@ -78,11 +158,6 @@ damaged or unreadable, 66 input missing, 74 writing failed, 78 model unusable,
 
 /// The whole command line.
 fn command() -> Command {
-    let settings = |command: Command| command.args(KEYS.iter().map(argument));
-    let positional = Arg::new("INPUT")
-        .help("A video, a picture, a directory or a glob of pictures")
-        .action(ArgAction::Append)
-        .num_args(0..);
     let words = WHAT.map(|(word, _)| word);
     Command::new("vision-pipe")
         .version(env!("CARGO_PKG_VERSION"))
@@ -90,23 +165,44 @@ fn command() -> Command {
         .max_term_width(100)
         .subcommand_required(true)
         .disable_help_subcommand(true)
-        .subcommand(
-            settings(Command::new("run"))
-                .about("Find objects in a video or in pictures")
-                .arg(positional.clone())
-                .after_help(AFTER_HELP),
-        )
-        .subcommand(
-            settings(Command::new("check"))
-                .about("Try configuration, input, model and outputs without running")
-                .arg(positional),
-        )
+        .subcommands(USAGES.iter().map(subcommand))
         .subcommand(
             Command::new("generate")
                 .about("Print the manual page, completions or the JSON Schema of the records")
                 .arg(Arg::new("WHAT").required(true).value_parser(words)),
         )
 }
+
+fn subcommand(usage: &Usage) -> Command {
+    let keys = KEYS.iter().filter(|key| (usage.takes)(key));
+    let command = Command::new(usage.name).about(usage.about).args(keys.map(argument));
+    let bare = Arg::new(BARE).action(ArgAction::Append).num_args(0..);
+    let command = match usage.bare {
+        "" => command,
+        "model" => {
+            let help = "An ONNX model, or the name of a known one";
+            command.arg(bare.value_name("MODEL").help(help))
+        }
+        _ => {
+            let help = "A video, a picture, a directory or a glob of pictures";
+            command.arg(bare.value_name("INPUT").help(help))
+        }
+    };
+    match usage.verb {
+        Verb::Run => command.after_help(AFTER_HELP),
+        Verb::Check => command,
+        _ => command.arg(
+            Arg::new(JSON)
+                .long(JSON)
+                .help("Print JSON for other programs")
+                .action(ArgAction::SetTrue),
+        ),
+    }
+}
+
+/// Arguments without a flag.
+const BARE: &str = "ARGUMENT";
+const JSON: &str = "json";
 
 /// A setting as a flag.
 fn argument(key: &Key) -> Arg {
@@ -125,7 +221,7 @@ fn argument(key: &Key) -> Arg {
     };
     match key.value {
         Some(value) => {
-            let repeats = matches!(key.name, "input" | "classes");
+            let repeats = matches!(key.name, "input" | "classes" | "class-names");
             let action = if repeats { ArgAction::Append } else { ArgAction::Set };
             // A value such as -5 belongs to its flag, to be refused with the right words.
             arg.value_name(value).action(action).allow_negative_numbers(true)
@@ -150,15 +246,21 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, Co
             what.map(|(_, what)| Invocation::Generate(*what))
                 .ok_or_else(|| ConfigError::new("generate what?"))
         }
-        Some(("check", matches)) => Ok(Invocation::Check(request(matches))),
-        Some((_, matches)) => Ok(Invocation::Run(request(matches))),
+        Some((name, matches)) => {
+            let usage = USAGES.iter().find(|usage| usage.name == name);
+            let usage = usage.ok_or_else(|| ConfigError::new("a command is missing"))?;
+            Ok(Invocation::Do(usage.verb, request(usage, matches)))
+        }
         None => Err(ConfigError::new("a command is missing")),
     }
 }
 
 /// What was typed, with the flags as typed.
-fn request(matches: &ArgMatches) -> Request {
-    let typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+fn request(usage: &Usage, matches: &ArgMatches) -> Request {
+    let typed = |id: &str| {
+        let known = matches.try_contains_id(id).unwrap_or(false);
+        known && matches.value_source(id) == Some(ValueSource::CommandLine)
+    };
     let mut flags = BTreeMap::new();
     for key in KEYS.iter().filter(|key| typed(key.name)) {
         let values = match key.value {
@@ -168,14 +270,17 @@ fn request(matches: &ArgMatches) -> Request {
         let origin = Origin::Flag(format!("--{}", key.name));
         flags.insert(key.name, Given { values, origin });
     }
-    if let Some(inputs) = matches.get_many::<String>("INPUT") {
-        let origin = Origin::Flag("INPUT".into());
-        let given = flags.entry("input").or_insert(Given { values: vec![], origin });
-        given.values.extend(inputs.cloned());
+    if typed(BARE)
+        && let Some(arguments) = matches.get_many::<String>(BARE)
+    {
+        let origin = Origin::Flag(usage.bare.to_uppercase());
+        let given = flags.entry(usage.bare).or_insert(Given { values: vec![], origin });
+        given.values.extend(arguments.cloned());
     }
     Request {
-        print_config: matches.get_flag("print-config"),
-        dry_run: matches.get_flag("dry-run"),
+        print_config: typed("print-config"),
+        dry_run: typed("dry-run"),
+        json: typed(JSON),
         flags: Layer(flags),
     }
 }
@@ -214,7 +319,7 @@ mod tests {
 
     fn flags(line: &str) -> Layer {
         match parsed(line).unwrap() {
-            Invocation::Run(request) => request.flags,
+            Invocation::Do(Verb::Run, request) => request.flags,
             other => panic!("{other:?}"),
         }
     }
@@ -237,6 +342,20 @@ mod tests {
         assert_eq!(flags("vision-pipe run -i v.mp4").0["input"].values, ["v.mp4"]);
         assert_eq!(flags("vision-pipe run --input a b").0["input"].values, ["a", "b"]);
         assert_eq!(flags("vision-pipe run --vid-stride 3 v").0["stride"].values, ["3"]);
+    }
+
+    #[test]
+    fn other_commands_take_some_settings_and_their_own_argument() {
+        let Invocation::Do(Verb::Inspect, request) =
+            parsed("vision-pipe inspect m.onnx --head yolov8 --json").unwrap()
+        else {
+            panic!("another command")
+        };
+        assert_eq!(request.flags.0["model"].values, ["m.onnx"]);
+        assert_eq!(request.flags.0["head"].values, ["yolov8"]);
+        assert!(request.json && !request.dry_run);
+        assert!(parsed("vision-pipe inspect m.onnx --output x.mp4").is_err());
+        assert!(parsed("vision-pipe engines video.mp4").is_err());
     }
 
     #[test]

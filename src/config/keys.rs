@@ -22,8 +22,10 @@ pub struct Key {
     pub in_file: bool,
 }
 
-const INPUT: &str = "Input";
-const MODEL: &str = "Model";
+/// Headline of settings of the input.
+pub const INPUT: &str = "Input";
+/// Headline of settings of the model.
+pub const MODEL: &str = "Model";
 const OUTPUT: &str = "Output";
 const CONTROL: &str = "Control";
 
@@ -81,12 +83,15 @@ pub const KEYS: &[Key] = &[
         "UTC of the first frame, for `ts`: an RFC 3339 time, container or mtime",
     )
     .value("WHEN"),
-    key("model", MODEL, "An ONNX model, or the name of the built-in one")
+    key("model", MODEL, "An ONNX model, or the name of a known one; see 'vision-pipe inspect'")
         .short('m')
         .value("MODEL")
         .default("nanodet-g-416"),
     key("engine", MODEL, "What runs the model: auto, onnxruntime or tract (built in)")
         .value("ENGINE")
+        .default("auto"),
+    key("device", MODEL, "What ONNX Runtime computes on: auto, cpu, cuda[:N] or openvino[:GPU]")
+        .value("DEVICE")
         .default("auto"),
     key(
         "onnxruntime-lib",
@@ -111,6 +116,27 @@ pub const KEYS: &[Key] = &[
     )
     .value("SIZE"),
     key("labels", MODEL, "Class names, one a line").value("FILE"),
+    key("class-names", MODEL, "Class names themselves: red,green,blue").value("LIST"),
+    key("head", MODEL, "How the outputs are read [default: recognised; see 'vision-pipe inspect']")
+        .value("FAMILY"),
+    key(
+        "resize",
+        MODEL,
+        "How pictures are fitted: letterbox, top-left, stretch or crop [default: the model's]",
+    )
+    .value("HOW"),
+    key("colour", MODEL, "Order of colours: rgb or bgr [default: the model's]").value("ORDER"),
+    key(
+        "mean",
+        MODEL,
+        "Subtracted from colours of 0 to 255, one or three numbers [default: the model's]",
+    )
+    .value("LIST"),
+    key("std", MODEL, "Divides them then, one or three numbers [default: the model's]")
+        .value("LIST"),
+    key("tile", MODEL, "Look at so many parts too, for small objects: 2x2 (across x down)")
+        .value("TILES"),
+    key("cascade", MODEL, "A classifier for every box; adds `attributes`").value("MODEL"),
     key("output", OUTPUT, "Annotated video: .mp4, .mkv or .mov").short('o').value("FILE"),
     key(
         "ndjson",
@@ -147,6 +173,23 @@ pub const KEYS: &[Key] = &[
     key("print-config", CONTROL, "Print every setting and where it came from, and stop")
         .only_flag(),
     key("dry-run", CONTROL, "Try input, model and outputs without running").only_flag(),
+];
+
+/// Settings of a model, for the file beside it.
+pub const OF_MODEL: [&str; 13] = [
+    "agnostic-nms",
+    "class-names",
+    "colour",
+    "conf",
+    "head",
+    "imgsz",
+    "iou",
+    "labels",
+    "max-det",
+    "mean",
+    "resize",
+    "std",
+    "tile",
 ];
 
 /// The setting of this name.

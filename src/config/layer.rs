@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use toml::de::{DeTable, DeValue};
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::ConfigError;
 use super::keys::{self, KEYS};
@@ -117,8 +118,19 @@ impl Layer {
             let origin = at(error.span().map_or(0, |span| span.start));
             ConfigError::new(format!("{origin}: {}", one_line(error.message(), 200)))
         })?;
+        Self::from_entries(table.get_ref().iter(), at)
+    }
+
+    /// The settings of a table's entries; `at` tells where an offset of the text lies.
+    ///
+    /// # Errors
+    /// Where a key is none of ours or has no plain value.
+    pub(super) fn from_entries<'a>(
+        entries: impl Iterator<Item = (&'a Spanned<DeString<'a>>, &'a Spanned<DeValue<'a>>)>,
+        at: impl Fn(usize) -> Origin,
+    ) -> Result<Self, ConfigError> {
         let mut layer = Self::default();
-        for (name, value) in table.get_ref() {
+        for (name, value) in entries {
             let origin = at(name.span().start);
             let Some(key) = keys::find(name.get_ref()).filter(|key| key.in_file) else {
                 return Err(unknown(name.get_ref(), &origin));
@@ -127,6 +139,32 @@ impl Layer {
                 ConfigError::new(format!("{} must be a plain value ({origin})", key.name))
             })?;
             layer.0.insert(key.name, Given { values, origin });
+        }
+        Ok(layer)
+    }
+
+    /// Reads the file that may lie beside a model, `NAME.toml` beside `NAME.onnx`: settings of the
+    /// model alone. A path to class names counts from its folder.
+    ///
+    /// # Errors
+    /// As [`Layer::from_file`], and where a setting is not the model's.
+    pub fn beside_model(model: &Path) -> Result<Self, ConfigError> {
+        let path = model.with_extension("toml");
+        if path == model || !path.is_file() {
+            return Ok(Self::default());
+        }
+        let mut layer = Self::from_file(&path)?;
+        if let Some((name, given)) = layer.0.iter().find(|(name, _)| !keys::OF_MODEL.contains(name))
+        {
+            let error =
+                ConfigError::new(format!("'{name}' is no setting of a model ({})", given.origin));
+            return Err(error.with_hint(format!("beside a model: {}", keys::OF_MODEL.join(", "))));
+        }
+        if let Some(labels) = layer.0.get_mut("labels") {
+            let folder = path.parent().unwrap_or(Path::new(""));
+            for file in &mut labels.values {
+                *file = folder.join(&*file).to_string_lossy().into_owned();
+            }
         }
         Ok(layer)
     }
@@ -198,6 +236,20 @@ mod tests {
         .unwrap();
         assert_eq!(layer.0.len(), 1);
         assert_eq!(layer.0["max-fps"].origin.to_string(), "VISION_PIPE_MAX_FPS");
+    }
+
+    #[test]
+    fn a_file_beside_a_model_has_settings_of_the_model_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let model = dir.path().join("m.onnx");
+        assert_eq!(Layer::beside_model(&model).unwrap(), Layer::default());
+        let sidecar = dir.path().join("m.toml");
+        std::fs::write(&sidecar, "head = 'yolov8'\nlabels = 'names.txt'\n").unwrap();
+        let layer = Layer::beside_model(&model).unwrap();
+        assert_eq!(layer.0["labels"].values, [dir.path().join("names.txt").to_str().unwrap()]);
+        std::fs::write(&sidecar, "output = 'x.mp4'\n").unwrap();
+        let error = Layer::beside_model(&model).unwrap_err();
+        assert!(error.to_string().starts_with("'output' is no setting of a model ("), "{error}");
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! The resolved configuration: flags over environment over file over defaults, checked once, each
 //! value with its origin.
 
+pub mod catalogue;
 pub mod keys;
 pub mod layer;
 mod resolve;
@@ -12,6 +13,8 @@ use std::time::{Duration, SystemTime};
 pub use layer::{Layer, Origin};
 
 use crate::frame::Size;
+use crate::geometry::Fit;
+use crate::infer::device::Device;
 use crate::infer::fake::Script;
 use crate::sink::ndjson::Emit;
 use crate::source::select::Selection;
@@ -54,10 +57,12 @@ pub struct ModelConfig {
     pub path: PathBuf,
     /// What runs it.
     pub engine: EngineChoice,
+    /// What it computes on.
+    pub device: Device,
     /// The library of ONNX Runtime, where it is not at its usual places.
     pub onnxruntime_lib: Option<PathBuf>,
-    /// Size of its input, where the model leaves it open.
-    pub imgsz: Option<Size>,
+    /// How it is fed and read, where that is said.
+    pub hints: Hints,
     /// Class names.
     pub labels: Option<PathBuf>,
     /// Least confidence.
@@ -70,6 +75,58 @@ pub struct ModelConfig {
     pub classes: Option<Vec<String>>,
     /// Most boxes a frame.
     pub max_detections: usize,
+    /// Tiles across and down.
+    pub tiles: Option<(u32, u32)>,
+    /// A classifier for every box.
+    pub cascade: Option<PathBuf>,
+}
+
+impl ModelConfig {
+    /// The same with what a file beside the model says of how it is fed and read, and of its
+    /// class names.
+    ///
+    /// # Errors
+    /// Where a value cannot be used.
+    pub fn with_layer(self, layer: &Layer) -> Result<Self, ConfigError> {
+        let labels = layer.0.get("labels").and_then(|given| given.values.first());
+        Ok(Self { hints: resolve::hints_of(layer)?, labels: labels.map(PathBuf::from), ..self })
+    }
+}
+
+/// How a model is fed and read; what is `None` is recognised or the family's.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Hints {
+    /// Name of the family.
+    pub head: Option<String>,
+    /// Size of its input, where the model leaves it open.
+    pub imgsz: Option<Size>,
+    /// How pictures are brought to that size.
+    pub fit: Option<Fit>,
+    /// Whether red is the first colour.
+    pub rgb: Option<bool>,
+    /// Subtracted from colours of 0 to 255.
+    pub mean: Option<[f32; 3]>,
+    /// Divides them then.
+    pub std: Option<[f32; 3]>,
+    /// Class names.
+    pub class_names: Option<Vec<String>>,
+}
+
+impl Hints {
+    /// These, and `weaker` where nothing is said.
+    #[must_use]
+    pub fn over(self, weaker: &Self) -> Self {
+        let Self { head, imgsz, fit, rgb, mean, std, class_names } = weaker.clone();
+        Self {
+            head: self.head.or(head),
+            imgsz: self.imgsz.or(imgsz),
+            fit: self.fit.or(fit),
+            rgb: self.rgb.or(rgb),
+            mean: self.mean.or(mean),
+            std: self.std.or(std),
+            class_names: self.class_names.or(class_names),
+        }
+    }
 }
 
 /// What runs the model.

@@ -6,9 +6,11 @@ use super::keys;
 use super::layer::{Given, Layer, Origin};
 use super::units::{self, Expected};
 use super::{
-    Config, ConfigError, EngineChoice, LogFormat, ModelConfig, Outputs, ProgressMode, RecordedAt,
-    Resolved, TextTarget,
+    Config, ConfigError, EngineChoice, Hints, LogFormat, ModelConfig, Outputs, ProgressMode,
+    RecordedAt, Resolved, TextTarget,
 };
+use crate::geometry::Fit;
+use crate::infer::device::Device;
 use crate::infer::fake::{self, Script};
 use crate::sink::ndjson::Emit;
 use crate::source::select::Selection;
@@ -84,6 +86,22 @@ impl Resolver<'_> {
         let shown: Vec<_> = items.iter().map(|item| quoted(item)).collect();
         self.note(name, Some(format!("[{}]", shown.join(", "))), origin);
         Ok(Some(items))
+    }
+
+    /// A number for each colour, or one for all.
+    fn numbers(
+        &mut self,
+        name: &'static str,
+        fits: impl Fn(f32) -> bool,
+    ) -> Result<Option<[f32; 3]>, ConfigError> {
+        let origin = self.given(name).map_or(Origin::Default, |given| given.origin);
+        let Some(items) = self.list(name)? else { return Ok(None) };
+        let numbers: Result<Vec<f32>, _> = items.iter().map(|item| item.parse()).collect();
+        match numbers.as_deref() {
+            Ok(&[all]) if fits(all) => Ok(Some([all; 3])),
+            Ok(&[a, b, c]) if [a, b, c].into_iter().all(&fits) => Ok(Some([a, b, c])),
+            _ => Err(refused(name, &origin, "must be one or three numbers", &items.join(","))),
+        }
     }
 
     fn note(&mut self, name: &'static str, value: Option<String>, origin: Origin) {
@@ -220,15 +238,46 @@ fn model(take: &mut Resolver<'_>) -> Result<ModelConfig, ConfigError> {
     Ok(ModelConfig {
         path: take.value("model", units::path)?,
         engine: take.value("engine", engine)?,
+        device: take.value("device", |text| {
+            let expected = "must be one of auto, cpu, cuda[:N], openvino[:DEVICE]";
+            Device::parse(text).ok_or_else(|| expected.into())
+        })?,
         onnxruntime_lib: take.optional("onnxruntime-lib", units::path)?,
-        imgsz: take.optional("imgsz", units::size)?,
+        hints: hints(take)?,
         labels: take.optional("labels", units::path)?,
         min_confidence: take.value("conf", units::fraction)?,
         max_iou: take.optional("iou", units::fraction)?,
         agnostic: take.switch("agnostic-nms")?,
         classes: take.list("classes")?,
         max_detections: take.value("max-det", units::whole(1, 100_000))?,
+        tiles: take.optional("tile", units::grid)?,
+        cascade: take.optional("cascade", units::path)?,
     })
+}
+
+fn hints(take: &mut Resolver<'_>) -> Result<Hints, ConfigError> {
+    Ok(Hints {
+        head: take.optional("head", units::text)?,
+        imgsz: take.optional("imgsz", units::size)?,
+        fit: take.optional(
+            "resize",
+            units::one_of(&[
+                ("letterbox", Fit::Centre),
+                ("top-left", Fit::TopLeft),
+                ("stretch", Fit::Stretch),
+                ("crop", Fit::Crop),
+            ]),
+        )?,
+        rgb: take.optional("colour", units::one_of(&[("rgb", true), ("bgr", false)]))?,
+        mean: take.numbers("mean", |mean| mean.abs() <= 1e6)?,
+        std: take.numbers("std", |std| (1e-6..=1e6).contains(&std))?,
+        class_names: take.list("class-names")?,
+    })
+}
+
+/// The hints in a layer that holds nothing else.
+pub(super) fn hints_of(layer: &Layer) -> Result<Hints, ConfigError> {
+    hints(&mut Resolver { layer, resolved: Vec::new() })
 }
 
 fn engine(text: &str) -> Result<EngineChoice, Expected> {

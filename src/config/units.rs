@@ -101,6 +101,24 @@ pub fn size(text: &str) -> Result<Size, Expected> {
     }
 }
 
+/// Most parts that a picture is cut into along a side.
+const MAX_TILES: u32 = 16;
+
+/// Parts across and down: `3x2`, or `2` for both.
+pub fn grid(text: &str) -> Result<(u32, u32), Expected> {
+    let (across, down) = text.split_once('x').unwrap_or((text, text));
+    match (across.parse(), down.parse()) {
+        (Ok(across), Ok(down))
+            if (1..=MAX_TILES).contains(&across) && (1..=MAX_TILES).contains(&down) =>
+        {
+            Ok((across, down))
+        }
+        _ => Err(format!(
+            "must be parts across and down such as 2x2, at most {MAX_TILES}x{MAX_TILES}"
+        )),
+    }
+}
+
 /// One of a few words.
 pub fn one_of<T: Copy>(words: &[(&'static str, T)]) -> impl Fn(&str) -> Result<T, Expected> {
     let words = words.to_vec();

@@ -1,11 +1,11 @@
 //! OpenCV: the only room that names `opencv`. It draws; reading and writing is `av`'s.
 
-use opencv::core::{CV_8UC3, Mat, Mat_AUTO_STEP, Point, Rect, Scalar};
+use opencv::core::{CV_8UC3, Mat, Mat_AUTO_STEP, Point as CvPoint, Rect, Scalar, Vector};
 use opencv::imgproc::{self, FILLED, FONT_HERSHEY_SIMPLEX, LINE_8, LINE_AA};
 
 use crate::annotate::{AnnotateError, Bgr, DrawOp, Rasterizer};
 use crate::frame::{Image, Size};
-use crate::geometry::BBox;
+use crate::geometry::{BBox, Point};
 
 /// Room between a label's text and its edge, as a part of the text's height.
 const PADDING: f64 = 0.35;
@@ -73,6 +73,17 @@ fn draw(
             let rect = pixels(bbox, size);
             imgproc::rectangle(canvas, rect, scalar(*colour), *thickness, LINE_8, 0)
         }
+        DrawOp::Polygon { points, colour, thickness } => {
+            let points: Vector<CvPoint> = points.iter().map(|p| pixel(*p)).collect();
+            imgproc::polylines(canvas, &points, true, scalar(*colour), *thickness, LINE_AA, 0)
+        }
+        DrawOp::Line { ends: [from, to], colour, thickness } => {
+            let (from, to) = (pixel(*from), pixel(*to));
+            imgproc::line(canvas, from, to, scalar(*colour), *thickness, LINE_AA, 0)
+        }
+        DrawOp::Dot { centre, colour, radius } => {
+            imgproc::circle(canvas, pixel(*centre), *radius, scalar(*colour), FILLED, LINE_AA, 0)
+        }
         DrawOp::Label { bbox, text, colour, text_colour, height, thickness } => {
             let scale =
                 imgproc::get_font_scale_from_height(FONT_HERSHEY_SIMPLEX, *height, *thickness)?;
@@ -89,6 +100,11 @@ fn draw(
     }
 }
 
+/// A point in whole pixels.
+fn pixel(point: Point) -> CvPoint {
+    CvPoint::new(point.x.round() as i32, point.y.round() as i32)
+}
+
 /// A box in whole pixels of the picture.
 fn pixels(bbox: &BBox, size: Size) -> Rect {
     let inside = |v: f32, limit: u32| (v.round() as i32).clamp(0, limit as i32 - 1);
@@ -99,12 +115,12 @@ fn pixels(bbox: &BBox, size: Size) -> Rect {
 
 /// Where a label of `words` pixels stands: above its box where there is room, else inside, and
 /// never over the right edge. Returns its background and the start of the text's base line.
-fn place(bbox: &BBox, size: Size, words: (i32, i32), padding: i32) -> (Rect, Point) {
+fn place(bbox: &BBox, size: Size, words: (i32, i32), padding: i32) -> (Rect, CvPoint) {
     let (width, height) = (words.0 + 2 * padding, words.1 + 2 * padding);
     let corner = pixels(bbox, size);
     let x = corner.x.min(size.width as i32 - width).max(0);
     let y = if corner.y >= height { corner.y - height } else { corner.y };
-    (Rect::new(x, y, width, height), Point::new(x + padding, y + padding + words.1))
+    (Rect::new(x, y, width, height), CvPoint::new(x + padding, y + padding + words.1))
 }
 
 /// The font has ASCII only: what it lacks becomes a question mark.

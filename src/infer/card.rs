@@ -1,132 +1,115 @@
-//! Recognises a model's family from the shapes of its input and outputs.
+//! Finds the family of a model, or says what it may be.
 
 use super::ModelError;
-use super::head::{Head, NanoDet, Yolox, nanodet};
-use super::preprocess::Preprocess;
-use super::tensor::TensorSpec;
-use crate::frame::Size;
+use super::family::{Card, FAMILIES, Facts, Sure};
+use crate::reason::nearest;
 
-/// What is known of a model: how to feed it and how to read it.
-pub struct Card {
-    /// Name of the family.
-    pub family: &'static str,
-    /// Number of classes.
-    pub classes: usize,
-    /// Overlap above which the family's reference suppresses a box.
-    pub max_iou: f32,
-    /// How it wants its pictures.
-    pub preprocess: Preprocess,
-    /// How its outputs are read.
-    pub head: Box<dyn Head>,
-}
-
-/// Finds the family of a model named `name`.
+/// The card of a model named `name`: of the family `asked` for, or of the first that fits.
 ///
 /// # Errors
-/// [`ModelError::Unrecognised`] where none fits: nothing is guessed.
-pub fn recognise(
-    name: &str,
-    input: &TensorSpec,
-    outputs: &[TensorSpec],
-) -> Result<Card, ModelError> {
-    let unrecognised = || ModelError::Unrecognised {
+/// Where none fits, or only such that must be asked for: nothing is guessed.
+pub fn recognise(name: &str, facts: &Facts<'_>, asked: Option<&str>) -> Result<Card, ModelError> {
+    if let Some(asked) = asked {
+        let Some(family) = FAMILIES.iter().find(|family| family.name == asked) else {
+            let hint = match nearest(asked, FAMILIES.iter().map(|family| family.name)) {
+                Some(name) => format!("did you mean '{name}'?"),
+                None => format!("known are {}", known()),
+            };
+            return Err(ModelError::UnknownHead { asked: asked.into(), hint });
+        };
+        return (family.card)(facts).ok_or_else(|| ModelError::OtherHead {
+            name: name.into(),
+            asked: asked.into(),
+            shapes: shapes(facts),
+        });
+    }
+    let mut candidates = FAMILIES.iter().filter_map(|family| (family.card)(facts));
+    let mut asking = Vec::new();
+    let card = candidates.find(|card| {
+        if card.sure == Sure::OnlyAsked {
+            asking.push(card.family);
+        }
+        card.sure != Sure::OnlyAsked
+    });
+    card.ok_or_else(|| ModelError::Unrecognised {
         name: name.into(),
-        input: input.to_string(),
-        outputs: outputs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        shapes: shapes(facts),
+        hint: hint(facts, &asking),
+    })
+}
+
+/// What would settle the family.
+fn hint(facts: &Facts<'_>, asking: &[&str]) -> String {
+    let note = facts.model.metadata.get("task").map(String::as_str);
+    match (note, asking) {
+        (Some("obb"), _) => {
+            "oriented boxes are not supported; export a model of upright ones".into()
+        }
+        (_, []) => format!(
+            "if you know its kind, say --head with one of {}; 'vision-pipe inspect' shows what it has",
+            known()
+        ),
+        (_, heads) => {
+            let heads: Vec<_> = heads.iter().map(|head| format!("--head {head}")).collect();
+            format!(
+                "its shapes fit {}, but others look the same: say so, and with --mean, --std, \
+                 --colour and --resize how it wants its pictures if not as usual",
+                heads.join(" or ")
+            )
+        }
+    }
+}
+
+/// All names for `--head`.
+fn known() -> String {
+    let names: Vec<_> = FAMILIES.iter().map(|family| family.name).collect();
+    names.join(", ")
+}
+
+/// Inputs and outputs, for messages.
+fn shapes(facts: &Facts<'_>) -> String {
+    let list = |specs: &[super::tensor::TensorSpec]| {
+        specs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     };
-    let size = picture_size(input).ok_or_else(unrecognised)?;
-    let shapes: Option<Vec<_>> = outputs.iter().map(TensorSpec::fixed).collect();
-    let shapes = shapes.ok_or_else(unrecognised)?;
-    nanodet(size, &shapes).or_else(|| yolox(size, &shapes)).ok_or_else(unrecognised)
-}
-
-/// Width and height of an input `[1, 3, height, width]`.
-fn picture_size(input: &TensorSpec) -> Option<Size> {
-    match input.fixed()?.as_slice() {
-        &[1, 3, height, width] => {
-            let size = Size::new(u32::try_from(width).ok()?, u32::try_from(height).ok()?);
-            size.is_acceptable().then_some(size)
-        }
-        _ => None,
-    }
-}
-
-/// NanoDet: for each of the strides 8, 16 and 32 one output of scores and one of boxes.
-fn nanodet(input: Size, shapes: &[Vec<usize>]) -> Option<Card> {
-    if shapes.len() != 6 {
-        return None;
-    }
-    let mut levels = Vec::new();
-    let mut widths = None;
-    for stride in [8, 16, 32] {
-        let columns = (input.width as usize).div_ceil(stride);
-        let rows = (input.height as usize).div_ceil(stride);
-        let of_level: Vec<usize> = (0..shapes.len())
-            .filter(|&i| matches!(shapes[i][..], [1, cells, _] if cells == columns * rows))
-            .collect();
-        let &[a, b] = of_level.as_slice() else { return None };
-        let (scores, boxes) = scores_and_boxes((a, shapes[a][2]), (b, shapes[b][2]))?;
-        let found = (shapes[scores][2], shapes[boxes][2]);
-        if *widths.get_or_insert(found) != found {
-            return None;
-        }
-        levels.push(nanodet::Level { stride, columns, rows, scores, boxes });
-    }
-    let (classes, box_width) = widths?;
-    Some(Card {
-        family: "nanodet",
-        classes,
-        max_iou: 0.5,
-        preprocess: Preprocess {
-            size: input,
-            rgb: false,
-            mean: [103.53, 116.28, 123.675],
-            std: [57.375, 57.12, 58.395],
-            pad: 114,
-        },
-        head: Box::new(NanoDet { levels, classes, bins: box_width / 4 }),
-    })
-}
-
-/// Which of two outputs (place, width) is which: boxes are 4 x 8 (NanoDet) or 4 x 11 (NanoDet-g)
-/// wide, anything else is scores.
-fn scores_and_boxes(a: (usize, usize), b: (usize, usize)) -> Option<(usize, usize)> {
-    let is_boxes = |width: usize| matches!(width, 32 | 44);
-    match (is_boxes(a.1), is_boxes(b.1)) {
-        (true, false) => Some((b.0, a.0)),
-        (false, true) => Some((a.0, b.0)),
-        _ => None,
-    }
-}
-
-/// YOLOX: one output with a row for each cell of the strides 8, 16 and 32.
-fn yolox(input: Size, shapes: &[Vec<usize>]) -> Option<Card> {
-    let [shape] = shapes else { return None };
-    let &[1, cells, values] = shape.as_slice() else { return None };
-    if cells != Yolox::cells(input) || values < 6 {
-        return None;
-    }
-    let classes = values - 5;
-    Some(Card {
-        family: "yolox",
-        classes,
-        max_iou: 0.45,
-        preprocess: Preprocess { size: input, rgb: false, mean: [0.0; 3], std: [1.0; 3], pad: 114 },
-        head: Box::new(Yolox { input, classes }),
-    })
+    format!("input {}, outputs {}", list(&facts.feed.inputs), list(facts.outputs))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::infer::feed::Feed;
+    use crate::infer::onnx::Description;
+    use crate::infer::tensor::{Element, TensorSpec};
 
-    fn spec(shape: &[usize]) -> TensorSpec {
-        TensorSpec { name: "x".into(), shape: shape.iter().copied().map(Some).collect() }
+    fn spec(name: &str, shape: &[usize]) -> TensorSpec {
+        let shape = shape.iter().copied().map(Some).collect();
+        TensorSpec { name: name.into(), element: Element::F32, shape }
     }
 
-    fn family(input: &[usize], outputs: &[&[usize]]) -> Option<(&'static str, usize)> {
-        let outputs: Vec<_> = outputs.iter().map(|shape| spec(shape)).collect();
-        recognise("m", &spec(input), &outputs).ok().map(|card| (card.family, card.classes))
+    fn recognised(
+        input: &[usize],
+        outputs: &[&[usize]],
+        notes: &[(&str, &str)],
+        asked: Option<&str>,
+    ) -> Result<(&'static str, Option<usize>), String> {
+        let outputs: Vec<_> =
+            outputs.iter().enumerate().map(|(i, s)| spec(&format!("out{i}"), s)).collect();
+        let notes = notes.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let model = Description {
+            inputs: vec![spec("x", input)],
+            outputs: outputs.clone(),
+            metadata: notes.collect(),
+            ..Description::default()
+        };
+        let feed = Feed::plan("m", &model, None).unwrap();
+        let facts = Facts { feed: &feed, outputs: &outputs, model: &model };
+        recognise("m", &facts, asked)
+            .map(|card| (card.family, card.classes))
+            .map_err(|error| error.hint().unwrap_or_default())
+    }
+
+    fn family(input: &[usize], outputs: &[&[usize]]) -> Option<(&'static str, Option<usize>)> {
+        recognised(input, outputs, &[], None).ok()
     }
 
     #[test]
@@ -139,17 +122,54 @@ mod tests {
             &[1, 2704, 44],
             &[1, 676, 44],
         ];
-        assert_eq!(family(&[1, 3, 416, 416], &nanodet), Some(("nanodet", 80)));
-        assert_eq!(family(&[1, 3, 416, 416], &[&[1, 3549, 85]]), Some(("yolox", 80)));
-        assert_eq!(family(&[1, 3, 320, 640], &[&[1, 4200, 6]]), Some(("yolox", 1)));
+        let square = [1, 3, 416, 416];
+        assert_eq!(family(&square, &nanodet), Some(("nanodet", Some(80))));
+        assert_eq!(family(&square, &[&[1, 3549, 85]]), Some(("yolox", Some(80))));
+        assert_eq!(family(&[1, 3, 320, 640], &[&[1, 4200, 6]]), Some(("yolox", Some(1))));
+        assert_eq!(family(&square, &[&[1, 84, 3549]]), Some(("yolov8", Some(80))));
+        assert_eq!(family(&square, &[&[1, 10647, 85]]), Some(("yolov5", Some(80))));
+        assert_eq!(family(&square, &[&[1, 300, 6]]), Some(("yolov10", None)));
+        assert_eq!(family(&square, &[&[1, 300, 84]]), Some(("rtdetr-ultralytics", Some(80))));
+        assert_eq!(family(&square, &[&[1, 3598, 112]]), Some(("nanodet-plus", Some(80))));
+    }
+
+    #[test]
+    fn what_looks_like_others_must_be_asked_for() {
+        let pose: &[&[usize]] = &[&[1, 56, 8400]];
+        let square = [1, 3, 640, 640];
+        let hint = recognised(&square, pose, &[], None).unwrap_err();
+        assert!(hint.contains("--head yolov8 or --head yolov8-pose"), "{hint}");
+        let asked = |head| recognised(&square, pose, &[], Some(head));
+        assert_eq!(asked("yolov8-pose"), Ok(("yolov8-pose", Some(1))));
+        assert_eq!(asked("yolov8"), Ok(("yolov8", Some(52))));
+        assert_eq!(
+            recognised(&square, pose, &[("task", "pose"), ("kpt_shape", "[17, 3]")], None),
+            Ok(("yolov8-pose", Some(1)))
+        );
+        let hint = recognised(&[1, 3, 224, 224], &[&[1, 1000]], &[], None).unwrap_err();
+        assert!(hint.contains("--head classify"), "{hint}");
+    }
+
+    #[test]
+    fn notes_decide_and_must_agree_with_the_shapes() {
+        let square = [1, 3, 640, 640];
+        let two = ("names", "{0: 'a', 1: 'b'}");
+        let about = ("description", "Ultralytics rtdetr-l model");
+        let task = ("task", "detect");
+        let rows: &[&[usize]] = &[&[1, 300, 6]];
+        assert_eq!(recognised(&square, rows, &[task, two], None), Ok(("yolov10", Some(2))));
+        assert_eq!(
+            recognised(&square, rows, &[task, two, about], None),
+            Ok(("rtdetr-ultralytics", Some(2)))
+        );
+        assert!(recognised(&square, &[&[1, 84, 8400]], &[task, two], None).is_err());
+        let hint = recognised(&square, &[&[1, 20, 8400]], &[("task", "obb")], None).unwrap_err();
+        assert!(hint.contains("oriented boxes"), "{hint}");
     }
 
     #[test]
     fn nothing_is_guessed() {
-        assert_eq!(family(&[1, 3, 416, 416], &[&[1, 84, 3549]]), None, "YOLOv8");
-        assert_eq!(family(&[1, 3, 416, 416], &[&[1, 10647, 85]]), None, "YOLOv5");
         assert_eq!(family(&[1, 416, 416, 3], &[&[1, 3549, 85]]), None, "channels last");
-        assert_eq!(family(&[1, 3, 224, 224], &[&[1, 1000]]), None, "classification");
         let mixed: [&[usize]; 6] = [
             &[1, 2704, 80],
             &[1, 2704, 44],
@@ -159,5 +179,7 @@ mod tests {
             &[1, 169, 32],
         ];
         assert_eq!(family(&[1, 3, 416, 416], &mixed), None);
+        let unknown = recognised(&[1, 3, 64, 64], &[&[1, 7, 7, 7]], &[], Some("yolo8"));
+        assert_eq!(unknown.unwrap_err(), "did you mean 'yolov8'?");
     }
 }

@@ -1,77 +1,146 @@
-//! The real detector: preprocess, engine, head, NMS, back to source pixels.
+//! The real detector: preprocess, engine, head, back to source pixels.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::head::Head;
-use super::nms::nms;
+use super::feed::Feed;
+use super::head::{Head, Item, PostProcess, Reading};
 use super::preprocess::Preprocess;
+use super::tensor::{Input, Tensor};
 use super::{Detector, Engine, Found, InferError};
-use crate::detection::Detection;
-use crate::frame::Image;
-
-/// Which boxes are kept.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PostProcess {
-    /// Least confidence, 0 to 1.
-    pub min_confidence: f32,
-    /// Largest overlap of two kept boxes, 0 to 1.
-    pub max_iou: f32,
-    /// Whether boxes of different classes suppress each other.
-    pub agnostic: bool,
-    /// The classes to keep; all where `None`.
-    pub classes: Option<Vec<u32>>,
-    /// Most boxes a frame.
-    pub max_detections: usize,
-}
+use crate::detection::{Detection, Keypoint};
+use crate::frame::{Image, Size};
+use crate::geometry::{Region, View};
 
 /// A model in an engine.
 pub struct ModelDetector {
     engine: Box<dyn Engine>,
+    feed: Feed,
     preprocess: Preprocess,
     head: Box<dyn Head>,
-    post: PostProcess,
+    keep: PostProcess,
 }
 
 impl ModelDetector {
     /// Puts the parts together.
     pub fn new(
         engine: Box<dyn Engine>,
+        feed: Feed,
         preprocess: Preprocess,
         head: Box<dyn Head>,
-        post: PostProcess,
+        keep: PostProcess,
     ) -> Self {
-        Self { engine, preprocess, head, post }
+        Self { engine, feed, preprocess, head, keep }
+    }
+
+    /// Runs the model on a part of a picture.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub fn look(&self, image: &Image, region: Region) -> Result<Look, InferError> {
+        let start = Instant::now();
+        let (picture, view) = self.preprocess.apply(image, region);
+        let prepared = Instant::now();
+        let outputs = self.engine.run(&self.feed.inputs_with(picture))?;
+        Ok(Look { outputs, view, preprocess: prepared - start, infer: prepared.elapsed() })
+    }
+
+    /// What the outputs say of a part of a picture of `size`, in pixels of the whole picture.
+    ///
+    /// # Errors
+    /// When the outputs are not those that the head was made for.
+    pub fn read(&self, look: &Look, size: Size, region: Region) -> Result<Found, InferError> {
+        let start = Instant::now();
+        let Reading { items, top } = self.head.read(&look.outputs, &self.keep)?;
+        let on_source = |item| in_source(item, &look.view, size, region);
+        Ok(Found {
+            detections: items.into_iter().filter_map(on_source).collect(),
+            top,
+            preprocess: look.preprocess,
+            infer: look.infer,
+            postprocess: start.elapsed(),
+        })
+    }
+
+    /// What is in a part of a picture, in pixels of the whole picture, most confident first.
+    ///
+    /// # Errors
+    /// As [`Detector::detect`].
+    pub fn detect_in(&self, image: &Image, region: Region) -> Result<Found, InferError> {
+        self.read(&self.look(image, region)?, image.size(), region)
+    }
+
+    /// The inputs of one run for a picture, for those who time the parts.
+    pub fn prepare(&self, image: &Image) -> Vec<Input> {
+        let (picture, _) = self.preprocess.apply(image, Region::whole(image.size()));
+        self.feed.inputs_with(picture)
+    }
+
+    /// Runs the model on what was prepared of a picture of `size`.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub fn run(&self, inputs: &[Input], size: Size) -> Result<Look, InferError> {
+        let start = Instant::now();
+        let outputs = self.engine.run(inputs)?;
+        let view = View::fit(self.preprocess.fit, Region::whole(size), self.preprocess.size);
+        Ok(Look { outputs, view, preprocess: Duration::ZERO, infer: start.elapsed() })
+    }
+
+    /// The engine alone.
+    pub fn engine(&self) -> &dyn Engine {
+        self.engine.as_ref()
+    }
+
+    /// Which boxes are kept.
+    pub fn keep(&self) -> &PostProcess {
+        &self.keep
     }
 }
 
 impl Detector for ModelDetector {
     fn detect(&self, image: &Image) -> Result<Found, InferError> {
-        let start = Instant::now();
-        let (input, view) = self.preprocess.apply(image);
-        let prepared = Instant::now();
-        let outputs = self.engine.run(input)?;
-        let inferred = Instant::now();
-        let mut candidates = Vec::new();
-        self.head.decode(&outputs, self.post.min_confidence, &mut candidates)?;
-        if let Some(classes) = &self.post.classes {
-            candidates.retain(|c| classes.contains(&c.class_id));
-        }
-        let kept = nms(candidates, self.post.max_iou, self.post.agnostic, self.post.max_detections);
-        let detections = kept
-            .iter()
-            .map(|c| Detection {
-                bbox: view.to_source(&c.bbox).clipped(image.size()),
-                confidence: c.score,
-                class_id: c.class_id,
-                tracker_id: None,
-            })
-            .filter(|d| d.bbox.is_sound())
-            .collect();
-        Ok(Found {
-            detections,
-            preprocess: prepared - start,
-            infer: inferred - prepared,
-            postprocess: inferred.elapsed(),
-        })
+        self.detect_in(image, Region::whole(image.size()))
     }
+}
+
+/// What the engine gave for a part of a picture.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// The outputs in the model's order.
+    pub outputs: Vec<Tensor>,
+    /// How their positions map to the picture.
+    pub view: View,
+    preprocess: Duration,
+    infer: Duration,
+}
+
+/// An item of the model's canvas in pixels of the picture; `None` where nothing of it lies in the
+/// region.
+fn in_source(item: Item, view: &View, size: Size, region: Region) -> Option<Detection> {
+    let bbox = match item.bbox {
+        Some(on_canvas) => {
+            let bbox = view.to_source(&on_canvas).clipped(region);
+            Some(bbox).filter(|bbox| bbox.is_sound()).map(Some)?
+        }
+        None => None,
+    };
+    let inside = |point| view.point_to_source(point).clipped(size);
+    let keypoint = |(point, confidence)| Keypoint { place: inside(point), confidence };
+    Some(Detection {
+        bbox,
+        confidence: item.score,
+        class_id: item.class_id,
+        tracker_id: None,
+        keypoints: item.keypoints.into_iter().map(keypoint).collect(),
+        outline: item.outline.into_iter().map(inside).collect(),
+        attributes: Vec::new(),
+    })
+}
+
+/// Adds the times of `more` to those of `found`.
+pub(super) fn add_times(found: &mut Found, more: &Found) {
+    let add = |time: &mut Duration, more: Duration| *time += more;
+    add(&mut found.preprocess, more.preprocess);
+    add(&mut found.infer, more.infer);
+    add(&mut found.postprocess, more.postprocess);
 }

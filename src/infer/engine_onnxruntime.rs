@@ -5,16 +5,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use half::f16;
 use ort::environment::Environment;
+use ort::ep::{CUDA, ExecutionProvider, ExecutionProviderDispatch, OpenVINO};
 use ort::logging::LogLevel;
-use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
-use ort::value::{TensorRef, ValueType};
+use ort::session::{Session, SessionInputValue};
+use ort::value::{DynValue, Tensor as OrtTensor, TensorElementType, TensorRef, ValueType};
 
+use super::device::Device;
+use super::feed::Feed;
 use super::model::ModelFile;
-use super::tensor::{Tensor, TensorSpec};
-use super::{Engine, InferError, ModelError};
-use crate::frame::Size;
+use super::tensor::{Element, Input, Tensor, TensorSpec, Values};
+use super::{Engine, InferError, ModelError, onnx};
 use crate::reason::one_line;
 
 /// Name for messages and records.
@@ -34,7 +37,19 @@ static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
 pub struct Runtime {
     /// Where it was found.
     pub path: PathBuf,
+    /// Its version, as it says.
+    pub version: String,
     environment: Environment,
+}
+
+impl Runtime {
+    /// The devices that this build of the library knows beside the CPU.
+    pub fn devices(&self) -> Vec<&'static str> {
+        let has = |known: ort::Result<bool>| known.unwrap_or(false);
+        let all =
+            [("cuda", has(CUDA::is_available())), ("openvino", has(OpenVINO::is_available()))];
+        all.into_iter().filter(|(_, known)| *known).map(|(name, _)| name).collect()
+    }
 }
 
 /// Where the library may lie, best first: `explicit` alone where it is given, else
@@ -83,7 +98,11 @@ fn first_working(places: &[PathBuf]) -> Result<Runtime, String> {
                     .with_logger(Arc::new(chatter))
                     .build();
                 return environment
-                    .map(|environment| Runtime { path: path.clone(), environment })
+                    .map(|environment| Runtime {
+                        path: path.clone(),
+                        version: version(path).unwrap_or_else(|| "of unknown version".into()),
+                        environment,
+                    })
                     .map_err(|error| error.to_string());
             }
             Err(error) => failure = one_line(&error, MAX_MESSAGE),
@@ -92,92 +111,188 @@ fn first_working(places: &[PathBuf]) -> Result<Runtime, String> {
     Err(failure)
 }
 
+/// What the library at `path`, which is loaded already, says of its version.
+fn version(path: &Path) -> Option<String> {
+    type GetApiBase = unsafe extern "C" fn() -> *const ort::sys::OrtApiBase;
+    // SAFETY: the library has been loaded and its API been used before, so loading it again runs
+    // nothing and the function is of the type that ONNX Runtime's header declares. The text it
+    // returns is static in the library, which stays loaded.
+    #[expect(unsafe_code, reason = "ort reads the version but does not pass it on")]
+    unsafe {
+        let library = libloading::Library::new(path).ok()?;
+        let base = library.get::<GetApiBase>(b"OrtGetApiBase\0").ok()?();
+        let text = ((*base).GetVersionString)();
+        Some(std::ffi::CStr::from_ptr(text).to_str().ok()?.to_owned())
+    }
+}
+
 /// A model in sessions of one thread each, as many as calls ran at once.
 ///
 /// Frames are inferred side by side, so that threads inside one frame would only get in their way.
 pub struct OnnxRuntimeEngine {
-    runtime: &'static Runtime,
-    model: Vec<u8>,
+    maker: Maker,
     /// Sessions that no call uses now.
     idle: Mutex<Vec<Session>>,
-    input: TensorSpec,
+    /// The types of the inputs: those of 16-bit floats are given 32-bit ones.
+    elements: Vec<Element>,
     outputs: Vec<TensorSpec>,
 }
 
+/// Makes sessions of one model.
+struct Maker {
+    runtime: &'static Runtime,
+    model: Vec<u8>,
+    device: Device,
+}
+
 impl OnnxRuntimeEngine {
-    /// Loads a model with one picture as input and runs it once, which settles the shapes of its
-    /// outputs. `size` settles an open size.
+    /// Loads a model for the inputs of `feed` and runs it once, which settles the shapes of its
+    /// outputs.
     ///
     /// # Errors
-    /// Where ONNX Runtime cannot read the file, or the input's size is open or another one.
+    /// Where ONNX Runtime cannot read or run the file, or a device that is named cannot be used.
     pub fn load(
         runtime: &'static Runtime,
         file: &ModelFile,
-        size: Option<Size>,
+        feed: &Feed,
+        device: &Device,
     ) -> Result<Self, ModelError> {
         let failed = |message: String| ModelError::Engine {
             engine: NAME,
             name: file.name.clone(),
             message: one_line(&message, MAX_MESSAGE),
         };
-        let mut first = session(runtime, &file.bytes).map_err(|e| failed(e.to_string()))?;
-        let [only] = first.inputs() else {
-            return Err(failed(format!("it has {} inputs, not one", first.inputs().len())));
-        };
-        let mut input = spec(only.name(), only.dtype());
-        super::settle_size(&mut input, &file.name, size)?;
-        let shape = input.fixed().unwrap_or_default();
-        let zeros = Tensor::new(shape.clone(), vec![0.0; shape.iter().product()]);
-        let zeros = zeros.ok_or_else(|| failed("its input is too large".into()))?;
-        let names: Vec<String> = first.outputs().iter().map(|o| o.name().to_owned()).collect();
-        let outputs = run(&mut first, &zeros).map_err(|e| failed(e.to_string()))?;
-        let outputs = names.into_iter().zip(outputs).map(|(name, tensor)| TensorSpec {
-            name,
-            shape: tensor.shape().iter().copied().map(Some).collect(),
+        let model = onnx::with_inputs(&file.bytes, &feed.inputs).map_err(failed)?.into_owned();
+        let (maker, mut first) = Maker::for_device(runtime, model, device).map_err(|error| {
+            let message = one_line(&error.to_string(), MAX_MESSAGE);
+            match device {
+                Device::Auto | Device::Cpu => failed(message),
+                device => ModelError::Device { device: device.to_string(), message },
+            }
+        })?;
+        let elements: Vec<Element> = feed.inputs.iter().map(|input| input.element).collect();
+        let zeros =
+            Input::zeros(feed.picture().fixed().unwrap_or_default(), feed.picture().element)
+                .ok_or_else(|| failed("its input is too large".into()))?;
+        let kinds: Vec<(String, Element)> =
+            first.outputs().iter().map(|o| (o.name().to_owned(), element(o.dtype()))).collect();
+        let outputs = run(&mut first, &feed.inputs_with(zeros), &elements)
+            .map_err(|error| failed(error.to_string()))?;
+        let outputs = kinds.into_iter().zip(outputs).map(|((name, element), tensor)| {
+            let shape = tensor.shape().iter().copied().map(Some).collect();
+            TensorSpec { name, element, shape }
         });
-        Ok(Self {
-            runtime,
-            model: file.bytes.to_vec(),
-            input,
-            outputs: outputs.collect(),
-            idle: Mutex::new(vec![first]),
-        })
+        let outputs = outputs.collect();
+        Ok(Self { maker, idle: Mutex::new(vec![first]), elements, outputs })
+    }
+
+    /// What it computes on.
+    pub fn device(&self) -> &Device {
+        &self.maker.device
     }
 }
 
-/// A session that computes on the calling thread alone.
-fn session(runtime: &Runtime, model: &[u8]) -> ort::Result<Session> {
-    Session::builder(&runtime.environment)?
-        .with_intra_threads(1)?
-        .with_inter_threads(1)?
-        .with_optimization_level(GraphOptimizationLevel::Level3)?
-        .with_config_entry("session.intra_op.allow_spinning", "0")?
-        .commit_from_memory(model)
-}
-
-/// What a model says of an input; open sides are -1 there.
-fn spec(name: &str, kind: &ValueType) -> TensorSpec {
-    let shape = match kind {
-        ValueType::Tensor { shape, .. } => {
-            shape.iter().map(|&side| usize::try_from(side).ok()).collect()
+impl Maker {
+    /// A maker for `device`, and its first session. `auto` takes a CUDA GPU that works.
+    fn for_device(
+        runtime: &'static Runtime,
+        model: Vec<u8>,
+        device: &Device,
+    ) -> ort::Result<(Self, Session)> {
+        let mut maker = Self { runtime, model, device: device.clone() };
+        if *device == Device::Auto {
+            maker.device = Device::Cuda(0);
+            match runtime.devices().contains(&"cuda").then(|| maker.session()) {
+                Some(Ok(session)) => return Ok((maker, session)),
+                Some(Err(error)) => log::info!("the CUDA GPU cannot be used: {error}"),
+                None => {}
+            }
+            maker.device = Device::Cpu;
         }
-        _ => Vec::new(),
-    };
-    TensorSpec { name: name.into(), shape }
+        let session = maker.session()?;
+        Ok((maker, session))
+    }
+
+    /// A session that computes on the calling thread alone, or on the device.
+    fn session(&self) -> ort::Result<Session> {
+        let builder = Session::builder(&self.runtime.environment)?
+            .with_intra_threads(1)?
+            .with_inter_threads(1)?
+            .with_optimization_level(GraphOptimizationLevel::Level3)?
+            .with_config_entry("session.intra_op.allow_spinning", "0")?;
+        let mut builder = match provider(&self.device) {
+            Some(provider) => builder.with_execution_providers([provider])?,
+            None => builder,
+        };
+        builder.commit_from_memory(&self.model)
+    }
 }
 
-fn run(session: &mut Session, input: &Tensor) -> ort::Result<Vec<Tensor>> {
-    let outputs = session
-        .run(ort::inputs![TensorRef::from_array_view((input.shape().to_vec(), input.data()))?])?;
-    outputs
-        .iter()
-        .map(|(_, value)| {
-            let (shape, data) = value.try_extract_tensor::<f32>()?;
-            let shape = shape.iter().map(|&side| usize::try_from(side).unwrap_or(0)).collect();
-            Tensor::new(shape, data.to_vec())
-                .ok_or_else(|| ort::Error::new("an output has other values than its shape says"))
-        })
-        .collect()
+/// What ONNX Runtime needs for a device; it must work or fail.
+fn provider(device: &Device) -> Option<ExecutionProviderDispatch> {
+    match device {
+        Device::Auto | Device::Cpu => None,
+        Device::Cuda(number) => {
+            Some(CUDA::default().with_device_id(*number).build().error_on_failure())
+        }
+        Device::OpenVino(which) => {
+            Some(OpenVINO::default().with_device_type(which).build().error_on_failure())
+        }
+    }
+}
+
+fn element(kind: &ValueType) -> Element {
+    match kind {
+        ValueType::Tensor { ty: TensorElementType::Float32, .. } => Element::F32,
+        ValueType::Tensor { ty: TensorElementType::Float16, .. } => Element::F16,
+        ValueType::Tensor { ty: TensorElementType::Int32, .. } => Element::I32,
+        ValueType::Tensor { ty: TensorElementType::Int64, .. } => Element::I64,
+        ValueType::Tensor { ty: TensorElementType::Uint8, .. } => Element::U8,
+        _ => Element::Other,
+    }
+}
+
+/// An input as ONNX Runtime wants it, without a copy where the types agree.
+fn value(input: &Input, element: Element) -> ort::Result<SessionInputValue<'_>> {
+    let shape = input.shape.clone();
+    Ok(match &input.values {
+        Values::F32(values) if element == Element::F16 => {
+            let halves: Vec<f16> = values.iter().copied().map(f16::from_f32).collect();
+            OrtTensor::from_array((shape, halves))?.into()
+        }
+        Values::F32(values) => TensorRef::from_array_view((shape, values.as_slice()))?.into(),
+        Values::I32(values) => TensorRef::from_array_view((shape, values.as_slice()))?.into(),
+        Values::I64(values) => TensorRef::from_array_view((shape, values.as_slice()))?.into(),
+        Values::U8(values) => TensorRef::from_array_view((shape, values.as_slice()))?.into(),
+    })
+}
+
+fn run(session: &mut Session, inputs: &[Input], elements: &[Element]) -> ort::Result<Vec<Tensor>> {
+    let values = inputs.iter().zip(elements).map(|(input, element)| value(input, *element));
+    let values = values.collect::<ort::Result<Vec<_>>>()?;
+    let outputs = session.run(values.as_slice())?;
+    outputs.values().map(|value| tensor(&value)).collect()
+}
+
+/// An output as 32-bit floats.
+fn tensor(value: &DynValue) -> ort::Result<Tensor> {
+    let (shape, data) = match element(value.dtype()) {
+        Element::F16 => converted(value.try_extract_tensor::<f16>()?, |v| v.to_f32()),
+        Element::I32 => converted(value.try_extract_tensor::<i32>()?, |v| v as f32),
+        Element::I64 => converted(value.try_extract_tensor::<i64>()?, |v| v as f32),
+        Element::U8 => converted(value.try_extract_tensor::<u8>()?, f32::from),
+        _ => converted(value.try_extract_tensor::<f32>()?, |v| v),
+    };
+    let shape = shape.iter().map(|&side| usize::try_from(side).unwrap_or(0)).collect();
+    Tensor::new(shape, data)
+        .ok_or_else(|| ort::Error::new("an output has other values than its shape says"))
+}
+
+fn converted<T: Copy>(
+    (shape, data): (&ort::value::Shape, &[T]),
+    convert: impl Fn(T) -> f32,
+) -> (Vec<i64>, Vec<f32>) {
+    (shape.to_vec(), data.iter().map(|value| convert(*value)).collect())
 }
 
 impl Engine for OnnxRuntimeEngine {
@@ -185,15 +300,11 @@ impl Engine for OnnxRuntimeEngine {
         NAME
     }
 
-    fn input(&self) -> &TensorSpec {
-        &self.input
-    }
-
     fn outputs(&self) -> &[TensorSpec] {
         &self.outputs
     }
 
-    fn run(&self, input: Tensor) -> Result<Vec<Tensor>, InferError> {
+    fn run(&self, inputs: &[Input]) -> Result<Vec<Tensor>, InferError> {
         let failed = |error: ort::Error| InferError::Engine {
             engine: NAME,
             message: one_line(&error.to_string(), MAX_MESSAGE),
@@ -203,9 +314,9 @@ impl Engine for OnnxRuntimeEngine {
         let taken = idle().pop();
         let mut session = match taken {
             Some(session) => session,
-            None => session(self.runtime, &self.model).map_err(failed)?,
+            None => self.maker.session().map_err(failed)?,
         };
-        let outputs = catch_unwind(AssertUnwindSafe(|| run(&mut session, &input)))
+        let outputs = catch_unwind(AssertUnwindSafe(|| run(&mut session, inputs, &self.elements)))
             .map_err(|_| InferError::Engine { engine: NAME, message: "it panicked".into() })?;
         idle().push(session);
         outputs.map_err(failed)

@@ -5,20 +5,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use tract_onnx::prelude::{
-    DatumType, Framework, InferenceFact, InferenceModel, InferenceModelExt, IntoRunnable, TValue,
+    DatumType, Framework, InferenceFact, InferenceModelExt, IntoRunnable, IntoTValue,
     Tensor as TractTensor, TractResult, TypedRunnableModel, tvec,
 };
-use tract_onnx::tract_hir::infer::Factoid;
 use tract_onnx::tract_hir::internal::DimLike;
 
+use super::feed::Feed;
 use super::model::ModelFile;
-use super::tensor::{Tensor, TensorSpec};
-use super::{Engine, InferError, ModelError, settle_size};
-use crate::frame::Size;
+use super::tensor::{Element, Input, Tensor, TensorSpec, Values};
+use super::{Engine, InferError, ModelError};
 use crate::reason::one_line;
 
 /// Name for messages and records.
 pub const NAME: &str = "tract";
+
+/// Its version: a test holds it against `Cargo.lock`.
+pub const VERSION: &str = "0.23.9";
 
 /// Longest message of tract's that is passed on, in characters.
 const MAX_MESSAGE: usize = 300;
@@ -26,83 +28,84 @@ const MAX_MESSAGE: usize = 300;
 /// A model ready to run.
 pub struct TractEngine {
     plan: Arc<TypedRunnableModel>,
-    input: TensorSpec,
+    /// The types of the inputs: those of 16-bit floats are fed 32-bit ones.
+    elements: Vec<Element>,
     outputs: Vec<TensorSpec>,
 }
 
 impl TractEngine {
-    /// Loads and optimises a model with one picture as input. `size` settles an open size.
+    /// Loads and optimises a model for the inputs of `feed`.
     ///
     /// # Errors
-    /// Where tract cannot read the file, lacks an operator, or the input's size is open or
-    /// another one.
-    pub fn load(file: &ModelFile, size: Option<Size>) -> Result<Self, ModelError> {
-        let failed = |message: String| ModelError::Engine {
-            engine: NAME,
-            name: file.name.clone(),
-            message: one_line(&message, MAX_MESSAGE),
-        };
+    /// Where tract cannot read the file or lacks an operator, which is named with its node.
+    pub fn load(file: &ModelFile, feed: &Feed) -> Result<Self, ModelError> {
         // A hostile file may trip an assertion in tract: that is the file's fault, not a bug.
-        catch_unwind(AssertUnwindSafe(|| load(file, size)))
-            .unwrap_or_else(|_| Err(LoadError::Tract("the file is not a sound model".into())))
-            .map_err(|error| match error {
-                LoadError::Tract(message) => failed(message),
-                LoadError::Model(error) => error,
+        catch_unwind(AssertUnwindSafe(|| load(file, feed)))
+            .map_err(|_| "the file is not a sound model".to_owned())
+            // tract's errors are chains; the whole chain names the operator and its node.
+            .and_then(|loaded| loaded.map_err(|error| format!("{error:#}")))
+            .map_err(|message| ModelError::Engine {
+                engine: NAME,
+                name: file.name.clone(),
+                message: one_line(&message, MAX_MESSAGE),
             })
     }
 }
 
-/// What can go wrong on the way, before the model's name is put to it.
-enum LoadError {
-    Tract(String),
-    Model(ModelError),
-}
-
-/// tract's errors are chains; the whole chain names the operator and its node.
-fn words<T>(result: TractResult<T>) -> Result<T, LoadError> {
-    result.map_err(|error| LoadError::Tract(format!("{error:#}")))
-}
-
-fn load(file: &ModelFile, size: Option<Size>) -> Result<TractEngine, LoadError> {
-    let mut model = words(tract_onnx::onnx().model_for_read(&mut file.bytes.as_ref()))?;
-    let input = with_fixed_input(file, &mut model, size)?;
-    let typed = words(model.into_optimized())?;
-    let outputs = words(typed.output_outlets().map(<[_]>::to_vec))?
-        .iter()
-        .map(|outlet| {
-            let shape = typed.outlet_fact(*outlet)?.shape.iter().map(|side| side.to_usize().ok());
-            let name = typed.node(outlet.node).name.clone();
-            Ok(TensorSpec { name, shape: shape.collect() })
-        })
-        .collect::<TractResult<Vec<_>>>();
-    let outputs = words(outputs)?;
-    let plan = words(typed.into_runnable())?;
-    Ok(TractEngine { plan, input, outputs })
-}
-
-/// Gives the only input of `model` a shape without open sides.
-fn with_fixed_input(
-    file: &ModelFile,
-    model: &mut InferenceModel,
-    size: Option<Size>,
-) -> Result<TensorSpec, LoadError> {
-    let inputs = words(model.input_outlets().map(<[_]>::to_vec))?;
-    let fact = words(model.input_fact(0))?;
-    let sides: Option<Vec<Option<usize>>> = fact.shape.rank().concretize().map(|rank| {
-        let side = |i| fact.shape.dim(i).and_then(|d| d.concretize()?.to_usize().ok());
-        (0..rank.max(0) as usize).map(side).collect()
-    });
-    let mut input = TensorSpec {
-        name: model.node(inputs[0].node).name.clone(),
-        shape: sides.unwrap_or_default(),
-    };
-    if inputs.len() != 1 {
-        return Err(LoadError::Tract(format!("it has {} inputs, not one", inputs.len())));
+fn load(file: &ModelFile, feed: &Feed) -> TractResult<TractEngine> {
+    // What a file says of its inner shapes is checked against nothing and often wrong.
+    let onnx = tract_onnx::onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);
+    let mut model = onnx.model_for_read(&mut file.bytes.as_ref())?;
+    for (i, input) in feed.inputs.iter().enumerate() {
+        let shape = input.fixed().unwrap_or_default();
+        model.set_input_fact(i, InferenceFact::dt_shape(datum(input.element), shape))?;
     }
-    settle_size(&mut input, &file.name, size).map_err(LoadError::Model)?;
-    let shape = input.fixed().unwrap_or_default();
-    words(model.set_input_fact(0, InferenceFact::dt_shape(DatumType::F32, shape)))?;
-    Ok(input)
+    let typed = model.into_optimized()?;
+    let outputs = typed.output_outlets()?.to_vec();
+    let outputs = outputs.iter().map(|outlet| {
+        let fact = typed.outlet_fact(*outlet)?;
+        let shape = fact.shape.iter().map(|side| side.to_usize().ok()).collect();
+        let name = typed.node(outlet.node).name.clone();
+        Ok(TensorSpec { name, element: element(fact.datum_type), shape })
+    });
+    Ok(TractEngine {
+        outputs: outputs.collect::<TractResult<_>>()?,
+        elements: feed.inputs.iter().map(|input| input.element).collect(),
+        plan: typed.into_runnable()?,
+    })
+}
+
+fn datum(element: Element) -> DatumType {
+    match element {
+        Element::F32 | Element::Other => DatumType::F32,
+        Element::F16 => DatumType::F16,
+        Element::I32 => DatumType::I32,
+        Element::I64 => DatumType::I64,
+        Element::U8 => DatumType::U8,
+    }
+}
+
+fn element(datum: DatumType) -> Element {
+    match datum {
+        DatumType::F32 => Element::F32,
+        DatumType::F16 => Element::F16,
+        DatumType::I32 => Element::I32,
+        // A side of a shape is an integer to everybody else.
+        DatumType::I64 | DatumType::TDim => Element::I64,
+        DatumType::U8 => Element::U8,
+        _ => Element::Other,
+    }
+}
+
+/// An input as tract wants it.
+fn tensor(input: &Input, element: Element) -> TractResult<TractTensor> {
+    let tensor = match &input.values {
+        Values::F32(values) => TractTensor::from_shape(&input.shape, values),
+        Values::I32(values) => TractTensor::from_shape(&input.shape, values),
+        Values::I64(values) => TractTensor::from_shape(&input.shape, values),
+        Values::U8(values) => TractTensor::from_shape(&input.shape, values),
+    }?;
+    Ok(tensor.cast_to_dt(datum(element))?.into_owned())
 }
 
 impl Engine for TractEngine {
@@ -110,26 +113,23 @@ impl Engine for TractEngine {
         NAME
     }
 
-    fn input(&self) -> &TensorSpec {
-        &self.input
-    }
-
     fn outputs(&self) -> &[TensorSpec] {
         &self.outputs
     }
 
-    fn run(&self, input: Tensor) -> Result<Vec<Tensor>, InferError> {
-        let (shape, data) = input.into_parts();
+    fn run(&self, inputs: &[Input]) -> Result<Vec<Tensor>, InferError> {
         let run = || -> TractResult<Vec<Option<Tensor>>> {
-            let input = TractTensor::from_shape(&shape, &data)?;
-            let outputs = self.plan.run(tvec!(TValue::from(input)))?;
-            outputs
-                .iter()
-                .map(|value| {
-                    let view = value.to_plain_array_view::<f32>()?;
-                    Ok(Tensor::new(view.shape().to_vec(), view.iter().copied().collect()))
-                })
-                .collect()
+            let mut fed = tvec!();
+            for (input, element) in inputs.iter().zip(&self.elements) {
+                fed.push(tensor(input, *element)?.into_tvalue());
+            }
+            let outputs = self.plan.run(fed)?;
+            let output = |value: &TractTensor| {
+                let value = value.cast_to::<f32>()?;
+                let view = value.to_plain_array_view::<f32>()?;
+                Ok(Tensor::new(view.shape().to_vec(), view.iter().copied().collect()))
+            };
+            outputs.iter().map(|value| output(value)).collect()
         };
         let failed = |message| InferError::Engine { engine: NAME, message };
         run()
@@ -137,5 +137,17 @@ impl Engine for TractEngine {
             .into_iter()
             .collect::<Option<_>>()
             .ok_or_else(|| failed("an output has no plain values".into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_the_one_in_use() {
+        let lock = include_str!("../../Cargo.lock");
+        let entry = format!("name = \"tract-onnx\"\nversion = \"{VERSION}\"\n");
+        assert!(lock.contains(&entry));
     }
 }

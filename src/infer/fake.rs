@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::{Detector, Found, InferError};
 use crate::detection::Detection;
 use crate::frame::Image;
-use crate::geometry::BBox;
+use crate::geometry::{BBox, Region};
 
 /// Its name as an engine.
 pub const NAME: &str = "fake";
@@ -69,13 +69,12 @@ impl Detector for FakeDetector {
         let size = image.size();
         let shift = f32::from(image.bytes()[0]) / 255.0 * size.width as f32 / 2.0;
         let side = size.width.min(size.height) as f32 / 4.0;
-        let detection = |i: u32| Detection {
-            bbox: BBox::new(shift, i as f32, shift + side, i as f32 + side).clipped(size),
-            confidence: 0.9 / (i + 1) as f32,
-            class_id: i % 80,
-            tracker_id: None,
+        let detection = |i: u32| {
+            let bbox = BBox::new(shift, i as f32, shift + side, i as f32 + side);
+            let bbox = bbox.clipped(Region::whole(size));
+            bbox.is_sound().then(|| Detection::of_box(bbox, 0.9 / (i + 1) as f32, i % 80))
         };
-        let detections = (0..self.script.boxes).map(detection).filter(|d| d.bbox.is_sound());
+        let detections = (0..self.script.boxes).filter_map(detection);
         Ok(Found { detections: detections.collect(), infer: start.elapsed(), ..Found::default() })
     }
 }

@@ -12,25 +12,51 @@ const COCO_80: &str = include_str!("../../models/labels/coco-80.txt");
 /// Largest file of class names that is read, in bytes.
 const MAX_BYTES: u64 = 4 << 20;
 
+/// Ids that COCO leaves out: its 80 classes have ids from 1 to 90.
+const COCO_HOLES: [usize; 10] = [12, 26, 29, 30, 45, 66, 68, 69, 71, 83];
+
+/// The names of COCO's ids below `count`, id 0 and the holes without a meaning.
+pub fn coco_ids(count: usize) -> Vec<Arc<str>> {
+    let mut names = COCO_80.lines();
+    let name = |id: usize| match id {
+        0 => class(0),
+        id if COCO_HOLES.contains(&id) => class(id),
+        id => names.next().map_or_else(|| class(id), Into::into),
+    };
+    (0..count).map(name).collect()
+}
+
+/// The name of a class without one.
+fn class(id: usize) -> Arc<str> {
+    format!("class_{id}").into()
+}
+
 /// A name for each class of a model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Labels(Vec<Arc<str>>);
 
 impl Labels {
     /// The names that a model with this many classes has when nobody says otherwise: COCO's for
-    /// 80, else `class_0`, `class_1` and so on.
+    /// 80, its ids with their holes for 90 and 91, else `class_0`, `class_1` and so on.
     pub fn usual(classes: usize) -> Self {
-        if classes == 80 {
-            return Self(COCO_80.lines().map(Into::into).collect());
+        match classes {
+            80 => Self(COCO_80.lines().map(Into::into).collect()),
+            90 => Self(coco_ids(91).split_off(1)),
+            91 => Self(coco_ids(91)),
+            _ => Self((0..classes).map(class).collect()),
         }
-        Self((0..classes).map(|id| format!("class_{id}").into()).collect())
     }
 
-    /// Reads one name a line for a model of `classes` classes.
+    /// These names.
+    pub fn of(names: Vec<Arc<str>>) -> Self {
+        Self(names)
+    }
+
+    /// Reads one name a line for a model of `classes` classes, any number where that is open.
     ///
     /// # Errors
     /// Where the file cannot be read, is no text, or has another number of names.
-    pub fn read(path: &Path, classes: usize) -> Result<Self, ModelError> {
+    pub fn read(path: &Path, classes: Option<usize>) -> Result<Self, ModelError> {
         let failed =
             |reason: String| ModelError::Labels { path: path.display().to_string(), reason };
         let size = std::fs::metadata(path).map_err(|e| failed(io_reason(&e)))?.len();
@@ -39,7 +65,7 @@ impl Labels {
         }
         let text = std::fs::read_to_string(path).map_err(|e| failed(io_reason(&e)))?;
         let names: Vec<Arc<str>> = text.trim_end().lines().map(|l| l.trim().into()).collect();
-        if names.len() != classes {
+        if let Some(classes) = classes.filter(|classes| *classes != names.len()) {
             return Err(failed(format!(
                 "it has {} names, the model has {classes} classes",
                 names.len()
@@ -108,6 +134,15 @@ mod tests {
     }
 
     #[test]
+    fn cocos_ids_have_holes() {
+        assert_eq!(&*Labels::usual(91).name(1), "person");
+        assert_eq!(&*Labels::usual(90).name(0), "person");
+        assert_eq!(&*Labels::usual(91).name(12), "class_12");
+        assert_eq!(&*Labels::usual(91).name(13), "stop sign");
+        assert_eq!(&*Labels::usual(91).name(90), "toothbrush");
+    }
+
+    #[test]
     fn an_unknown_class_gets_the_nearest_name() {
         let unknown = |name: &str| {
             Labels::usual(80).ids(&[name.into()]).unwrap_err().hint().unwrap_or_default()
@@ -120,10 +155,15 @@ mod tests {
     fn a_labels_file_must_fit_the_model() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "cat\r\ndog \n\n").unwrap();
-        assert_eq!(&*Labels::read(file.path(), 2).unwrap().name(1), "dog");
-        let message = Labels::read(file.path(), 3).unwrap_err().to_string();
+        assert_eq!(&*Labels::read(file.path(), Some(2)).unwrap().name(1), "dog");
+        let message = Labels::read(file.path(), Some(3)).unwrap_err().to_string();
         assert!(message.ends_with("it has 2 names, the model has 3 classes"), "{message}");
         std::fs::write(file.path(), "cat\n\ndog\n").unwrap();
-        assert!(Labels::read(file.path(), 3).unwrap_err().to_string().ends_with("line 2 is empty"));
+        assert!(
+            Labels::read(file.path(), Some(3))
+                .unwrap_err()
+                .to_string()
+                .ends_with("line 2 is empty")
+        );
     }
 }

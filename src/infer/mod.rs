@@ -1,23 +1,29 @@
 //! From a picture to detections: preprocessing, engine, head and NMS behind one trait.
 
 pub mod card;
+pub mod cascade;
 mod detector;
+pub mod device;
 #[cfg(feature = "onnxruntime")]
 pub mod engine_onnxruntime;
 #[cfg(feature = "tract")]
 pub mod engine_tract;
 pub mod fake;
+pub mod family;
+pub mod feed;
 pub mod head;
 pub mod labels;
 pub mod model;
 pub mod nms;
+pub mod onnx;
 pub mod preprocess;
 pub mod tensor;
+pub mod tiles;
 
 use std::time::Duration;
 
-pub use detector::{ModelDetector, PostProcess};
-use tensor::{Tensor, TensorSpec};
+pub use detector::{Look, ModelDetector};
+use tensor::{Input, Tensor, TensorSpec};
 
 use crate::detection::Detection;
 use crate::frame::{Image, Size};
@@ -36,6 +42,8 @@ pub trait Detector: Send + Sync {
 pub struct Found {
     /// Most confident first.
     pub detections: Vec<Detection>,
+    /// The most likely class of the whole picture and its confidence, of a model that says so.
+    pub top: Option<(u32, f32)>,
     /// Letterbox and normalisation.
     pub preprocess: Duration,
     /// The model.
@@ -48,15 +56,14 @@ pub struct Found {
 pub trait Engine: Send + Sync {
     /// Name for the `run` record.
     fn name(&self) -> &'static str;
-    /// The only input.
-    fn input(&self) -> &TensorSpec;
     /// The outputs, in the order that [`Engine::run`] gives them.
     fn outputs(&self) -> &[TensorSpec];
-    /// Runs the network once.
+    /// Runs the network once on all its inputs, in the model's order. Outputs of other types are
+    /// converted.
     ///
     /// # Errors
     /// When the engine fails.
-    fn run(&self, input: Tensor) -> Result<Vec<Tensor>, InferError>;
+    fn run(&self, inputs: &[Input]) -> Result<Vec<Tensor>, InferError>;
 }
 
 /// Why a frame could not be inferred.
@@ -81,6 +88,12 @@ pub enum InferError {
         /// What came.
         found: Vec<usize>,
     },
+    /// Outputs that belong together have different numbers of rows.
+    #[error("an output of the model has fewer rows than the {wanted} of another")]
+    Rows {
+        /// Rows that were looked for.
+        wanted: usize,
+    },
 }
 
 /// Why a model cannot be used.
@@ -104,6 +117,22 @@ pub enum ModelError {
         what: String,
         /// How to get an ONNX file from it.
         hint: String,
+    },
+    /// A known model lies at none of the usual places.
+    #[error("the model '{name}' is not here: looked in {folders}")]
+    Missing {
+        /// Its name.
+        name: String,
+        /// Where it could be.
+        folders: String,
+    },
+    /// The file under a known name is another one.
+    #[error("'{path}' is not the model that is known as '{name}': its SHA-256 is another")]
+    Changed {
+        /// Its name.
+        name: String,
+        /// The file.
+        path: String,
     },
     /// The engine cannot load it.
     #[error("{engine} cannot load the model '{name}': {message}")]
@@ -139,17 +168,49 @@ pub enum ModelError {
         /// The size asked for.
         wanted: Size,
     },
+    /// The device that was named cannot be used.
+    #[error("the device '{device}' cannot be used: {message}")]
+    Device {
+        /// As it was named.
+        device: String,
+        /// Why, in the engine's words.
+        message: String,
+    },
+    /// Its inputs are not those of a model that looks at a picture.
+    #[error("the model '{name}' cannot be fed: {reason}")]
+    Inputs {
+        /// Name of the model.
+        name: String,
+        /// Why.
+        reason: String,
+    },
     /// No known family has these inputs and outputs.
-    #[error(
-        "the model '{name}' is of no family this version knows: input {input}, outputs {outputs}"
-    )]
+    #[error("the model '{name}' is of no family that can be told: {shapes}")]
     Unrecognised {
         /// Name of the model.
         name: String,
-        /// Its input.
-        input: String,
-        /// Its outputs.
-        outputs: String,
+        /// Its inputs and outputs.
+        shapes: String,
+        /// What would settle it.
+        hint: String,
+    },
+    /// `--head` names no family.
+    #[error("there is no head '{asked}'")]
+    UnknownHead {
+        /// What was asked for.
+        asked: String,
+        /// The nearest, or all.
+        hint: String,
+    },
+    /// The model is not of the family that `--head` names.
+    #[error("the model '{name}' does not fit --head {asked}: {shapes}")]
+    OtherHead {
+        /// Name of the model.
+        name: String,
+        /// What was asked for.
+        asked: String,
+        /// Its inputs and outputs.
+        shapes: String,
     },
     /// The class names cannot be used.
     #[error("cannot use the labels '{path}': {reason}")]
@@ -173,14 +234,31 @@ impl ModelError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NotOnnx { hint, .. } | Self::UnknownClass { hint, .. } => hint.clone(),
+            Self::NotOnnx { hint, .. }
+            | Self::UnknownClass { hint, .. }
+            | Self::UnknownHead { hint, .. }
+            | Self::Unrecognised { hint, .. } => hint.clone(),
             Self::OpenSize { .. } => "give the size it was exported for: --imgsz 640".into(),
             Self::FixedSize { .. } => "leave --imgsz out, or export the model anew".into(),
-            Self::Unrecognised { .. } => "known are NanoDet (scores [1,N,classes] and boxes \
-                [1,N,4*bins] for strides 8, 16, 32) and YOLOX ([1,N,5+classes]), both with an \
-                input [1,3,height,width]; --imgsz settles an open or other size"
+            Self::Inputs { .. } => "one picture must be fed, [1,3,height,width] or \
+                [1,height,width,3]; 'vision-pipe inspect' shows what it has"
                 .into(),
+            Self::Device { .. } => {
+                "'vision-pipe engines' lists the devices; --device auto takes what works".into()
+            }
+            Self::OtherHead { .. } => "leave --head out to have it recognised".into(),
             Self::Unreadable { .. } => "leave --model out to use the built-in one".into(),
+            Self::Missing { .. } => {
+                "'make models' in the program's source fetches and installs them".into()
+            }
+            Self::Changed { name, .. } => {
+                format!("copy it again, or name the file itself: --model ./models/{name}.onnx")
+            }
+            Self::Engine { engine: "tract", .. } => {
+                "ONNX Runtime may have what tract lacks: --engine onnxruntime; 'make onnxruntime' \
+                 installs it"
+                    .into()
+            }
             Self::Engine { .. } => {
                 "is it a whole ONNX file? export it anew, with fixed shapes and a plain opset"
                     .into()
@@ -192,36 +270,5 @@ impl ModelError {
             }
             Self::Labels { .. } => "give a text file with one class name a line".into(),
         })
-    }
-}
-
-/// Fixes the open sides of a picture input: a batch of one, three channels, `size` as width and
-/// height.
-///
-/// # Errors
-/// Where the input is no picture, `size` is needed and missing, or the model has another one.
-#[cfg(any(feature = "onnxruntime", feature = "tract"))]
-fn settle_size(input: &mut TensorSpec, name: &str, size: Option<Size>) -> Result<(), ModelError> {
-    let (name, shown) = (name.to_owned(), input.to_string());
-    let [batch, channels, height, width] = input.shape.as_mut_slice() else {
-        return Err(ModelError::Unrecognised { name, input: shown, outputs: "unread".into() });
-    };
-    batch.get_or_insert(1);
-    channels.get_or_insert(3);
-    match (*width, *height, size) {
-        (Some(w), Some(h), Some(wanted)) => {
-            let fixed = Size::new(u32::try_from(w).unwrap_or(0), u32::try_from(h).unwrap_or(0));
-            if fixed == wanted {
-                Ok(())
-            } else {
-                Err(ModelError::FixedSize { name, fixed, wanted })
-            }
-        }
-        (Some(_), Some(_), None) => Ok(()),
-        (_, _, Some(wanted)) => {
-            (*width, *height) = (Some(wanted.width as usize), Some(wanted.height as usize));
-            Ok(())
-        }
-        (_, _, None) => Err(ModelError::OpenSize { name, input: shown }),
     }
 }

@@ -1,7 +1,7 @@
 //! The model's file: the built-in one or one from disk, checked before an engine sees it.
 
 use std::borrow::Cow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -37,14 +37,33 @@ impl ModelFile {
         }
     }
 
-    /// Reads a model, or takes the built-in one by its name.
+    /// Reads the model that is known as `name` from the first of the usual places that has it.
+    ///
+    /// # Errors
+    /// Where no place has it, it cannot be read, or it is not the file of this SHA-256.
+    pub fn known(name: &str, sha256: &str) -> Result<Self, ModelError> {
+        if name == BUILT_IN {
+            return Ok(Self::built_in());
+        }
+        let file = format!("{name}.onnx");
+        let places: Vec<PathBuf> = folders().into_iter().map(|place| place.join(&file)).collect();
+        let Some(path) = places.iter().find(|path| path.is_file()) else {
+            let folders: Vec<String> =
+                folders().iter().map(|place| format!("'{}'", place.display())).collect();
+            return Err(ModelError::Missing { name: name.into(), folders: folders.join(", ") });
+        };
+        let model = Self::open(path)?;
+        if model.sha256 == sha256 {
+            return Ok(model);
+        }
+        Err(ModelError::Changed { name: name.into(), path: path.display().to_string() })
+    }
+
+    /// Reads a model from a file.
     ///
     /// # Errors
     /// Where the file cannot be read or is of another format; the hint says how to export it.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
-        if path == Path::new(BUILT_IN) {
-            return Ok(Self::built_in());
-        }
         let shown = path.display().to_string();
         let failed = |reason| ModelError::Unreadable { path: shown.clone(), reason };
         let about = std::fs::metadata(path).map_err(|e| failed(io_reason(&e)))?;
@@ -62,6 +81,22 @@ impl ModelFile {
         let sha256 = hex(&Sha256::digest(&bytes));
         Ok(Self { name, sha256, bytes: Cow::Owned(bytes) })
     }
+}
+
+/// Where models lie that are known by name, best first: `models` here and beside the program, the
+/// user's and the system's data folders.
+fn folders() -> Vec<PathBuf> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let data = variable("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(variable("HOME")?).join(".local/share")));
+    let program = std::env::current_exe().ok();
+    let mut folders = vec![PathBuf::from("models")];
+    folders.extend(program.as_deref().and_then(Path::parent).map(|folder| folder.join("models")));
+    let shared = ["/usr/local/share", "/usr/share"].map(PathBuf::from);
+    let shared = data.into_iter().chain(shared);
+    folders.extend(shared.map(|folder| folder.join("vision-pipe/models")));
+    folders
 }
 
 /// Bytes in hexadecimal.
@@ -149,6 +184,5 @@ mod tests {
             model.sha256,
             "daef51d964b2db66c412741a2374d6aa8292b0e9af3db45231236185d85fbb61"
         );
-        assert_eq!(ModelFile::open(Path::new("nanodet-g-416")).unwrap().sha256, model.sha256);
     }
 }

@@ -15,6 +15,26 @@ pub struct Candidate {
     pub score: f32,
     /// Index of the class.
     pub class_id: u32,
+    /// The level of the layout that it comes from.
+    pub level: usize,
+    /// Its row in the tables of the layout.
+    pub row: usize,
+}
+
+/// The `max_kept` most confident candidates, most confident first, of a model whose boxes do not
+/// repeat. Candidates with a non-finite number or without area are dropped.
+pub fn most_confident(found: Vec<Candidate>, max_kept: usize) -> Vec<Candidate> {
+    let mut found = sorted(found);
+    found.truncate(max_kept);
+    found
+}
+
+/// Sound candidates, most confident first, no more than [`MAX_CANDIDATES`].
+fn sorted(mut found: Vec<Candidate>) -> Vec<Candidate> {
+    found.retain(|c| c.score.is_finite() && c.bbox.is_sound());
+    found.sort_by(|a, b| b.score.total_cmp(&a.score));
+    found.truncate(MAX_CANDIDATES);
+    found
 }
 
 /// Greedy NMS: goes through the candidates from the most confident down and drops each that
@@ -22,17 +42,9 @@ pub struct Candidate {
 ///
 /// Equal scores keep the order they came in. At most `max_kept` are returned, most confident
 /// first. Candidates with a non-finite number or without area are dropped.
-pub fn nms(
-    mut found: Vec<Candidate>,
-    max_iou: f32,
-    agnostic: bool,
-    max_kept: usize,
-) -> Vec<Candidate> {
-    found.retain(|c| c.score.is_finite() && c.bbox.is_sound());
-    found.sort_by(|a, b| b.score.total_cmp(&a.score));
-    found.truncate(MAX_CANDIDATES);
+pub fn nms(found: Vec<Candidate>, max_iou: f32, agnostic: bool, max_kept: usize) -> Vec<Candidate> {
     let mut kept: Vec<Candidate> = Vec::new();
-    for candidate in found {
+    for candidate in sorted(found) {
         if kept.len() == max_kept {
             break;
         }
@@ -52,7 +64,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn candidate(x: f32, score: f32, class_id: u32) -> Candidate {
-        Candidate { bbox: BBox::new(x, 0.0, x + 10.0, 10.0), score, class_id }
+        Candidate { bbox: BBox::new(x, 0.0, x + 10.0, 10.0), score, class_id, level: 0, row: 0 }
     }
 
     #[test]
@@ -94,6 +106,8 @@ mod tests {
                     bbox: BBox::new(x, y, x + w, y + h),
                     score: score as f32 / 100_000.0,
                     class_id,
+                    level: 0,
+                    row: 0,
                 })
                 .collect()
         })

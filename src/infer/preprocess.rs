@@ -1,54 +1,95 @@
 //! From a picture to a model's input: letterbox, resize, normalise and lay out, in one pass.
 
-use super::tensor::Tensor;
+use super::tensor::{Element, Input, Values};
 use crate::frame::{Image, Size};
-use crate::geometry::Letterbox;
+use crate::geometry::{Fit, Region, View};
 
 /// Bits of a resize weight, as in OpenCV's 8-bit INTER_LINEAR (`imgproc/src/resize.cpp`).
 const WEIGHT_BITS: u32 = 11;
 const WEIGHT_ONE: i16 = 1 << WEIGHT_BITS;
 
-/// How a model wants its picture: `[1, 3, height, width]`, letterboxed at the top left.
+/// How a model wants its picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preprocess {
     /// Width and height of the input.
     pub size: Size,
-    /// Whether the first plane is red; blue otherwise.
+    /// How a picture of other proportions is brought to that size.
+    pub fit: Fit,
+    /// Whether red is the first colour; blue otherwise.
     pub rgb: bool,
-    /// Subtracted from each plane's 0 to 255, in the order of the planes.
+    /// Subtracted from each colour's 0 to 255, in the order of the colours.
     pub mean: [f32; 3],
-    /// Divides each plane afterwards.
+    /// Divides each colour afterwards.
     pub std: [f32; 3],
     /// Grey level of the padding, before normalisation.
     pub pad: u8,
+    /// `[1, height, width, 3]` rather than `[1, 3, height, width]`.
+    pub channels_last: bool,
+    /// The type of the input's values.
+    pub element: Element,
 }
 
 impl Preprocess {
-    /// Makes the input tensor, and the letterbox that maps boxes back.
-    pub fn apply(&self, image: &Image) -> (Tensor, Letterbox) {
-        let view = Letterbox::fit(image.size(), self.size);
+    /// Makes the input from a part of a picture, and the view that maps positions back.
+    ///
+    /// # Panics
+    /// Where `region` does not lie in `image`.
+    pub fn apply(&self, image: &Image, region: Region) -> (Input, View) {
+        let view = View::fit(self.fit, region, self.size);
         let (width, height) = (self.size.width as usize, self.size.height as usize);
-        let plane = width * height;
-        let mut data = Vec::with_capacity(plane * 3);
-        for channel in 0..3 {
-            data.resize(data.len() + plane, self.normalised(channel)(i16::from(self.pad)));
-        }
+        // From colour to colour, from pixel to pixel, in values.
+        let (colour_step, pixel_step) =
+            if self.channels_last { (1, 3) } else { (width * height, 1) };
+        let mut data = self.padding();
         let (columns, rows) = (view.content.width as usize, view.content.height as usize);
-        let mut resize = Resize::new(image, view.content);
+        let (left, top) = (view.offset.0 as usize, view.offset.1 as usize);
+        let mut resize = Resize::new(image, view.region, view.content);
         for y in 0..rows {
             resize.go_to(y);
             for channel in 0..3 {
                 let from = if self.rgb { 2 - channel } else { channel };
-                let at = channel * plane + y * width;
+                let at = channel * colour_step + ((y + top) * width + left) * pixel_step;
                 let normalised = self.normalised(channel);
-                let line = data[at..at + columns].iter_mut();
-                line.zip(resize.values(from)).for_each(|(out, level)| *out = normalised(level));
+                let levels = resize.values(from);
+                if self.channels_last {
+                    let line = data[at..].iter_mut().step_by(3);
+                    line.zip(levels).for_each(|(out, level)| *out = normalised(level));
+                } else {
+                    let line = data[at..at + columns].iter_mut();
+                    line.zip(levels).for_each(|(out, level)| *out = normalised(level));
+                }
             }
         }
-        (Tensor::picture(self.size, data), view)
+        let shape =
+            if self.channels_last { vec![1, height, width, 3] } else { vec![1, 3, height, width] };
+        (Input { shape, values: self.values(data) }, view)
     }
 
-    /// From a level of 0 to 255 to what the model expects in a plane.
+    /// A canvas of padding.
+    fn padding(&self) -> Vec<f32> {
+        let pixels = self.size.width as usize * self.size.height as usize;
+        let pad = [0, 1, 2].map(|channel| self.normalised(channel)(i16::from(self.pad)));
+        if self.channels_last {
+            return pad.repeat(pixels);
+        }
+        let mut data = Vec::with_capacity(pixels * 3);
+        for level in pad {
+            data.resize(data.len() + pixels, level);
+        }
+        data
+    }
+
+    /// The values in the type of the input.
+    fn values(&self, data: Vec<f32>) -> Values {
+        match self.element {
+            Element::I32 => Values::I32(data.into_iter().map(|v| v.round() as i32).collect()),
+            Element::I64 => Values::I64(data.into_iter().map(|v| v.round() as i64).collect()),
+            Element::U8 => Values::U8(data.into_iter().map(|v| v.round() as u8).collect()),
+            _ => Values::F32(data),
+        }
+    }
+
+    /// From a level of 0 to 255 to what the model expects of a colour.
     fn normalised(&self, channel: usize) -> impl Fn(i16) -> f32 {
         let (mean, std) = (self.mean[channel], self.std[channel]);
         move |level| (f32::from(level) - mean) / std
@@ -89,6 +130,8 @@ fn taps(from: u32, to: u32) -> Vec<Tap> {
 /// them run in vector instructions of any processor.
 struct Resize<'a> {
     image: &'a Image,
+    /// The part of the image that is resized.
+    region: Region,
     across: Vec<Tap>,
     down: Vec<Tap>,
     /// The two source rows in use, resized across; neighbouring output rows share them.
@@ -105,11 +148,12 @@ struct Held {
 }
 
 impl<'a> Resize<'a> {
-    fn new(image: &'a Image, to: Size) -> Self {
-        let from = image.size();
+    fn new(image: &'a Image, region: Region, to: Size) -> Self {
+        let from = region.size;
         let held = || Held { row: usize::MAX, values: vec![0; to.width as usize * 3] };
         Self {
             image,
+            region,
             across: taps(from.width, to.width),
             down: taps(from.height, to.height),
             held: [held(), held()],
@@ -125,7 +169,7 @@ impl<'a> Resize<'a> {
         }
         self.weights = weights;
         for (held, row) in self.held.iter_mut().zip([first, second]) {
-            held.fill(row, self.image, &self.across);
+            held.fill(row, self.image, self.region, &self.across);
         }
     }
 
@@ -146,13 +190,13 @@ impl<'a> Resize<'a> {
 }
 
 impl Held {
-    /// Holds source row `row`, resized across.
-    fn fill(&mut self, row: usize, image: &Image, across: &[Tap]) {
+    /// Holds row `row` of the region, resized across.
+    fn fill(&mut self, row: usize, image: &Image, region: Region, across: &[Tap]) {
         if self.row == row {
             return;
         }
         self.row = row;
-        let source = image.row(row);
+        let source = &image.row(row + region.y as usize)[region.x as usize * 3..];
         let (blue, rest) = self.values.split_at_mut(across.len());
         let (green, red) = rest.split_at_mut(across.len());
         for (((blue, green), red), tap) in blue.iter_mut().zip(green).zip(red).zip(across) {
@@ -172,7 +216,22 @@ mod tests {
     use proptest::prelude::*;
 
     fn plain(size: Size) -> Preprocess {
-        Preprocess { size, rgb: false, mean: [0.0; 3], std: [1.0; 3], pad: 114 }
+        Preprocess {
+            size,
+            fit: Fit::TopLeft,
+            rgb: false,
+            mean: [0.0; 3],
+            std: [1.0; 3],
+            pad: 114,
+            channels_last: false,
+            element: Element::F32,
+        }
+    }
+
+    fn apply(preprocess: &Preprocess, image: &Image) -> (Vec<usize>, Vec<f32>, View) {
+        let (input, view) = preprocess.apply(image, Region::whole(image.size()));
+        let Values::F32(data) = input.values else { panic!("{:?}", input.values) };
+        (input.shape, data, view)
     }
 
     fn gradient(width: u32, height: u32) -> Image {
@@ -185,10 +244,10 @@ mod tests {
     #[test]
     fn a_picture_of_the_inputs_size_is_only_laid_out() {
         let image = gradient(8, 4);
-        let (tensor, view) = plain(image.size()).apply(&image);
+        let (shape, data, view) = apply(&plain(image.size()), &image);
         assert_eq!(view.content, image.size());
-        assert_eq!(tensor.shape(), [1, 3, 4, 8]);
-        for (i, value) in tensor.data().iter().enumerate() {
+        assert_eq!(shape, [1, 3, 4, 8]);
+        for (i, value) in data.iter().enumerate() {
             let (channel, pixel) = (i / 32, i % 32);
             assert_eq!(*value, f32::from(image.bytes()[pixel * 3 + channel]));
         }
@@ -198,30 +257,62 @@ mod tests {
     fn planes_order_normalisation_and_padding() {
         let image = Image::filled(Size::new(4, 2), [10, 20, 30]);
         let wanted = Preprocess {
-            size: Size::new(4, 4),
             rgb: true,
             mean: [30.0, 10.0, 0.0],
             std: [2.0, 5.0, 10.0],
             pad: 100,
+            ..plain(Size::new(4, 4))
         };
-        let (tensor, _) = wanted.apply(&image);
-        let at = |channel: usize, row: usize| tensor.data()[channel * 16 + row * 4];
+        let (_, data, _) = apply(&wanted, &image);
+        let at = |channel: usize, row: usize| data[channel * 16 + row * 4];
         assert_eq!([at(0, 0), at(1, 0), at(2, 0)], [0.0, 2.0, 1.0], "red first");
         assert_eq!([at(0, 3), at(1, 3), at(2, 3)], [35.0, 18.0, 10.0], "grey below");
+    }
+
+    #[test]
+    fn colours_last_hold_the_same_values_and_integers_are_whole() {
+        let image = gradient(9, 7);
+        let size = Size::new(6, 8);
+        let planes = Preprocess { fit: Fit::Centre, ..plain(size) };
+        let (_, apart, view) = apply(&planes, &image);
+        assert_eq!((view.content, view.offset), (Size::new(6, 5), (0, 1)));
+        let (shape, together, _) =
+            apply(&Preprocess { channels_last: true, ..planes.clone() }, &image);
+        assert_eq!(shape, [1, 8, 6, 3]);
+        for (i, value) in together.iter().enumerate() {
+            assert_eq!(*value, apart[i % 3 * 48 + i / 3]);
+        }
+        let whole = Preprocess { element: Element::I32, ..planes };
+        let (input, _) = whole.apply(&image, Region::whole(image.size()));
+        let expected: Vec<i32> = apart.iter().map(|v| *v as i32).collect();
+        assert_eq!(input.values, Values::I32(expected));
+    }
+
+    #[test]
+    fn a_region_is_seen_as_if_it_were_the_picture() {
+        let image = gradient(40, 30);
+        let region = Region { x: 8, y: 5, size: Size::new(16, 12) };
+        let cut: Vec<u8> = (5..17).flat_map(|y| image.row(y)[8 * 3..24 * 3].to_vec()).collect();
+        let cut = Image::from_bgr(region.size, cut).unwrap();
+        let preprocess = plain(Size::new(10, 10));
+        let (input, view) = preprocess.apply(&image, region);
+        assert_eq!(input, preprocess.apply(&cut, Region::whole(cut.size())).0);
+        let corner = view.point_to_source(crate::geometry::Point { x: 0.0, y: 0.0 });
+        assert_eq!((corner.x, corner.y), (8.0, 5.0));
     }
 
     /// Halving puts each centre midway between two pixels: the mean of four.
     #[test]
     fn halving_averages_four_pixels() {
         let image = gradient(8, 8);
-        let (tensor, _) = plain(Size::new(4, 4)).apply(&image);
+        let (_, data, _) = apply(&plain(Size::new(4, 4)), &image);
         for y in 0..4 {
             for x in 0..4 {
                 let of = |dx: usize, dy: usize| {
                     f32::from(image.bytes()[((y * 2 + dy) * 8 + x * 2 + dx) * 3])
                 };
                 let mean = (of(0, 0) + of(1, 0) + of(0, 1) + of(1, 1)) / 4.0;
-                assert!((tensor.data()[y * 4 + x] - mean).abs() <= 0.5, "{x},{y}");
+                assert!((data[y * 4 + x] - mean).abs() <= 0.5, "{x},{y}");
             }
         }
     }
@@ -235,7 +326,7 @@ mod tests {
                 (0..w * h * 3).map(|i| ((i * 7919 + seed * 104_729) % 251) as u8).collect();
             let image = Image::from_bgr(Size::new(w, h), data).unwrap();
             let to = Size::new(cw, ch);
-            let mut resize = Resize::new(&image, to);
+            let mut resize = Resize::new(&image, Region::whole(image.size()), to);
             for y in 0..ch {
                 resize.go_to(y as usize);
                 for (x, got) in (0..cw).zip(resize.values(0)) {

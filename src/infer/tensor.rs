@@ -1,7 +1,5 @@
 //! The neutral currency between preprocessing, engines and heads.
 
-use crate::frame::Size;
-
 /// A dense tensor of `f32` in row-major order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
@@ -16,16 +14,6 @@ impl Tensor {
         (data.len() == expected).then_some(Self { shape, data })
     }
 
-    /// A batch of one picture, `[1, 3, height, width]`.
-    ///
-    /// # Panics
-    /// Where `data` has another length.
-    pub fn picture(size: Size, data: Vec<f32>) -> Self {
-        let (width, height) = (size.width as usize, size.height as usize);
-        assert_eq!(data.len(), 3 * width * height);
-        Self { shape: vec![1, 3, height, width], data }
-    }
-
     /// Its sides, outermost first.
     pub fn shape(&self) -> &[usize] {
         &self.shape
@@ -35,10 +23,80 @@ impl Tensor {
     pub fn data(&self) -> &[f32] {
         &self.data
     }
+}
 
-    /// Its parts.
-    pub fn into_parts(self) -> (Vec<usize>, Vec<f32>) {
-        (self.shape, self.data)
+/// What an engine is fed: a tensor of the element type that the model wants.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Input {
+    /// Its sides, outermost first.
+    pub shape: Vec<usize>,
+    /// Its values in row-major order, as many as the product of the sides.
+    pub values: Values,
+}
+
+impl Input {
+    /// An input of zeros; `None` where the product of the sides is too large or the type is none
+    /// that can be fed.
+    pub fn zeros(shape: Vec<usize>, element: Element) -> Option<Self> {
+        let count = shape.iter().try_fold(1usize, |n, &side| n.checked_mul(side))?;
+        if count > MAX_VALUES {
+            return None;
+        }
+        let values = match element {
+            Element::F32 | Element::F16 => Values::F32(vec![0.0; count]),
+            Element::I32 => Values::I32(vec![0; count]),
+            Element::I64 => Values::I64(vec![0; count]),
+            Element::U8 => Values::U8(vec![0; count]),
+            Element::Other => return None,
+        };
+        Some(Self { shape, values })
+    }
+}
+
+/// Most values of an input: three colours of the largest picture.
+const MAX_VALUES: usize = 3 << 27;
+
+/// Values of an input.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// Also for inputs of 16-bit floats, which the engines convert.
+    F32(Vec<f32>),
+    /// Signed 32-bit integers.
+    I32(Vec<i32>),
+    /// Signed 64-bit integers.
+    I64(Vec<i64>),
+    /// Bytes.
+    U8(Vec<u8>),
+}
+
+/// The type of a tensor's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Element {
+    /// 32-bit float.
+    F32,
+    /// 16-bit float.
+    F16,
+    /// Signed 32-bit integer.
+    I32,
+    /// Signed 64-bit integer.
+    I64,
+    /// Byte.
+    U8,
+    /// Anything else: it cannot be fed.
+    Other,
+}
+
+impl Element {
+    /// Its usual name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::I32 => "i32",
+            Self::I64 => "i64",
+            Self::U8 => "u8",
+            Self::Other => "unknown type",
+        }
     }
 }
 
@@ -47,6 +105,8 @@ impl Tensor {
 pub struct TensorSpec {
     /// Its name in the model's file.
     pub name: String,
+    /// The type of its values.
+    pub element: Element,
     /// Its sides, outermost first; `None` where the model leaves one open.
     pub shape: Vec<Option<usize>>,
 }
@@ -68,6 +128,9 @@ impl std::fmt::Display for TensorSpec {
                 None => write!(f, "{comma}?")?,
             }
         }
-        write!(f, "]")
+        match self.element {
+            Element::F32 => write!(f, "]"),
+            element => write!(f, "] {}", element.name()),
+        }
     }
 }

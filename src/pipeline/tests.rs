@@ -173,6 +173,8 @@ fn record(meta: &FrameMeta, image: Size, _: &Found, _: Duration) -> FrameRecord 
         ts: None,
         file: None,
         image,
+        top: None,
+        confidence: None,
         predictions: vec![],
         timing_ms: None,
     }
@@ -253,6 +255,8 @@ impl Trial {
             detections: 0,
             elapsed_s: 0.0,
             fps: 0.0,
+            cpu_s: 0.0,
+            peak_memory_bytes: None,
             stages: Default::default(),
             failed_outputs: vec![],
             drained: outcome.unfinished.is_empty(),

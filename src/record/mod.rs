@@ -97,7 +97,7 @@ pub struct ModelInfo {
     pub name: String,
     /// SHA-256 of the file, hexadecimal.
     pub sha256: String,
-    /// `detect`.
+    /// `detect`, `classify`, `pose` or `segment`.
     pub task: &'static str,
     /// Width and height of its input, pixels.
     pub imgsz: [u32; 2],
@@ -121,6 +121,12 @@ pub struct FrameRecord {
     pub file: Option<Arc<str>>,
     /// Size of the frame.
     pub image: Size,
+    /// The most likely class of the whole picture, by a model that classifies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top: Option<Arc<str>>,
+    /// The confidence of `top`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
     /// What was found, most confident first.
     pub predictions: Vec<Prediction>,
     /// Only with `--timing`.
@@ -132,16 +138,9 @@ pub struct FrameRecord {
 /// replaces (`bbox`).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Prediction {
-    /// Centre, pixels from the left.
-    pub x: f64,
-    /// Centre, pixels from the top.
-    pub y: f64,
-    /// Width in pixels.
-    pub width: f64,
-    /// Height in pixels.
-    pub height: f64,
-    /// The corners.
-    pub bbox: Corners,
+    /// Where; absent for a class of the whole picture.
+    #[serde(flatten)]
+    pub place: Option<Place>,
     /// 0 to 1, four places.
     pub confidence: f64,
     /// Name of the class.
@@ -153,6 +152,82 @@ pub struct Prediction {
     pub tracker_id: Option<u64>,
     /// The same in every run on the same input, model and settings.
     pub detection_id: String,
+    /// Keypoints, of a pose model.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keypoints: Vec<KeypointRecord>,
+    /// The outline, closed, of a segmentation model.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub points: Vec<PointRecord>,
+    /// What the model of `--cascade` says of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Vec<AttributeRecord>,
+}
+
+/// Where a detection is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Place {
+    /// Centre, pixels from the left.
+    pub x: f64,
+    /// Centre, pixels from the top.
+    pub y: f64,
+    /// Width in pixels.
+    pub width: f64,
+    /// Height in pixels.
+    pub height: f64,
+    /// The corners.
+    pub bbox: Corners,
+}
+
+impl Place {
+    /// Of a box, its corners rounded to 0.01 px.
+    pub fn rounded(bbox: &BBox) -> Self {
+        let bbox = Corners::rounded(bbox);
+        Self {
+            x: round((bbox.x1 + bbox.x2) / 2.0, 100.0),
+            y: round((bbox.y1 + bbox.y2) / 2.0, 100.0),
+            width: bbox.width,
+            height: bbox.height,
+            bbox,
+        }
+    }
+}
+
+/// A keypoint in Roboflow's key names.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct KeypointRecord {
+    /// Pixels from the left, two places.
+    pub x: f64,
+    /// Pixels from the top, two places.
+    pub y: f64,
+    /// 0 to 1, four places, where the model says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    /// What it is, such as `left_elbow`.
+    pub class: Arc<str>,
+    /// Its place in the model's order.
+    pub class_id: u32,
+}
+
+/// A point of an outline.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct PointRecord {
+    /// Pixels from the left, two places.
+    pub x: f64,
+    /// Pixels from the top, two places.
+    pub y: f64,
+}
+
+/// What a second model says of a detection.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AttributeRecord {
+    /// Name of that model.
+    pub model: Arc<str>,
+    /// Name of the class.
+    pub class: Arc<str>,
+    /// Index of the class in that model.
+    pub class_id: u32,
+    /// 0 to 1, four places.
+    pub confidence: f64,
 }
 
 /// The corners of a box in pixels, two places.
@@ -226,14 +301,18 @@ pub struct DetectionRecord<'a> {
     pub class: &'a str,
     /// 0 to 1.
     pub confidence: f64,
-    /// Left edge, pixels.
-    pub x_min: f64,
+    /// Left edge, pixels; absent for a class of the whole picture, as the other edges.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub x_min: Option<f64>,
     /// Upper edge, pixels.
-    pub y_min: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub y_min: Option<f64>,
     /// Right edge, pixels.
-    pub x_max: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub x_max: Option<f64>,
     /// Lower edge, pixels.
-    pub y_max: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub y_max: Option<f64>,
     /// Only on confirmed tracks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tracker_id: Option<u64>,
@@ -253,10 +332,10 @@ impl FrameRecord {
             class_id: found.class_id,
             class: &found.class,
             confidence: found.confidence,
-            x_min: found.bbox.x1,
-            y_min: found.bbox.y1,
-            x_max: found.bbox.x2,
-            y_max: found.bbox.y2,
+            x_min: found.place.map(|place| place.bbox.x1),
+            y_min: found.place.map(|place| place.bbox.y1),
+            x_max: found.place.map(|place| place.bbox.x2),
+            y_max: found.place.map(|place| place.bbox.y2),
             tracker_id: found.tracker_id,
             detection_id: &found.detection_id,
         })
@@ -284,6 +363,11 @@ pub struct SummaryRecord {
     pub elapsed_s: f64,
     /// `frames / elapsed_s`.
     pub fps: f64,
+    /// Time on processors of the whole process until now, seconds.
+    pub cpu_s: f64,
+    /// The most memory of the process at once, bytes; absent where the system does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_memory_bytes: Option<u64>,
     /// Wall time a frame spent in each stage.
     pub stages: BTreeMap<String, StageMs>,
     /// Outputs that failed or lost records though the run went on.
@@ -338,6 +422,29 @@ mod tests {
     }
 
     #[test]
+    fn a_class_of_the_whole_picture_has_no_place() {
+        let mut prediction = Prediction {
+            place: None,
+            confidence: 0.5,
+            class: "cat".into(),
+            class_id: 3,
+            tracker_id: None,
+            detection_id: "d".into(),
+            keypoints: vec![],
+            points: vec![],
+            attributes: vec![],
+        };
+        let line = serde_json::to_string(&prediction).unwrap();
+        assert_eq!(line, r#"{"confidence":0.5,"class":"cat","class_id":3,"detection_id":"d"}"#);
+        prediction.place = Some(Place::rounded(&BBox::new(0.0, 0.0, 4.0, 2.0)));
+        let line = serde_json::to_string(&prediction).unwrap();
+        assert!(
+            line.starts_with(r#"{"x":2.0,"y":1.0,"width":4.0,"height":2.0,"bbox":{"#),
+            "{line}"
+        );
+    }
+
+    #[test]
     fn the_type_comes_first_and_absent_values_are_left_out() {
         let frame = FrameRecord {
             source: "a.jpg".into(),
@@ -346,6 +453,8 @@ mod tests {
             ts: None,
             file: Some("a.jpg".into()),
             image: Size::new(4, 3),
+            top: None,
+            confidence: None,
             predictions: vec![],
             timing_ms: None,
         };

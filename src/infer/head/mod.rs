@@ -1,35 +1,91 @@
-//! Heads: what a model's output tensors mean. Pure; NMS and the way back to source pixels are
-//! left to the detector.
+//! Heads: what a model's output tensors mean. Pure; the way back to source pixels is left to the
+//! detector.
 
-pub mod nanodet;
-pub mod yolox;
+mod boxes;
+mod classes;
+pub mod contour;
+mod layout;
+mod masks;
+mod matrix;
+mod points;
+mod regions;
+mod rows;
+mod single_pose;
 
-pub use nanodet::NanoDet;
-pub use yolox::Yolox;
+pub use boxes::BoxCode;
+pub use classes::Classes;
+pub use layout::{Columns, Grid, Layout, Level, ScoreCode};
+pub use masks::Prototypes;
+pub use matrix::Form;
+pub use points::{PointCode, Points};
+pub use regions::Regions;
+pub use rows::Rows;
+pub use single_pose::SinglePose;
 
 use super::InferError;
-use super::nms::Candidate;
 use super::tensor::Tensor;
+use crate::geometry::{BBox, Point};
 
 /// Reads a model's outputs.
 pub trait Head: Send + Sync {
-    /// Adds every box whose best class scores at least `min_score` to `found`, in pixels of the
-    /// model's input. Values that are no numbers never score.
+    /// What the outputs say, most confident first, in pixels of the model's input. Values that
+    /// are no numbers never score.
     ///
     /// # Errors
     /// When the outputs are not of the shapes that the head was made for.
-    fn decode(
-        &self,
-        outputs: &[Tensor],
-        min_score: f32,
-        found: &mut Vec<Candidate>,
-    ) -> Result<(), InferError>;
+    fn read(&self, outputs: &[Tensor], keep: &PostProcess) -> Result<Reading, InferError>;
+}
+
+/// Which boxes are kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PostProcess {
+    /// Least confidence, 0 to 1.
+    pub min_confidence: f32,
+    /// Largest overlap of two kept boxes, 0 to 1; `None` for models whose boxes do not repeat.
+    pub max_iou: Option<f32>,
+    /// Whether boxes of different classes suppress each other.
+    pub agnostic: bool,
+    /// The classes to keep; all where `None`.
+    pub classes: Option<Vec<u32>>,
+    /// Most boxes a frame.
+    pub max_detections: usize,
+}
+
+impl PostProcess {
+    /// Whether a class is wanted.
+    pub fn wants(&self, class_id: u32) -> bool {
+        self.classes.as_ref().is_none_or(|classes| classes.contains(&class_id))
+    }
+}
+
+/// What a model says of one picture.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reading {
+    /// Most confident first.
+    pub items: Vec<Item>,
+    /// The most likely class and its confidence, of a model that classifies whole pictures.
+    pub top: Option<(u32, f32)>,
+}
+
+/// One thing that a model found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// Where; `None` where a class holds for the whole picture.
+    pub bbox: Option<BBox>,
+    /// 0 to 1.
+    pub score: f32,
+    /// Index of the class.
+    pub class_id: u32,
+    /// Its keypoints with their confidence, in the model's order.
+    pub keypoints: Vec<(Point, Option<f32>)>,
+    /// Its outline, closed.
+    pub outline: Vec<Point>,
 }
 
 /// Index and value of the largest score; the first of equals. NaN is never the largest.
-fn best(scores: &[f32]) -> (usize, f32) {
+fn best(scores: impl Iterator<Item = f32>) -> (usize, f32) {
     let mut top = (0, f32::NEG_INFINITY);
-    for (i, &score) in scores.iter().enumerate() {
+    for (i, score) in scores.enumerate() {
         if score > top.1 {
             top = (i, score);
         }
@@ -37,18 +93,7 @@ fn best(scores: &[f32]) -> (usize, f32) {
     top
 }
 
-/// The output at `index` with its expected shape, or an error that names both.
-fn output<'a>(
-    outputs: &'a [Tensor],
-    index: usize,
-    shape: &[usize],
-) -> Result<&'a [f32], InferError> {
-    match outputs.get(index) {
-        Some(tensor) if tensor.shape() == shape => Ok(tensor.data()),
-        other => Err(InferError::OutputShape {
-            index,
-            expected: shape.to_vec(),
-            found: other.map(|t| t.shape().to_vec()).unwrap_or_default(),
-        }),
-    }
+/// 1 / (1 + e^-x).
+fn sigmoid(logit: f32) -> f32 {
+    1.0 / (1.0 + (-logit).exp())
 }

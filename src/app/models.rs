@@ -1,0 +1,329 @@
+//! From the configuration to a model that is loaded, recognised and ready to find objects.
+
+use std::sync::Arc;
+
+use crate::config::{ConfigError, EngineChoice, Hints, ModelConfig, catalogue};
+use crate::exit::Error;
+use crate::infer::card::recognise;
+use crate::infer::cascade::Cascade;
+use crate::infer::fake::{self, FakeDetector, Script};
+use crate::infer::family::{Card, Facts, Task};
+use crate::infer::feed::Feed;
+use crate::infer::head::PostProcess;
+use crate::infer::labels::Labels;
+use crate::infer::model::ModelFile;
+use crate::infer::onnx::{self, Description};
+use crate::infer::preprocess::Preprocess;
+use crate::infer::tiles::TiledDetector;
+use crate::infer::{Detector, Engine, ModelDetector, ModelError};
+use crate::record::ModelInfo;
+use crate::recorder::config_id;
+
+/// A model ready to find objects.
+pub(super) struct Model {
+    pub(super) detector: Arc<dyn Detector>,
+    pub(super) labels: Labels,
+    pub(super) keypoints: Labels,
+    pub(super) info: ModelInfo,
+    pub(super) engine: &'static str,
+    /// How the model was recognised and set up, for people.
+    pub(super) family: String,
+    pub(super) config_id: String,
+}
+
+/// A model's file with what it says and what is said of it.
+pub(super) struct Opened {
+    pub(super) file: ModelFile,
+    pub(super) about: Description,
+    pub(super) feed: Feed,
+    pub(super) hints: Hints,
+}
+
+/// A model that is loaded and recognised, before it is put together.
+pub(super) struct Loaded {
+    pub(super) opened: Opened,
+    pub(super) engine: Box<dyn Engine>,
+    pub(super) card: Card,
+}
+
+/// Reads the model's file and settles how it is fed.
+pub(super) fn open(config: &ModelConfig) -> Result<Opened, Error> {
+    let named = config.path.to_str().and_then(catalogue::named);
+    let file = match named {
+        Some(known) => ModelFile::known(&known.name, &known.sha256)?,
+        None => ModelFile::open(&config.path)?,
+    };
+    let known = catalogue::of_file(&file.sha256);
+    let hints = match known {
+        Some(known) => config.hints.clone().over(&known.hints),
+        None => config.hints.clone(),
+    };
+    let about = onnx::describe(&file.bytes).map_err(|what| ModelError::NotOnnx {
+        path: config.path.display().to_string(),
+        what,
+        hint: "is it a whole ONNX file? copy it again, or export it anew".into(),
+    })?;
+    let feed = Feed::plan(&file.name, &about, hints.imgsz)?;
+    Ok(Opened { file, about, feed, hints })
+}
+
+/// Loads an opened model into the engine that is asked for, and recognises it.
+pub(super) fn load(opened: Opened, config: &ModelConfig) -> Result<Loaded, Error> {
+    let engine = engine(&opened, config)?;
+    let card = card(&opened, engine.as_ref())?;
+    Ok(Loaded { opened, engine, card })
+}
+
+/// The card of a model, with what is said of it.
+pub(super) fn card(opened: &Opened, engine: &dyn Engine) -> Result<Card, ModelError> {
+    let Opened { file, about, feed, hints } = opened;
+    // The engine may rename outputs but not reorder them.
+    let mut outputs = engine.outputs().to_vec();
+    for (output, declared) in outputs.iter_mut().zip(&about.outputs) {
+        output.name.clone_from(&declared.name);
+    }
+    let facts = Facts { feed, outputs: &outputs, model: about };
+    let mut card = recognise(&file.name, &facts, hints.head.as_deref())?;
+    let preprocess = &mut card.preprocess;
+    preprocess.fit = hints.fit.unwrap_or(preprocess.fit);
+    preprocess.rgb = hints.rgb.unwrap_or(preprocess.rgb);
+    preprocess.mean = hints.mean.unwrap_or(preprocess.mean);
+    preprocess.std = hints.std.unwrap_or(preprocess.std);
+    Ok(card)
+}
+
+/// The names of the classes: as said, the model's own, or the usual ones of their number.
+pub(super) fn labels(loaded: &Loaded, config: &ModelConfig) -> Result<Labels, Error> {
+    let card = &loaded.card;
+    if let Some(path) = &config.labels {
+        return Ok(Labels::read(path, card.classes)?);
+    }
+    if let Some(names) = &loaded.opened.hints.class_names {
+        return match card.classes {
+            Some(classes) if classes != names.len() => {
+                let message = format!(
+                    "{} class names are given, the model '{}' has {classes} classes",
+                    names.len(),
+                    loaded.opened.file.name
+                );
+                Err(ConfigError::new(message).into())
+            }
+            _ => Ok(Labels::of(names.iter().map(|name| name.as_str().into()).collect())),
+        };
+    }
+    let usual = || Labels::usual(card.classes.unwrap_or(80));
+    Ok(card.names.clone().map_or_else(usual, Labels::of))
+}
+
+/// Loads the model and checks everything that depends on it.
+pub(super) fn model(config: &ModelConfig) -> Result<Model, Error> {
+    if let EngineChoice::Fake(script) = &config.engine {
+        return scripted(config, script);
+    }
+    let loaded = load(open(config)?, config)?;
+    let labels = labels(&loaded, config)?;
+    let keep = keep(&loaded.card, config, &labels)?;
+    let Loaded { opened, engine, card } = loaded;
+    let Opened { file, feed, hints, .. } = opened;
+    let mut settings = settings(&card, &keep, &labels, &hints);
+    let (family, task, engine_name) = (card.family, card.task, engine.name());
+    let size = feed.size;
+    let model = ModelDetector::new(engine, feed, card.preprocess, card.head, keep);
+    let mut detector: Arc<dyn Detector> = match config.tiles {
+        Some(tiles) if task != Task::Classify => {
+            settings += &format!(" tile={}x{}", tiles.0, tiles.1);
+            Arc::new(TiledDetector::new(model, tiles))
+        }
+        Some(_) => return Err(ConfigError::new("--tile makes no sense with a classifier").into()),
+        None => Arc::new(model),
+    };
+    if let Some(path) = &config.cascade {
+        let (cascade, identity) = cascaded(detector, path, config)?;
+        settings += &format!(" cascade={identity}");
+        detector = cascade;
+    }
+    Ok(Model {
+        info: ModelInfo {
+            name: file.name.clone(),
+            sha256: file.sha256.clone(),
+            task: task.name(),
+            imgsz: [size.width, size.height],
+        },
+        engine: engine_name,
+        family: format!("{family}, {} classes, input {size}", labels.names().len()),
+        config_id: config_id(&file.sha256, &settings),
+        keypoints: Labels::of(card.keypoints.iter().map(|name| (*name).into()).collect()),
+        detector,
+        labels,
+    })
+}
+
+/// A model alone, without tiles or a second one, in the engine that `engine` loads.
+pub(super) fn plain(
+    opened: Opened,
+    engine: Box<dyn Engine>,
+    config: &ModelConfig,
+) -> Result<(ModelDetector, Labels), Error> {
+    let card = card(&opened, engine.as_ref())?;
+    let loaded = Loaded { opened, engine, card };
+    let labels = labels(&loaded, config)?;
+    let keep = keep(&loaded.card, config, &labels)?;
+    let Loaded { opened, engine, card } = loaded;
+    let detector = ModelDetector::new(engine, opened.feed, card.preprocess, card.head, keep);
+    Ok((detector, labels))
+}
+
+/// The detector with the classifier of `--cascade` behind it, and what identifies that.
+fn cascaded(
+    detector: Arc<dyn Detector>,
+    path: &std::path::Path,
+    config: &ModelConfig,
+) -> Result<(Arc<dyn Detector>, String), Error> {
+    let second = ModelConfig {
+        path: path.into(),
+        hints: Hints::default(),
+        labels: None,
+        classes: None,
+        tiles: None,
+        cascade: None,
+        min_confidence: 0.0,
+        ..config.clone()
+    };
+    let layer = crate::config::Layer::beside_model(path)?;
+    let second = second.with_layer(&layer)?;
+    let loaded = load(open(&second)?, &second)?;
+    if loaded.card.task != Task::Classify {
+        let message = format!(
+            "--cascade needs a classifier, '{}' is a {} model",
+            loaded.opened.file.name,
+            loaded.card.task.name()
+        );
+        return Err(ConfigError::new(message).into());
+    }
+    let labels = labels(&loaded, &second)?;
+    let keep = keep(&loaded.card, &second, &labels)?;
+    let ModelFile { sha256: identity, name, .. } = &loaded.opened.file;
+    let (identity, name) = (identity.clone(), name.as_str().into());
+    let Loaded { opened, engine, card } = loaded;
+    let classifier = ModelDetector::new(engine, opened.feed, card.preprocess, card.head, keep);
+    Ok((Arc::new(Cascade::new(detector, classifier, name, labels)), identity))
+}
+
+/// Which boxes are kept.
+fn keep(card: &Card, config: &ModelConfig, labels: &Labels) -> Result<PostProcess, Error> {
+    Ok(PostProcess {
+        min_confidence: config.min_confidence,
+        max_iou: config.max_iou.or(card.max_iou),
+        agnostic: config.agnostic,
+        classes: config.classes.as_ref().map(|wanted| labels.ids(wanted)).transpose()?,
+        max_detections: config.max_detections,
+    })
+}
+
+/// Everything but the model's file that changes detections, in words that stay the same from
+/// version to version: identities follow from them.
+fn settings(card: &Card, keep: &PostProcess, labels: &Labels, hints: &Hints) -> String {
+    let Preprocess { size, fit, rgb, mean, std, .. } = &card.preprocess;
+    let classes: Vec<String> =
+        keep.classes.iter().flatten().map(|class| class.to_string()).collect();
+    let max_iou = keep.max_iou.map_or("none".into(), |iou| iou.to_string());
+    let mut text = format!(
+        "family={} input={size} conf={} iou={max_iou} agnostic={} classes={} max-det={} labels={}",
+        card.family,
+        keep.min_confidence,
+        keep.agnostic,
+        classes.join(","),
+        keep.max_detections,
+        labels.names().join("\n"),
+    );
+    let Hints { fit: said_fit, rgb: said_rgb, mean: said_mean, std: said_std, .. } = hints;
+    if said_fit.is_some() || said_rgb.is_some() || said_mean.is_some() || said_std.is_some() {
+        text += &format!(" fit={fit:?} rgb={rgb} mean={mean:?} std={std:?}");
+    }
+    text
+}
+
+/// Loads the model into the engine that is asked for; `auto` takes ONNX Runtime where it works.
+fn engine(opened: &Opened, config: &ModelConfig) -> Result<Box<dyn Engine>, Error> {
+    use crate::infer::device::Device;
+    let needs_onnxruntime = !matches!(config.device, Device::Auto | Device::Cpu);
+    match config.engine {
+        EngineChoice::OnnxRuntime => onnxruntime(opened, config),
+        _ if needs_onnxruntime && config.engine != EngineChoice::Tract => {
+            onnxruntime(opened, config)
+        }
+        EngineChoice::Auto if may_have_onnxruntime(config) => match onnxruntime(opened, config) {
+            Ok(engine) => Ok(engine),
+            Err(error) => {
+                let engine = tract(opened)?;
+                log::warn!("{error}; tract runs the model instead");
+                Ok(engine)
+            }
+        },
+        _ if needs_onnxruntime => {
+            let message = format!("tract computes on the CPU alone, not on {}", config.device);
+            let error = ConfigError::new(message);
+            Err(error.with_hint("use --engine onnxruntime").into())
+        }
+        _ => tract(opened),
+    }
+}
+
+/// Whether a library lies at one of the usual places, or was named.
+#[cfg(feature = "onnxruntime")]
+fn may_have_onnxruntime(config: &ModelConfig) -> bool {
+    use crate::infer::engine_onnxruntime::{places, runtime};
+    let explicit = config.onnxruntime_lib.as_deref();
+    // The last place is a bare name for the system's folders: only loading it tells.
+    places(explicit).len() > 1 || explicit.is_some() || runtime(None).is_ok()
+}
+
+#[cfg(not(feature = "onnxruntime"))]
+fn may_have_onnxruntime(_: &ModelConfig) -> bool {
+    false
+}
+
+#[cfg(feature = "onnxruntime")]
+pub(super) fn onnxruntime(opened: &Opened, config: &ModelConfig) -> Result<Box<dyn Engine>, Error> {
+    use crate::infer::engine_onnxruntime::{OnnxRuntimeEngine, runtime};
+    let runtime = runtime(config.onnxruntime_lib.as_deref())
+        .map_err(|reason| ModelError::NoOnnxRuntime { reason })?;
+    let Opened { file, feed, .. } = opened;
+    let engine = OnnxRuntimeEngine::load(runtime, file, feed, &config.device)?;
+    let (version, path) = (&runtime.version, runtime.path.display());
+    log::info!("ONNX Runtime {version} is '{path}', on {}", engine.device());
+    Ok(Box::new(engine))
+}
+
+#[cfg(not(feature = "onnxruntime"))]
+pub(super) fn onnxruntime(_: &Opened, _: &ModelConfig) -> Result<Box<dyn Engine>, Error> {
+    Err(ConfigError::new("this engine needs a build with the feature 'onnxruntime'").into())
+}
+
+#[cfg(feature = "tract")]
+pub(super) fn tract(opened: &Opened) -> Result<Box<dyn Engine>, Error> {
+    Ok(Box::new(crate::infer::engine_tract::TractEngine::load(&opened.file, &opened.feed)?))
+}
+
+#[cfg(not(feature = "tract"))]
+pub(super) fn tract(_: &Opened) -> Result<Box<dyn Engine>, Error> {
+    Err(ConfigError::new("a model needs a build with the feature 'tract' or 'onnxruntime'").into())
+}
+
+/// The scripted detector of the tests, under COCO's names.
+fn scripted(config: &ModelConfig, script: &Script) -> Result<Model, Error> {
+    Ok(Model {
+        info: ModelInfo {
+            name: fake::NAME.into(),
+            sha256: "0".repeat(64),
+            task: Task::Detect.name(),
+            imgsz: [1, 1],
+        },
+        engine: fake::NAME,
+        family: "scripted".into(),
+        config_id: config_id("", &format!("{config:?}")),
+        keypoints: Labels::of(vec![]),
+        detector: Arc::new(FakeDetector::new(script.clone())),
+        labels: Labels::usual(80),
+    })
+}

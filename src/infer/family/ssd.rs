@@ -1,0 +1,117 @@
+//! SSD models, before and after their own NMS.
+
+use super::{Card, Facts, Sure, Task};
+use crate::geometry::Fit;
+use crate::infer::head::{BoxCode, Columns, Form, Layout, Rows};
+use crate::infer::preprocess::Preprocess;
+use crate::infer::tensor::Element;
+
+const BOXES: Columns = Columns { table: 0, first: 0 };
+const SCORES: Columns = Columns { table: 1, first: 0 };
+const CLASSES: Columns = Columns { table: 2, first: 0 };
+
+/// COCO's ids run to 90; with a background of id 0 there are 91.
+const COCO_IDS: usize = 91;
+
+fn card(facts: &Facts<'_>, family: &'static str, layout: Layout, why: &str) -> Card {
+    Card {
+        family,
+        task: Task::Detect,
+        classes: Some(layout.classes),
+        names: None,
+        keypoints: &[],
+        max_iou: None,
+        preprocess: Preprocess { fit: Fit::Stretch, ..facts.preprocess() },
+        head: Box::new(Rows(layout)),
+        why: why.into(),
+        sure: Sure::Shapes,
+    }
+}
+
+/// Two outputs of the same rows: boxes and scores.
+fn boxes_and_scores(shapes: &[Vec<usize>], last: &[usize]) -> Option<(usize, usize, usize, usize)> {
+    let boxes = shapes.iter().position(|s| s.len() > 2 && s[2..] == *last)?;
+    let scores = 1usize.checked_sub(boxes).filter(|_| shapes.len() == 2)?;
+    match (shapes[boxes].as_slice(), shapes[scores].as_slice()) {
+        (&[1, rows @ 1..=usize::MAX, ..], &[1, same, classes @ 1..=usize::MAX]) if rows == same => {
+            Some((boxes, scores, rows, classes))
+        }
+        _ => None,
+    }
+}
+
+/// TensorFlow's: boxes `[1, rows, 1, 4]` as fractions, the upper edge first, and scores
+/// `[1, rows, classes]` without a background.
+pub(super) fn raw(facts: &Facts<'_>) -> Option<Card> {
+    let (boxes, scores, rows, classes) = boxes_and_scores(&facts.shapes(), &[1, 4])?;
+    let forms = vec![Form::rows(boxes, Some(rows), 4), Form::rows(scores, Some(rows), classes)];
+    let layout = Layout {
+        code: BoxCode::CornersYx,
+        scale: facts.scale(),
+        ..Layout::plain(forms, BOXES, SCORES, classes)
+    };
+    let card = card(facts, "ssd", layout, "boxes [1,rows,1,4] and scores");
+    let preprocess = Preprocess { mean: [127.5; 3], std: [127.5; 3], ..card.preprocess };
+    Some(Card { max_iou: Some(0.6), preprocess, ..card })
+}
+
+/// PyTorch's (qfgaohao/pytorch-ssd, UltraFace): boxes `[1, rows, 4]` as fractions, the left edge
+/// first, and scores with a background first.
+pub(super) fn corners(facts: &Facts<'_>) -> Option<Card> {
+    let (boxes, scores, rows, classes) = boxes_and_scores(&facts.shapes(), &[4])?;
+    let forms = vec![Form::rows(boxes, Some(rows), 4), Form::rows(scores, Some(rows), classes)];
+    let layout = Layout {
+        code: BoxCode::Corners,
+        scale: facts.scale(),
+        background: classes > 1,
+        ..Layout::plain(forms, BOXES, SCORES, classes)
+    };
+    let card = card(facts, "ssd-corners", layout, "boxes [1,rows,4] and scores");
+    let preprocess = Preprocess { mean: [127.0; 3], std: [128.0; 3], ..card.preprocess };
+    Some(Card { max_iou: Some(0.45), preprocess, sure: Sure::OnlyAsked, ..card })
+}
+
+/// torchvision's: boxes `[rows, 4]` in pixels, labels and scores `[rows]`, after NMS.
+pub(super) fn finished(facts: &Facts<'_>) -> Option<Card> {
+    let shapes = facts.shapes();
+    let of_rank = |rank: usize, element: Element| {
+        let mut found = (0..shapes.len())
+            .filter(|&i| shapes[i].len() == rank && facts.outputs[i].element == element);
+        found.next().filter(|_| found.next().is_none())
+    };
+    if shapes.len() != 3 || facts.feed.inputs.len() != 1 {
+        return None;
+    }
+    let (boxes, scores) = (of_rank(2, Element::F32)?, of_rank(1, Element::F32)?);
+    let labels = of_rank(1, Element::I64).or_else(|| of_rank(1, Element::I32))?;
+    (shapes[boxes][1] == 4).then_some(())?;
+    let forms =
+        vec![Form::rows(boxes, None, 4), Form::rows(scores, None, 1), Form::rows(labels, None, 1)];
+    let layout = Layout { code: BoxCode::Corners, ..Layout::plain(forms, BOXES, SCORES, 1) }
+        .with(|level| level.class = Some(CLASSES));
+    let card = card(facts, "ssd-post", layout, "boxes [rows,4], labels and scores [rows]");
+    Some(Card { classes: None, names: Some(crate::infer::labels::coco_ids(COCO_IDS)), ..card })
+}
+
+/// TensorFlow's Object Detection API: outputs named `detection_boxes`, `detection_scores` and
+/// `detection_classes`, boxes as fractions with the upper edge first, classes counted from 1.
+pub(super) fn tf(facts: &Facts<'_>) -> Option<Card> {
+    let named = |name: &str| {
+        let mut found = (0..facts.outputs.len()).filter(|&i| facts.outputs[i].name.contains(name));
+        found.next()
+    };
+    let boxes = named("detection_boxes")?;
+    let (scores, classes) = (named("detection_scores")?, named("detection_classes")?);
+    let forms =
+        vec![Form::rows(boxes, None, 4), Form::rows(scores, None, 1), Form::rows(classes, None, 1)];
+    let layout = Layout {
+        code: BoxCode::CornersYx,
+        scale: facts.scale(),
+        ..Layout::plain(forms, BOXES, SCORES, 1)
+    }
+    .with(|level| level.class = Some(CLASSES));
+    let card = card(facts, "tf-detection", layout, "outputs named detection_boxes and so on");
+    let preprocess = Preprocess { std: [1.0; 3], ..card.preprocess };
+    let names = Some(crate::infer::labels::coco_ids(COCO_IDS));
+    Some(Card { classes: None, names, preprocess, ..card })
+}

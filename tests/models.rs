@@ -1,0 +1,192 @@
+//! Every family on a tiny model whose right answers are known by construction: `tests/onnx`, made
+//! by `tests/onnx/make.py`. The numbers in `expected.json` are those that were put into the
+//! models' outputs, never a copy of what this program said.
+
+use std::path::{Path, PathBuf};
+
+use image::{GrayImage, Luma};
+use serde_json::Value;
+
+use crate::common::{Place, of_type};
+use crate::engines::library;
+
+/// Positions are rounded to 0.01 px; a half-pixel more comes from 8-bit pictures and masks.
+const MAX_OFF: f64 = 0.05;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx")
+}
+
+fn expected() -> Vec<Value> {
+    let text = std::fs::read_to_string(folder().join("expected.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// What must be said for these files: their shapes alone do not tell.
+fn more(file: &str) -> &'static str {
+    match file {
+        "centerface.onnx" => "--imgsz 64",
+        "semantic.onnx" | "semantic-classes.onnx" => "--head semantic",
+        "classify-softmax.onnx" | "classify-logits.onnx" => "--conf 0",
+        _ => "",
+    }
+}
+
+/// A black picture with one white pixel, around which it gets darker within `blur` pixels.
+fn picture(
+    place: &Place,
+    (width, height): (u32, u32),
+    white: Option<(u32, u32)>,
+    blur: f64,
+) -> PathBuf {
+    let picture = GrayImage::from_fn(width, height, |x, y| {
+        let far = white.map_or(f64::INFINITY, |(at_x, at_y)| {
+            (f64::from(x) - f64::from(at_x)).hypot(f64::from(y) - f64::from(at_y))
+        });
+        Luma([(255.0 * (1.0 - far / blur)).max(0.0) as u8])
+    });
+    let path = place.path("picture.png");
+    picture.save(&path).unwrap();
+    path
+}
+
+fn run(place: &Place, file: &str, engine: &str, picture: &Path) -> Vec<Value> {
+    let arguments = format!(
+        "run {} --model {} --engine {engine} --onnxruntime-lib {} {}",
+        picture.display(),
+        folder().join(file).display(),
+        library().display(),
+        more(file)
+    );
+    place.output(&arguments).ended(0).records()
+}
+
+/// What is wrong with a prediction, in words.
+fn differs(found: &Value, wanted: &Value, with_keypoint_scores: bool) -> Option<String> {
+    let near = |a: &Value, b: &Value, most: f64| {
+        (a.as_f64().unwrap_or(f64::NAN) - b.as_f64().unwrap()).abs() <= most
+    };
+    if found["class_id"] != wanted["class_id"] {
+        return Some("another class".into());
+    }
+    if !near(&found["confidence"], &wanted["confidence"], 2e-3) {
+        return Some("another confidence".into());
+    }
+    if let Some(corners) = wanted["bbox"].as_array() {
+        let keys = ["x1", "y1", "x2", "y2"];
+        if !keys.iter().zip(corners).all(|(key, side)| near(&found["bbox"][key], side, MAX_OFF)) {
+            return Some("another box".into());
+        }
+    }
+    for (i, keypoint) in wanted["keypoints"].as_array().into_iter().flatten().enumerate() {
+        let got = &found["keypoints"][i];
+        let right = near(&got["x"], &keypoint[0], MAX_OFF)
+            && near(&got["y"], &keypoint[1], MAX_OFF)
+            && (!with_keypoint_scores || near(&got["confidence"], &keypoint[2], 2e-3));
+        if !right {
+            return Some(format!("another keypoint {i}"));
+        }
+    }
+    if let Some(area) = wanted["mask_area"].as_f64() {
+        let points: Vec<(f64, f64)> = found["points"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|p| (p["x"].as_f64().unwrap(), p["y"].as_f64().unwrap()))
+            .collect();
+        let next = points.iter().cycle().skip(1);
+        let twice: f64 = points.iter().zip(next).map(|(a, b)| a.0 * b.1 - b.0 * a.1).sum();
+        if (twice / 2.0 - area).abs() > area * 0.03 {
+            return Some(format!("an outline around {} px and not {area}", twice / 2.0));
+        }
+    }
+    None
+}
+
+fn all_families(engine: &str) {
+    let place = Place::new();
+    let mut wrong = Vec::new();
+    for entry in expected() {
+        let file = entry["file"].as_str().unwrap();
+        if file == "no-tract.onnx" && engine == "tract" {
+            continue;
+        }
+        let white = entry["white_pixel"]
+            .as_array()
+            .map(|at| (at[0].as_u64().unwrap() as u32, at[1].as_u64().unwrap() as u32));
+        let side = if file == "yolov8-30000.onnx" { 1280 } else { 64 };
+        let picture = picture(&place, (side, side), white, 1.0);
+        let records = run(&place, file, engine, &picture);
+        let task = match entry["task"].as_str().unwrap() {
+            "face" => "pose",
+            "semantic" => "segment",
+            task => task,
+        };
+        if records[0]["model"]["task"] != task {
+            wrong.push(format!("{file}: task {}", records[0]["model"]["task"]));
+        }
+        let found = of_type(&records, "frame")[0]["predictions"].as_array().unwrap().clone();
+        let (count, wanted) = match &entry["detections"] {
+            Value::Array(all) => (all.len(), all.iter().collect::<Vec<_>>()),
+            some => (some["count"].as_u64().unwrap() as usize, vec![&some["first"]]),
+        };
+        if found.len() != count {
+            wrong.push(format!("{file}: {} and not {count}", found.len()));
+            continue;
+        }
+        // Without a confidence of their own, keypoints have none in the record.
+        let scores = entry["task"] != "face";
+        let mut pairs: Vec<(&Value, &Value)> = found.iter().zip(wanted).collect();
+        if let Value::Object(some) = &entry["detections"] {
+            pairs.push((&found[count - 1], &some["last"]));
+        }
+        for (i, (found, wanted)) in pairs.into_iter().enumerate() {
+            if let Some(what) = differs(found, wanted, scores) {
+                wrong.push(format!("{file}: {what} in {i}: {found} and not {wanted}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_family_gives_its_known_answers_in_tract() {
+    all_families("tract");
+}
+
+#[test]
+fn every_family_gives_its_known_answers_in_onnx_runtime() {
+    all_families("onnxruntime");
+}
+
+/// The models find the brightest pixel: where they say it is shows whether a picture of other
+/// proportions is fitted and mapped back as the family wants it.
+#[test]
+fn positions_come_back_to_where_they_were_in_wide_and_tall_pictures() {
+    let place = Place::new();
+    for (width, height) in [(160, 96), (90, 180)] {
+        let (x, y) = (width * 3 / 4, height / 3);
+        let picture = picture(&place, (width, height), Some((x, y)), 12.0);
+        for file in ["seek-yolov8.onnx", "seek-yolox.onnx", "seek-rtdetr.onnx", "seek-nhwc.onnx"] {
+            let records = run(&place, file, "tract", &picture);
+            let found = &of_type(&records, "frame")[0]["predictions"][0];
+            let scale = f64::from(width.max(height)) / 64.0;
+            for (key, wanted) in [("x", x), ("y", y)] {
+                let off = (found[key].as_f64().unwrap() - f64::from(wanted) - 0.5).abs();
+                assert!(off <= scale, "{file} {width}x{height}: {key} is {off} px off: {found}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_operator_that_tract_lacks_is_named_with_the_way_out() {
+    let place = Place::new();
+    let picture = picture(&place, (64, 64), None, 1.0);
+    let model = folder().join("no-tract.onnx");
+    let arguments = format!("run {} --engine tract --model {}", picture.display(), model.display());
+    let run = place.output(&arguments);
+    let stderr = run.ended(78).stderr();
+    assert!(stderr.contains("ReverseSequence"), "{stderr}");
+    assert!(stderr.contains("hint: ") && stderr.contains("--engine onnxruntime"), "{stderr}");
+}
