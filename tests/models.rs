@@ -13,7 +13,7 @@ use crate::engines::library;
 /// Positions are rounded to 0.01 px; a half-pixel more comes from 8-bit pictures and masks.
 const MAX_OFF: f64 = 0.05;
 
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx")
 }
 
@@ -33,7 +33,7 @@ fn more(file: &str) -> &'static str {
 }
 
 /// A black picture with one white pixel, around which it gets darker within `blur` pixels.
-fn picture(
+pub(crate) fn picture(
     place: &Place,
     (width, height): (u32, u32),
     white: Option<(u32, u32)>,

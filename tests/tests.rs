@@ -15,6 +15,9 @@ mod detect;
 mod engines;
 #[cfg(all(feature = "libav", feature = "opencv"))]
 mod media;
+#[cfg(all(feature = "libav", feature = "opencv", feature = "tract", feature = "onnxruntime"))]
 mod models;
 mod run;
 mod signals;
+#[cfg(all(feature = "libav", feature = "opencv", feature = "tract", feature = "onnxruntime"))]
+mod tools;

@@ -52,7 +52,7 @@ pub(super) fn verify(config: &Config, as_json: bool, stdout: &mut File) -> Resul
     };
     let first = models::open(&below)?;
     let names: Vec<String> = first.about.outputs.iter().map(|o| o.name.clone()).collect();
-    let tract = load(first, &below, |opened| models::tract(opened))?;
+    let tract = load(first, &below, models::tract)?;
     let second = models::open(&below)?;
     let onnxruntime = load(second, &below, |opened| models::onnxruntime(opened, &below))?;
     let mut differences = Differences::new(names, config.model.min_confidence);

@@ -46,10 +46,20 @@ after a signal and after damaged input. Devices and pipes are written in place.
 ONNX Runtime is taken from \fB\-\-onnxruntime\-lib\fR, or else from the first of these that
 is there: the file that \fBORT_DYLIB_PATH\fR names, \fIlibonnxruntime.so\fR beside the program, in
 \fI~/.local/share/vision\-pipe/lib\fR, and among the system's libraries.
+.PP
+Models that are known by name (\fBvision\-pipe inspect\fR lists them) are looked for as
+\fINAME.onnx\fR in \fImodels\fR here and beside the program, and in \fIvision\-pipe/models\fR in
+\fI~/.local/share\fR, \fI/usr/local/share\fR and \fI/usr/share\fR. Beside any other model,
+\fINAME.toml\fR may hold settings of the model.
 .SH ENVIRONMENT
 Every setting is also a variable: \fB\-\-max\-fps\fR is \fBVISION_PIPE_MAX_FPS\fR. An empty
 variable counts as not set.
 "#;
+
+/// In the place of options that were explained before.
+const SHARED_OPTIONS: &str = "\
+The options are those of \\fBrun\\fR that concern it; all but \\fBcheck\\fR also take \\fB\\-\\-json\\fR.
+";
 
 /// Writes what was asked for to `out`.
 ///
@@ -88,10 +98,12 @@ fn man(out: &mut dyn io::Write) -> io::Result<()> {
         }
         let mut body = Vec::new();
         man.render_synopsis_section(&mut body)?;
-        // `check` takes what `run` takes: once is enough.
-        if sub.get_name() != "check" {
+        // The others take options of `run`: once is enough.
+        if matches!(sub.get_name(), "run" | "generate") {
             man.render_options_section(&mut body)?;
             man.render_extra_section(&mut body)?;
+        } else {
+            body.extend_from_slice(SHARED_OPTIONS.as_bytes());
         }
         page.extend_from_slice(as_subsections(&String::from_utf8_lossy(&body)).as_bytes());
     }

@@ -92,9 +92,9 @@ fn exported_for(model: &Description) -> Option<Size> {
     let noted = model.metadata.get("imgsz")?;
     let sides: Result<Vec<u32>, _> =
         noted.trim_matches(['[', ']', ' ']).split(',').map(|side| side.trim().parse()).collect();
-    let size = match sides.ok()?.as_slice() {
-        &[side] => Size::new(side, side),
-        &[height, width] => Size::new(width, height),
+    let size = match *sides.ok()?.as_slice() {
+        [side] => Size::new(side, side),
+        [height, width] => Size::new(width, height),
         _ => return None,
     };
     size.is_acceptable().then_some(size)
