@@ -1,4 +1,4 @@
-//! What this process has used: time on processors and memory. Linux tells both.
+//! What this process has used, time on processors and memory, and giving memory back.
 
 use std::time::Duration;
 
@@ -26,6 +26,17 @@ pub fn peak_memory() -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
+}
+
+/// Gives memory back to the system that was freed but is still held for later: loading a model
+/// leaves about as much of it as the model needs to run.
+pub fn give_back_memory() {
+    // SAFETY: the function only looks at memory that nobody owns, under the allocator's own locks.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[expect(unsafe_code, reason = "glibc's allocator is asked through C")]
+    unsafe {
+        libc::malloc_trim(0);
+    }
 }
 
 #[cfg(test)]

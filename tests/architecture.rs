@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 /// A crate, and the only places that may name it.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 16] = [
     ("opencv", &["cv/"]),
     ("ffmpeg_the_third", &["av/"]),
     ("ort", &["infer/engine_onnxruntime.rs"]),
     ("libloading", &["infer/engine_onnxruntime.rs"]),
+    ("libc", &["usage.rs"]),
     ("half", &["infer/engine_onnxruntime.rs"]),
     ("prost", &["infer/onnx.rs"]),
     ("tract_onnx", &["infer/engine_tract.rs"]),

@@ -61,3 +61,23 @@ fn a_broken_library_is_an_error_or_a_warning() {
     let stderr = String::from_utf8_lossy(&run.stderr);
     assert!(stderr.contains("tract runs the model instead"), "{stderr}");
 }
+
+/// From 1.29 on ONNX Runtime reports to its maker unless it is told not to before it is loaded; it
+/// then leaves an identifier in the user's cache.
+#[test]
+fn onnx_runtime_leaves_nothing_behind() {
+    let place = Place::new();
+    let arguments = format!(
+        "run {} --max-frames 2 --engine onnxruntime --onnxruntime-lib {}",
+        sample().display(),
+        library().display()
+    );
+    let mut run = place.command(&arguments);
+    // In these surroundings it keeps quiet by itself.
+    for name in ["CI", "GITHUB_ACTIONS", "TF_BUILD", "ORT_RUNNING_UNIT_TESTS"] {
+        run.env_remove(name);
+    }
+    let run = run.output().unwrap();
+    assert_eq!(run.status.code(), Some(0));
+    assert_eq!(place.names(), [] as [&str; 0]);
+}

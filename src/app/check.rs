@@ -40,7 +40,7 @@ fn try_all(config: &Config, with_input: bool) -> Result<String, Error> {
         found += &format!("input: ok, {}\n", describe(&info, &kind));
         source = Some(info);
     }
-    let model = models::model(&config.model)?;
+    let model = models::model(&config.model, 1)?;
     found += &format!("model: ok, {} ({}) in {}\n", model.info.name, model.family, model.engine);
     for (name, target) in text_files(config)? {
         target.try_out()?;

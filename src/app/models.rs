@@ -18,6 +18,7 @@ use crate::infer::tiles::TiledDetector;
 use crate::infer::{Detector, Engine, ModelDetector, ModelError};
 use crate::record::ModelInfo;
 use crate::recorder::config_id;
+use crate::usage;
 
 /// A model ready to find objects.
 pub(super) struct Model {
@@ -67,9 +68,11 @@ pub(super) fn open(config: &ModelConfig) -> Result<Opened, Error> {
     Ok(Opened { file, about, feed, hints })
 }
 
-/// Loads an opened model into the engine that is asked for, and recognises it.
-pub(super) fn load(opened: Opened, config: &ModelConfig) -> Result<Loaded, Error> {
-    let engine = engine(&opened, config)?;
+/// Loads an opened model into the engine that is asked for, to be called by so many threads at
+/// once, and recognises it.
+pub(super) fn load(opened: Opened, config: &ModelConfig, calls: usize) -> Result<Loaded, Error> {
+    let engine = engine(&opened, config, calls)?;
+    usage::give_back_memory();
     let card = card(&opened, engine.as_ref())?;
     Ok(Loaded { opened, engine, card })
 }
@@ -115,12 +118,12 @@ pub(super) fn labels(loaded: &Loaded, config: &ModelConfig) -> Result<Labels, Er
     Ok(card.names.clone().map_or_else(usual, Labels::of))
 }
 
-/// Loads the model and checks everything that depends on it.
-pub(super) fn model(config: &ModelConfig) -> Result<Model, Error> {
+/// Loads the model for so many workers and checks everything that depends on it.
+pub(super) fn model(config: &ModelConfig, workers: usize) -> Result<Model, Error> {
     if let EngineChoice::Fake(script) = &config.engine {
         return scripted(config, script);
     }
-    let loaded = load(open(config)?, config)?;
+    let loaded = load(open(config)?, config, workers)?;
     let labels = labels(&loaded, config)?;
     let keep = keep(&loaded.card, config, &labels)?;
     let Loaded { opened, engine, card } = loaded;
@@ -138,7 +141,7 @@ pub(super) fn model(config: &ModelConfig) -> Result<Model, Error> {
         None => Arc::new(model),
     };
     if let Some(path) = &config.cascade {
-        let (cascade, identity) = cascaded(detector, path, config)?;
+        let (cascade, identity) = cascaded(detector, path, config, workers)?;
         settings += &format!(" cascade={identity}");
         detector = cascade;
     }
@@ -178,6 +181,7 @@ fn cascaded(
     detector: Arc<dyn Detector>,
     path: &std::path::Path,
     config: &ModelConfig,
+    workers: usize,
 ) -> Result<(Arc<dyn Detector>, String), Error> {
     let second = ModelConfig {
         path: path.into(),
@@ -191,7 +195,7 @@ fn cascaded(
     };
     let layer = crate::config::Layer::beside_model(path)?;
     let second = second.with_layer(&layer)?;
-    let loaded = load(open(&second)?, &second)?;
+    let loaded = load(open(&second)?, &second, workers)?;
     if loaded.card.task != Task::Classify {
         let message = format!(
             "--cascade needs a classifier, '{}' is a {} model",
@@ -244,15 +248,15 @@ fn settings(card: &Card, keep: &PostProcess, labels: &Labels, hints: &Hints) -> 
 }
 
 /// Loads the model into the engine that is asked for; `auto` takes ONNX Runtime where it works.
-fn engine(opened: &Opened, config: &ModelConfig) -> Result<Box<dyn Engine>, Error> {
+fn engine(opened: &Opened, config: &ModelConfig, calls: usize) -> Result<Box<dyn Engine>, Error> {
     use crate::infer::device::Device;
     let needs_onnxruntime = !matches!(config.device, Device::Auto | Device::Cpu);
     match config.engine {
-        EngineChoice::OnnxRuntime => onnxruntime(opened, config),
+        EngineChoice::OnnxRuntime => onnxruntime(opened, config, calls),
         _ if needs_onnxruntime && config.engine != EngineChoice::Tract => {
-            onnxruntime(opened, config)
+            onnxruntime(opened, config, calls)
         }
-        EngineChoice::Auto if may_have_onnxruntime(config) => match onnxruntime(opened, config) {
+        EngineChoice::Auto if may_have_onnxruntime(config) => match onnxruntime(opened, config, calls) {
             Ok(engine) => Ok(engine),
             Err(error) => {
                 let engine = tract(opened)?;
@@ -284,19 +288,27 @@ fn may_have_onnxruntime(_: &ModelConfig) -> bool {
 }
 
 #[cfg(feature = "onnxruntime")]
-pub(super) fn onnxruntime(opened: &Opened, config: &ModelConfig) -> Result<Box<dyn Engine>, Error> {
+pub(super) fn onnxruntime(
+    opened: &Opened,
+    config: &ModelConfig,
+    calls: usize,
+) -> Result<Box<dyn Engine>, Error> {
     use crate::infer::engine_onnxruntime::{OnnxRuntimeEngine, runtime};
     let runtime = runtime(config.onnxruntime_lib.as_deref())
         .map_err(|reason| ModelError::NoOnnxRuntime { reason })?;
     let Opened { file, feed, .. } = opened;
-    let engine = OnnxRuntimeEngine::load(runtime, file, feed, &config.device)?;
+    let engine = OnnxRuntimeEngine::load(runtime, file, feed, &config.device, calls)?;
     let (version, path) = (&runtime.version, runtime.path.display());
     log::info!("ONNX Runtime {version} is '{path}', on {}", engine.device());
     Ok(Box::new(engine))
 }
 
 #[cfg(not(feature = "onnxruntime"))]
-pub(super) fn onnxruntime(_: &Opened, _: &ModelConfig) -> Result<Box<dyn Engine>, Error> {
+pub(super) fn onnxruntime(
+    _: &Opened,
+    _: &ModelConfig,
+    _: usize,
+) -> Result<Box<dyn Engine>, Error> {
     Err(ConfigError::new("this engine needs a build with the feature 'onnxruntime'").into())
 }
 

@@ -101,7 +101,7 @@ fn load(
     std::thread::scope(|scope| {
         let model = std::thread::Builder::new()
             .name("vp-load".into())
-            .spawn_scoped(scope, || models::model(&config.model))
+            .spawn_scoped(scope, || models::model(&config.model, config.workers))
             .map_err(|error| Error::System(format!("cannot start a thread: {error}")))?;
         let source = parts::source(input, kind);
         let model = model

@@ -54,7 +54,7 @@ pub(super) fn verify(config: &Config, as_json: bool, stdout: &mut File) -> Resul
     let names: Vec<String> = first.about.outputs.iter().map(|o| o.name.clone()).collect();
     let tract = load(first, &below, models::tract)?;
     let second = models::open(&below)?;
-    let onnxruntime = load(second, &below, |opened| models::onnxruntime(opened, &below))?;
+    let onnxruntime = load(second, &below, |opened| models::onnxruntime(opened, &below, 1))?;
     let mut differences = Differences::new(names, config.model.min_confidence);
     while crate::source::Source::grab(&mut source)?.is_some() {
         let image = crate::source::Source::retrieve(&mut source)?;

@@ -1,6 +1,7 @@
 //! ONNX Runtime, loaded from a shared library when the program runs: two to three times as fast
 //! as tract on a CPU. The only file that names `ort`.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -19,6 +20,7 @@ use super::model::ModelFile;
 use super::tensor::{Element, Input, Tensor, TensorSpec, Values};
 use super::{Engine, InferError, ModelError, onnx};
 use crate::reason::one_line;
+use crate::usage;
 
 /// Name for messages and records.
 pub const NAME: &str = "onnxruntime";
@@ -49,6 +51,22 @@ impl Runtime {
         let all =
             [("cuda", has(CUDA::is_available())), ("openvino", has(OpenVINO::is_available()))];
         all.into_iter().filter(|(_, known)| *known).map(|(name, _)| name).collect()
+    }
+}
+
+/// Keeps ONNX Runtime from reporting to its maker. From version 1.29 on its library would write an
+/// identifier into the user's cache and send events; only these variables, set before it is
+/// loaded, prevent both (microsoft/onnxruntime, pull requests 27379 and 29843).
+///
+/// To be called when the program starts.
+///
+/// # Safety
+/// No other thread may run: the environment is shared by all.
+#[expect(unsafe_code, reason = "the environment belongs to the whole process")]
+pub unsafe fn keep_private() {
+    for name in ["ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED"] {
+        // SAFETY: as the caller promises.
+        unsafe { std::env::set_var(name, "1") };
     }
 }
 
@@ -141,13 +159,14 @@ pub struct OnnxRuntimeEngine {
 /// Makes sessions of one model.
 struct Maker {
     runtime: &'static Runtime,
-    model: Vec<u8>,
+    /// The built-in model stays where it is in the program.
+    model: Cow<'static, [u8]>,
     device: Device,
 }
 
 impl OnnxRuntimeEngine {
-    /// Loads a model for the inputs of `feed` and runs it once, which settles the shapes of its
-    /// outputs.
+    /// Loads a model for the inputs of `feed` and for `calls` at once, and runs it once, which
+    /// settles the shapes of its outputs.
     ///
     /// # Errors
     /// Where ONNX Runtime cannot read or run the file, or a device that is named cannot be used.
@@ -156,13 +175,17 @@ impl OnnxRuntimeEngine {
         file: &ModelFile,
         feed: &Feed,
         device: &Device,
+        calls: usize,
     ) -> Result<Self, ModelError> {
         let failed = |message: String| ModelError::Engine {
             engine: NAME,
             name: file.name.clone(),
             message: one_line(&message, MAX_MESSAGE),
         };
-        let model = onnx::with_inputs(&file.bytes, &feed.inputs).map_err(failed)?.into_owned();
+        let model = match onnx::with_inputs(&file.bytes, &feed.inputs).map_err(failed)? {
+            Cow::Borrowed(_) => file.bytes.clone(),
+            Cow::Owned(changed) => Cow::Owned(changed),
+        };
         let (maker, mut first) = Maker::for_device(runtime, model, device).map_err(|error| {
             let message = one_line(&error.to_string(), MAX_MESSAGE);
             match device {
@@ -183,7 +206,14 @@ impl OnnxRuntimeEngine {
             TensorSpec { name, element, shape }
         });
         let outputs = outputs.collect();
-        Ok(Self { maker, idle: Mutex::new(vec![first]), elements, outputs })
+        let mut idle = vec![first];
+        for _ in 1..calls {
+            // Each session leaves as much garbage as it keeps: it must not pile up.
+            usage::give_back_memory();
+            idle.push(maker.session().map_err(|error| failed(error.to_string()))?);
+        }
+        usage::give_back_memory();
+        Ok(Self { maker, idle: Mutex::new(idle), elements, outputs })
     }
 
     /// What it computes on.
@@ -196,7 +226,7 @@ impl Maker {
     /// A maker for `device`, and its first session. `auto` takes a CUDA GPU that works.
     fn for_device(
         runtime: &'static Runtime,
-        model: Vec<u8>,
+        model: Cow<'static, [u8]>,
         device: &Device,
     ) -> ort::Result<(Self, Session)> {
         let mut maker = Self { runtime, model, device: device.clone() };
@@ -219,6 +249,8 @@ impl Maker {
             .with_intra_threads(1)?
             .with_inter_threads(1)?
             .with_optimization_level(GraphOptimizationLevel::Level3)?
+            // A plan of one run's memory costs 15 MB a session and saves no time here.
+            .with_memory_pattern(false)?
             .with_config_entry("session.intra_op.allow_spinning", "0")?;
         let mut builder = match provider(&self.device) {
             Some(provider) => builder.with_execution_providers([provider])?,
