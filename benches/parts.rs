@@ -69,7 +69,8 @@ fn head(c: &mut Criterion) {
     const ROWS: usize = 8400;
     let mut values: Vec<f32> = numbers(84 * ROWS).into_iter().map(|v| v * 0.2).collect();
     for (row, place) in numbers(ROWS).into_iter().enumerate() {
-        for (column, value) in [place * 600.0, (1.0 - place) * 600.0, 40.0, 80.0].iter().enumerate() {
+        for (column, value) in [place * 600.0, (1.0 - place) * 600.0, 40.0, 80.0].iter().enumerate()
+        {
             values[column * ROWS + row] = *value;
         }
         if row % 100 == 0 {

@@ -49,8 +49,12 @@ impl Error {
             Self::Config(_) => 2,
             Self::Source(error) => source_code(error),
             Self::Sink(error) => sink_code(error),
-            // A class or a label file that does not fit the model is the user's choice.
-            Self::Model(ModelError::UnknownClass { .. } | ModelError::Labels { .. }) => 2,
+            // A class, label file or head that is not there is the user's choice.
+            Self::Model(
+                ModelError::UnknownClass { .. }
+                | ModelError::Labels { .. }
+                | ModelError::UnknownHead { .. },
+            ) => 2,
             Self::Model(_) => 78,
             Self::Stage(error) => stage_code(error),
             Self::System(_) => 1,

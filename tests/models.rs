@@ -190,3 +190,88 @@ fn an_operator_that_tract_lacks_is_named_with_the_way_out() {
     assert!(stderr.contains("ReverseSequence"), "{stderr}");
     assert!(stderr.contains("hint: ") && stderr.contains("--engine onnxruntime"), "{stderr}");
 }
+
+fn known(name: &str) -> String {
+    let file = format!("models/{name}.onnx");
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(file).display().to_string()
+}
+
+/// What a committed model finds on a real photograph.
+fn on_a_photograph(model: &str, engine: &str) -> Vec<Value> {
+    let photograph = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/astronaut.jpg");
+    let arguments = format!(
+        "run {} --model {} --engine {engine} --onnxruntime-lib {}",
+        photograph.display(),
+        known(model),
+        library().display()
+    );
+    let records = Place::new().output(&arguments).ended(0).records();
+    of_type(&records, "frame")[0]["predictions"].as_array().unwrap().clone()
+}
+
+/// Where a keypoint is.
+fn keypoint(found: &Value, name: &str) -> (f64, f64) {
+    let all = found["keypoints"].as_array().unwrap();
+    let keypoint = all.iter().find(|k| k["class"] == name).unwrap();
+    (keypoint["x"].as_f64().unwrap(), keypoint["y"].as_f64().unwrap())
+}
+
+/// Where eyes and nose are in the photograph, by looking at it; sides are the person's.
+const RIGHT_EYE: (f64, f64) = (203.0, 101.0);
+const LEFT_EYE: (f64, f64) = (247.0, 103.0);
+const NOSE: (f64, f64) = (225.0, 126.0);
+
+fn near(found: (f64, f64), seen: (f64, f64), most: f64) {
+    let off = (found.0 - seen.0).hypot(found.1 - seen.1);
+    assert!(off <= most, "{found:?} is {off} px from {seen:?}");
+}
+
+#[test]
+fn the_committed_models_see_the_face_the_pose_and_the_person() {
+    for engine in ["tract", "onnxruntime"] {
+        let faces = on_a_photograph("blazeface-256", engine);
+        assert_eq!(faces.len(), 1, "{faces:?}");
+        near(keypoint(&faces[0], "right_eye"), RIGHT_EYE, 5.0);
+        near(keypoint(&faces[0], "left_eye"), LEFT_EYE, 5.0);
+        near(keypoint(&faces[0], "nose"), NOSE, 5.0);
+        let persons = on_a_photograph("movenet-lightning-192", engine);
+        assert_eq!(persons.len(), 1, "{persons:?}");
+        near(keypoint(&persons[0], "right_eye"), RIGHT_EYE, 6.0);
+        near(keypoint(&persons[0], "left_eye"), LEFT_EYE, 6.0);
+        near(keypoint(&persons[0], "nose"), NOSE, 8.0);
+        let masks = on_a_photograph("selfie-segmentation-256", engine);
+        assert_eq!(masks[0]["class"], "person");
+        let outline = &masks[0]["points"];
+        assert!(inside(outline, NOSE) && inside(outline, (225.0, 420.0)), "face and suit");
+        assert!(!inside(outline, (480.0, 60.0)), "the background is none of the person");
+    }
+}
+
+/// Whether a point lies in a polygon: a ray from it crosses the outline an odd number of times.
+fn inside(outline: &Value, (x, y): (f64, f64)) -> bool {
+    let points: Vec<(f64, f64)> = outline
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| (p["x"].as_f64().unwrap(), p["y"].as_f64().unwrap()))
+        .collect();
+    let next = points.iter().cycle().skip(1);
+    let crossings = points
+        .iter()
+        .zip(next)
+        .filter(|(a, b)| (a.1 > y) != (b.1 > y) && x < (b.0 - a.0) * (y - a.1) / (b.1 - a.1) + a.0);
+    crossings.count() % 2 == 1
+}
+
+#[test]
+fn the_model_of_8_bit_integers_sees_the_same_person() {
+    let person = |model: &str| {
+        let found = on_a_photograph(model, "onnxruntime");
+        let person = found.iter().find(|p| p["class"] == "person").unwrap().clone();
+        ["x1", "y1", "x2", "y2"].map(|key| person["bbox"][key].as_f64().unwrap())
+    };
+    let (float, integer) = (person("nanodet-g-416"), person("nanodet-g-416-int8"));
+    for (a, b) in float.iter().zip(integer) {
+        assert!((a - b).abs() < 20.0, "{float:?} {integer:?}");
+    }
+}

@@ -115,6 +115,10 @@ fn engines_lists_what_works_and_says_why_not() {
     let text = place.output("engines --onnxruntime-lib broken.so");
     let text = text.ended(0).stdout();
     assert!(text.starts_with("onnxruntime  cannot be used: "), "{text}");
+    assert!(
+        text.contains("broken.so: ") && text.contains("too short"),
+        "the loader's words: {text}"
+    );
     assert!(text.contains("\ntract        0."), "{text}");
 }
 

@@ -39,7 +39,9 @@ pub(super) fn inspect(config: &Config, as_json: bool, stdout: &mut File) -> Resu
     let opened = models::open(config)?;
     let mut said = file(&opened);
     // What is in the file is of use even where it cannot be used.
-    let (outcome, found) = match models::load(opened, config, 1).and_then(|l| recognised(&l, config)) {
+    let (outcome, found) = match models::load(opened, config, 1)
+        .and_then(|l| recognised(&l, config))
+    {
         Ok(found) => (Ok(Status::Code(0)), found),
         Err(error) => {
             let hint = error.hint().map_or(Value::Null, Value::from);

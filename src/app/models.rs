@@ -256,14 +256,16 @@ fn engine(opened: &Opened, config: &ModelConfig, calls: usize) -> Result<Box<dyn
         _ if needs_onnxruntime && config.engine != EngineChoice::Tract => {
             onnxruntime(opened, config, calls)
         }
-        EngineChoice::Auto if may_have_onnxruntime(config) => match onnxruntime(opened, config, calls) {
-            Ok(engine) => Ok(engine),
-            Err(error) => {
-                let engine = tract(opened)?;
-                log::warn!("{error}; tract runs the model instead");
-                Ok(engine)
+        EngineChoice::Auto if may_have_onnxruntime(config) => {
+            match onnxruntime(opened, config, calls) {
+                Ok(engine) => Ok(engine),
+                Err(error) => {
+                    let engine = tract(opened)?;
+                    log::warn!("{error}; tract runs the model instead");
+                    Ok(engine)
+                }
             }
-        },
+        }
         _ if needs_onnxruntime => {
             let message = format!("tract computes on the CPU alone, not on {}", config.device);
             let error = ConfigError::new(message);
@@ -304,11 +306,7 @@ pub(super) fn onnxruntime(
 }
 
 #[cfg(not(feature = "onnxruntime"))]
-pub(super) fn onnxruntime(
-    _: &Opened,
-    _: &ModelConfig,
-    _: usize,
-) -> Result<Box<dyn Engine>, Error> {
+pub(super) fn onnxruntime(_: &Opened, _: &ModelConfig, _: usize) -> Result<Box<dyn Engine>, Error> {
     Err(ConfigError::new("this engine needs a build with the feature 'onnxruntime'").into())
 }
 

@@ -104,7 +104,7 @@ fn first_working(places: &[PathBuf]) -> Result<Runtime, String> {
     let mut failure = String::new();
     for path in places {
         let loaded = catch_unwind(|| ort::init_from(path)).map_err(|_| "it is broken".to_owned());
-        match loaded.and_then(|loaded| loaded.map_err(|error| error.to_string())) {
+        match loaded.and_then(|loaded| loaded.map_err(|error| refused(&error))) {
             Ok(builder) => {
                 // What it has to say beside its errors goes where decoders' chatter goes.
                 let chatter = |_: LogLevel, _: &str, _: &str, _: &str, message: &str| {
@@ -127,6 +127,21 @@ fn first_working(places: &[PathBuf]) -> Result<Runtime, String> {
         }
     }
     Err(failure)
+}
+
+/// Why a library cannot be loaded; the loader's own words name the file.
+fn refused(error: &ort::LoadDynamicError) -> String {
+    use std::error::Error;
+    match error {
+        ort::LoadDynamicError::Dlopen { error, .. } => {
+            error.source().map_or_else(|| error.to_string(), ToString::to_string)
+        }
+        ort::LoadDynamicError::BadVersion { version_str, path } => {
+            let needed = ort::MINOR_VERSION;
+            format!("'{}' is version {version_str}, it must be 1.{needed} or newer", path.display())
+        }
+        other => other.to_string(),
+    }
 }
 
 /// What the library at `path`, which is loaded already, says of its version.

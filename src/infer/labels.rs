@@ -9,6 +9,9 @@ use crate::reason::{io_reason, nearest};
 /// The 80 classes of COCO in the order of YOLO and NanoDet models.
 const COCO_80: &str = include_str!("../../models/labels/coco-80.txt");
 
+/// The 1000 classes of ImageNet's challenge of 2012, in their usual order.
+const IMAGENET_1000: &str = include_str!("../../models/labels/imagenet-1000.txt");
+
 /// Largest file of class names that is read, in bytes.
 const MAX_BYTES: u64 = 4 << 20;
 
@@ -37,10 +40,12 @@ pub struct Labels(Vec<Arc<str>>);
 
 impl Labels {
     /// The names that a model with this many classes has when nobody says otherwise: COCO's for
-    /// 80, its ids with their holes for 90 and 91, else `class_0`, `class_1` and so on.
+    /// 80, its ids with their holes for 90 and 91, ImageNet's for 1000, else `class_0`, `class_1`
+    /// and so on.
     pub fn usual(classes: usize) -> Self {
         match classes {
             80 => Self(COCO_80.lines().map(Into::into).collect()),
+            1000 => Self(IMAGENET_1000.lines().map(Into::into).collect()),
             90 => Self(coco_ids(91).split_off(1)),
             91 => Self(coco_ids(91)),
             _ => Self((0..classes).map(class).collect()),
@@ -131,6 +136,13 @@ mod tests {
         assert_eq!(coco.ids(&wanted).unwrap(), [2, 0, 9]);
         assert_eq!(&*coco.name(79), "toothbrush");
         assert_eq!(&*coco.name(80), "class_80");
+    }
+
+    #[test]
+    fn imagenets_names_are_in_their_usual_order() {
+        let names = Labels::usual(1000);
+        assert_eq!(names.names().len(), 1000);
+        assert_eq!((&*names.name(285), &*names.name(967)), ("Egyptian cat", "espresso"));
     }
 
     #[test]

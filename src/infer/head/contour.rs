@@ -98,9 +98,14 @@ fn boundary(labels: &[u32], columns: usize, first: usize, label: u32) -> Vec<Poi
     }
 }
 
+/// Most points of an outline that are looked at: what follows may take quadratic time.
+const MAX_POINTS: usize = 4096;
+
 /// Leaves out points of a closed outline that lie within `tolerance` of the line without them
 /// (Ramer 1972, Douglas and Peucker 1973).
 pub fn simplified(outline: &[Point], tolerance: f32) -> Vec<Point> {
+    let step = outline.len().div_ceil(MAX_POINTS).max(1);
+    let outline: Vec<Point> = outline.iter().step_by(step).copied().collect();
     let Some(first) = outline.first() else { return Vec::new() };
     let distance = |a: &Point, b: &Point| (a.x - b.x).hypot(a.y - b.y);
     let farthest = (0..outline.len())

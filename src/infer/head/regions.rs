@@ -1,6 +1,8 @@
 //! Semantic masks: a class for every cell of the picture. Each connected region becomes an item
 //! with its outline.
 
+use std::collections::BTreeSet;
+
 use super::contour::{parts, simplified};
 use super::matrix::{Form, Matrix};
 use super::{Head, Item, PostProcess, Reading, best};
@@ -39,7 +41,8 @@ impl Head for Regions {
             (self.input.width as f32 / self.columns as f32, self.input.height as f32 / rows as f32);
         let least = (table.rows as f32 * MIN_PART).max(1.0) as usize;
         let mut items = Vec::new();
-        for class_id in (0..self.form.values as u32).filter(|class| keep.wants(*class)) {
+        let seen: BTreeSet<u32> = cells.iter().flatten().map(|(class, _)| *class).collect();
+        for class_id in seen.into_iter().filter(|class| keep.wants(*class)) {
             let of_class = |cell: &Option<(u32, f32)>| cell.is_some_and(|(id, _)| id == class_id);
             let mask: Vec<bool> = cells.iter().map(of_class).collect();
             for part in parts(&mask, self.columns).into_iter().filter(|p| p.cells.len() >= least) {
