@@ -275,3 +275,25 @@ fn the_model_of_8_bit_integers_sees_the_same_person() {
         assert!((a - b).abs() < 20.0, "{float:?} {integer:?}");
     }
 }
+
+#[test]
+fn an_open_size_is_settled_by_the_option() {
+    let place = Place::new();
+    let picture = picture(&place, (128, 96), None, 1.0);
+    let model = folder().join("yolov8-dynamic.onnx");
+    let run = format!(
+        "run {} --model {} --imgsz 128x96 --engine tract",
+        picture.display(),
+        model.display()
+    );
+    let records = place.output(&run).ended(0).records();
+    assert_eq!(records[0]["model"]["imgsz"], serde_json::json!([128, 96]));
+    // The model gives the same boxes, in pixels of its input, at any size.
+    let entry = expected().into_iter().find(|e| e["file"] == "yolov8-dynamic.onnx").unwrap();
+    let found = of_type(&records, "frame")[0]["predictions"].as_array().unwrap().clone();
+    let wanted = entry["detections"].as_array().unwrap();
+    assert_eq!(found.len(), wanted.len());
+    for (found, wanted) in found.iter().zip(wanted) {
+        assert_eq!(differs(found, wanted, true), None, "{found}");
+    }
+}

@@ -171,14 +171,12 @@ fn plan(record: &FrameRecord, size: Size) -> Vec<DrawOp> {
 fn headings(record: &FrameRecord, scale: &Scale) -> Vec<DrawOp> {
     let whole = record.predictions.iter().filter(|found| found.place.is_none());
     let heading = |(line, found): (usize, &Prediction)| {
-        let y = (line as i32 * scale.text_height * 2) as f32;
+        // A label stands above its box: there is room for one above each of these.
+        let y = ((line as i32 + 1) * scale.text_height * 2) as f32;
         let text = format!("{} {:.2}", found.class, found.confidence);
         label(BBox::new(0.0, y, 1.0, y + 1.0), text, found.class_id, scale)
     };
-    let mut ops: Vec<_> = whole.enumerate().map(heading).collect();
-    // A label goes above its box where there is room: the first must not cover the second.
-    ops.reverse();
-    ops
+    whole.enumerate().map(heading).collect()
 }
 
 fn label(bbox: BBox, text: String, class_id: u32, scale: &Scale) -> DrawOp {

@@ -75,7 +75,8 @@ pub unsafe fn keep_private() {
 /// stands for the system's folders.
 pub fn places(explicit: Option<&Path>) -> Vec<PathBuf> {
     if let Some(path) = explicit {
-        return vec![path.into()];
+        // A bare name would be looked for among the system's libraries and not here.
+        return vec![std::path::absolute(path).unwrap_or_else(|_| path.into())];
     }
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let data = variable("XDG_DATA_HOME")

@@ -127,7 +127,11 @@ impl Engine for TractEngine {
             let output = |value: &TractTensor| {
                 let value = value.cast_to::<f32>()?;
                 let view = value.to_plain_array_view::<f32>()?;
-                Ok(Tensor::new(view.shape().to_vec(), view.iter().copied().collect()))
+                let values = match view.as_slice() {
+                    Some(values) => values.to_vec(),
+                    None => view.iter().copied().collect(),
+                };
+                Ok(Tensor::new(view.shape().to_vec(), values))
             };
             outputs.iter().map(|value| output(value)).collect()
         };

@@ -1,8 +1,8 @@
 //! Detection transformers: every query is one object, there is no NMS.
 
-use super::{Card, Facts, IMAGENET, Sure, Task};
+use super::{Card, Facts, IMAGENET, Sure};
 use crate::geometry::Fit;
-use crate::infer::head::{BoxCode, Columns, Form, Layout, Rows, ScoreCode};
+use crate::infer::head::{BoxCode, Columns, Form, Layout, ScoreCode};
 use crate::infer::preprocess::Preprocess;
 use crate::infer::tensor::Element;
 
@@ -12,20 +12,10 @@ const USUAL_QUERIES: usize = 300;
 /// Most queries that are believed.
 const MAX_QUERIES: usize = 2000;
 
+/// All axes are stretched to the size; RT-DETR and D-FINE want no other normalisation.
 fn card(facts: &Facts<'_>, family: &'static str, layout: Layout, why: &str) -> Card {
-    Card {
-        family,
-        task: Task::Detect,
-        classes: Some(layout.classes),
-        names: None,
-        keypoints: &[],
-        max_iou: None,
-        // All axes are stretched to the size; RT-DETR and D-FINE want no other normalisation.
-        preprocess: Preprocess { fit: Fit::Stretch, ..facts.preprocess() },
-        head: Box::new(Rows(layout)),
-        why: why.into(),
-        sure: Sure::Shapes,
-    }
+    let card = facts.card_of_rows(family, layout, why);
+    Card { preprocess: Preprocess { fit: Fit::Stretch, ..card.preprocess }, ..card }
 }
 
 const BOXES: Columns = Columns { table: 0, first: 0 };

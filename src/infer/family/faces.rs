@@ -1,25 +1,15 @@
 //! Face detectors.
 
-use super::{Card, Facts, Sure, Task, only};
+use super::{Card, Facts, Task, only};
 use crate::geometry::Fit;
 use crate::infer::head::{
-    BoxCode, Columns, Form, Grid, Layout, Level, PointCode, Points, Rows, ScoreCode,
+    BoxCode, Columns, Form, Grid, Layout, Level, PointCode, Points, ScoreCode,
 };
 use crate::infer::preprocess::Preprocess;
 
 fn card(facts: &Facts<'_>, family: &'static str, layout: Layout, why: &str) -> Card {
-    Card {
-        family,
-        task: Task::Pose,
-        classes: Some(1),
-        names: only("face"),
-        keypoints: &[],
-        max_iou: Some(0.3),
-        preprocess: facts.preprocess(),
-        head: Box::new(Rows(layout)),
-        why: why.into(),
-        sure: Sure::Shapes,
-    }
+    let card = facts.card_of_rows(family, layout, why);
+    Card { task: Task::Pose, names: only("face"), max_iou: Some(0.3), ..card }
 }
 
 /// Values of a BlazeFace row: a box and six keypoints.

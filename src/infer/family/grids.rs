@@ -1,8 +1,8 @@
 //! Models whose rows are the cells of grids over the picture.
 
-use super::{Card, Facts, Sure, Task};
+use super::{Card, Facts};
 use crate::geometry::Fit;
-use crate::infer::head::{BoxCode, Columns, Form, Grid, Layout, Level, Rows};
+use crate::infer::head::{BoxCode, Columns, Form, Grid, Layout, Level};
 use crate::infer::preprocess::Preprocess;
 
 /// Strides of most models, in the order of their rows.
@@ -15,18 +15,7 @@ const BOXES: Columns = Columns { table: 0, first: 0 };
 
 fn card(facts: &Facts<'_>, family: &'static str, layout: Layout, why: &str) -> Card {
     let names = facts.names().filter(|names| names.len() == layout.classes);
-    Card {
-        family,
-        task: Task::Detect,
-        classes: Some(layout.classes),
-        names,
-        keypoints: &[],
-        max_iou: Some(0.5),
-        preprocess: facts.preprocess(),
-        head: Box::new(Rows(layout)),
-        why: why.into(),
-        sure: Sure::Shapes,
-    }
+    Card { names, max_iou: Some(0.5), ..facts.card_of_rows(family, layout, why) }
 }
 
 /// The only output, `[1, rows, values]`.

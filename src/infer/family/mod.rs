@@ -12,7 +12,7 @@ mod ultralytics;
 use std::sync::Arc;
 
 use super::feed::Feed;
-use super::head::Head;
+use super::head::{Head, Layout, Rows};
 use super::onnx::Description;
 use super::preprocess::Preprocess;
 use super::tensor::TensorSpec;
@@ -185,6 +185,33 @@ impl Facts<'_> {
     /// Width and height of the input, to make pixels of fractions.
     fn scale(&self) -> [f32; 2] {
         [self.feed.size.width as f32, self.feed.size.height as f32]
+    }
+
+    /// A card of what holds for most families; `why` it is this one.
+    fn card(
+        &self,
+        family: &'static str,
+        task: Task,
+        (classes, head): (usize, impl Head + 'static),
+        why: &str,
+    ) -> Card {
+        Card {
+            family,
+            task,
+            classes: Some(classes),
+            names: None,
+            keypoints: &[],
+            max_iou: None,
+            preprocess: self.preprocess(),
+            head: Box::new(head),
+            why: why.into(),
+            sure: Sure::Shapes,
+        }
+    }
+
+    /// A card of a model whose outputs are rows of boxes.
+    fn card_of_rows(&self, family: &'static str, layout: Layout, why: &str) -> Card {
+        self.card(family, Task::Detect, (layout.classes, Rows(layout)), why)
     }
 
     /// RGB from 0 to 1, letterboxed in the middle: what most models want.

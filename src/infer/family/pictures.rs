@@ -2,26 +2,11 @@
 
 use super::{Card, Facts, IMAGENET, Sure, Task, only};
 use crate::geometry::Fit;
-use crate::infer::head::{Classes, Form, Head, Regions, SinglePose};
+use crate::infer::head::{Classes, Form, Regions, SinglePose};
 use crate::infer::preprocess::Preprocess;
 
 /// Most classes of a map of classes.
 const MAX_MAP_CLASSES: usize = 256;
-
-fn card(facts: &Facts<'_>, family: &'static str, task: Task, head: impl Head + 'static) -> Card {
-    Card {
-        family,
-        task,
-        classes: Some(1),
-        names: None,
-        keypoints: &[],
-        max_iou: None,
-        preprocess: facts.preprocess(),
-        head: Box::new(head),
-        why: String::new(),
-        sure: Sure::OnlyAsked,
-    }
-}
 
 /// What computes the values of the only output.
 fn computed_by<'a>(facts: &'a Facts<'_>) -> &'a str {
@@ -35,11 +20,11 @@ pub(super) fn movenet(facts: &Facts<'_>) -> Option<Card> {
     let &[1, 1, count @ 1..=100, 3] = shape.as_slice() else { return None };
     facts.feed.channels_last.then_some(())?;
     let head = SinglePose { form: Form::rows(0, Some(count), 3), input: facts.feed.size };
-    let card = card(facts, "movenet", Task::Pose, head);
-    let preprocess = Preprocess { std: [1.0; 3], pad: 0, ..card.preprocess };
     let why = format!("one output of {count} keypoints");
+    let card = facts.card("movenet", Task::Pose, (1, head), &why);
+    let preprocess = Preprocess { std: [1.0; 3], pad: 0, ..card.preprocess };
     let keypoints = super::keypoint_names(count);
-    Some(Card { names: only("person"), keypoints, preprocess, why, sure: Sure::Shapes, ..card })
+    Some(Card { names: only("person"), keypoints, preprocess, ..card })
 }
 
 /// Classifiers: `[1, classes]`. How they want their pictures is not to be seen from outside,
@@ -54,13 +39,12 @@ pub(super) fn classify(facts: &Facts<'_>) -> Option<Card> {
     let noted = facts.note("task") == Some("classify");
     let logits = computed_by(facts) != "Softmax";
     let head = Classes { form: Form::rows(0, Some(1), classes), logits };
-    let card = card(facts, "classify", Task::Classify, head);
+    let why = if noted { "noted task 'classify'" } else { "one score a class" };
+    let card = facts.card("classify", Task::Classify, (classes, head), why);
     let (mean, std) = if noted { ([0.0; 3], [255.0; 3]) } else { IMAGENET };
     Some(Card {
-        classes: Some(classes),
         names: facts.names().filter(|names| names.len() == classes),
         preprocess: Preprocess { fit: Fit::Crop, mean, std, ..card.preprocess },
-        why: if noted { "noted task 'classify'" } else { "one score a class" }.into(),
         sure: if noted { Sure::Noted } else { Sure::OnlyAsked },
         ..card
     })
@@ -89,7 +73,7 @@ pub(super) fn semantic(facts: &Facts<'_>) -> Option<Card> {
         background: classes > 1,
         input: facts.feed.size,
     };
-    let card = card(facts, "semantic", Task::Segment, head);
+    let card = facts.card("semantic", Task::Segment, (classes, head), "a map of classes");
     let preprocess = Preprocess { fit: Fit::Stretch, ..card.preprocess };
-    Some(Card { classes: Some(classes), preprocess, why: "a map of classes".into(), ..card })
+    Some(Card { preprocess, sure: Sure::OnlyAsked, ..card })
 }

@@ -1,8 +1,8 @@
 //! SSD models, before and after their own NMS.
 
-use super::{Card, Facts, Sure, Task};
+use super::{Card, Facts, Sure};
 use crate::geometry::Fit;
-use crate::infer::head::{BoxCode, Columns, Form, Layout, Rows};
+use crate::infer::head::{BoxCode, Columns, Form, Layout};
 use crate::infer::preprocess::Preprocess;
 use crate::infer::tensor::Element;
 
@@ -14,18 +14,8 @@ const CLASSES: Columns = Columns { table: 2, first: 0 };
 const COCO_IDS: usize = 91;
 
 fn card(facts: &Facts<'_>, family: &'static str, layout: Layout, why: &str) -> Card {
-    Card {
-        family,
-        task: Task::Detect,
-        classes: Some(layout.classes),
-        names: None,
-        keypoints: &[],
-        max_iou: None,
-        preprocess: Preprocess { fit: Fit::Stretch, ..facts.preprocess() },
-        head: Box::new(Rows(layout)),
-        why: why.into(),
-        sure: Sure::Shapes,
-    }
+    let card = facts.card_of_rows(family, layout, why);
+    Card { preprocess: Preprocess { fit: Fit::Stretch, ..card.preprocess }, ..card }
 }
 
 /// Two outputs of the same rows: boxes and scores.

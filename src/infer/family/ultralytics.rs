@@ -25,23 +25,12 @@ fn card(
     classes: usize,
 ) -> Card {
     let names = facts.names().filter(|names| names.len() == classes);
-    let noted = facts.note("task").is_some();
-    Card {
-        family,
-        task,
-        classes: Some(classes),
-        why: if noted {
-            format!("noted task '{}'", facts.note("task").unwrap_or_default())
-        } else {
-            "shapes of its outputs".into()
-        },
-        sure: if noted { Sure::Noted } else { Sure::Shapes },
-        names,
-        keypoints: &[],
-        max_iou: Some(MAX_IOU),
-        preprocess: facts.preprocess(),
-        head: Box::new(Rows(layout)),
-    }
+    let (why, sure) = match facts.note("task") {
+        Some(task) => (format!("noted task '{task}'"), Sure::Noted),
+        None => ("shapes of its outputs".to_owned(), Sure::Shapes),
+    };
+    let card = facts.card(family, task, (classes, Rows(layout)), &why);
+    Card { names, max_iou: Some(MAX_IOU), sure, ..card }
 }
 
 /// Whether the exporter noted this task, or none.
