@@ -1,5 +1,6 @@
 //! What this process has used, time on processors and memory, and giving memory back.
 
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -26,6 +27,12 @@ pub fn peak_memory() -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
+}
+
+/// Bytes that are free on the disk that holds `path`; `None` where the system does not say.
+pub fn free_space(path: &Path) -> Option<u64> {
+    let about = rustix::fs::statvfs(path).ok()?;
+    about.f_bavail.checked_mul(about.f_frsize)
 }
 
 /// Gives memory back to the system that was freed but is still held for later: loading a model

@@ -288,3 +288,94 @@ fn check_tries_the_encoder() {
     let run = place.output(&format!("run {} --engine fake -o out.txt", sample().display()));
     assert!(run.ended(2).stderr().contains("no ending of a video"));
 }
+
+/// A stream of another kind: its start and end in seconds, by its packets.
+fn packets_of(place: &Place, file: &str, stream: &str) -> Option<(f64, f64)> {
+    let output = Command::new("ffprobe")
+        .args(["-v", "error", "-select_streams", stream, "-of", "csv=p=0"])
+        .args(["-show_entries", "packet=pts_time,duration_time"])
+        .arg(place.path(file))
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut ends: Vec<(f64, f64)> = text
+        .lines()
+        .filter_map(|line| {
+            let (start, length) = line.split_once(',')?;
+            let start: f64 = start.parse().ok()?;
+            Some((start, start + length.trim_matches(',').parse::<f64>().unwrap_or(0.0)))
+        })
+        .collect();
+    ends.sort_by(|a, b| a.0.total_cmp(&b.0));
+    Some((ends.first()?.0, ends.last()?.1))
+}
+
+#[test]
+fn sound_is_kept_cut_and_left_out() {
+    let place = Place::new();
+    ffmpeg(
+        &place,
+        "-f lavfi -i testsrc=s=320x180:r=25:d=6 -f lavfi -i sine=f=440:d=6 -c:v libx264 -c:a aac in.mp4",
+    );
+    let run = |more: &str| {
+        place.output(&format!("run in.mp4 --engine fake --ndjson out.ndjson {more}")).ended(0);
+    };
+    for (file, more, seconds) in [
+        ("whole.mp4", "", 6.0),
+        ("whole.mkv", "", 6.0),
+        ("cut.mp4", "--start 2 --end 5", 3.0),
+        ("strided.mp4", "--stride 5", 6.0),
+    ] {
+        run(&format!("-o {file} {more}"));
+        let (start, end) = packets_of(&place, file, "a:0").unwrap();
+        // An AAC packet is 1024 of 44,100 samples, and a frame here 0.04 s.
+        assert!(start.abs() <= 0.04 && (end - seconds).abs() <= 0.07, "{file}: {start} to {end}");
+    }
+    run("-o silent.mp4 --no-audio");
+    assert_eq!(packets_of(&place, "silent.mp4", "a:0"), None);
+}
+
+#[test]
+fn what_a_killed_run_left_plays_and_can_be_finished() {
+    let place = Place::new();
+    ffmpeg(&place, "-f lavfi -i testsrc=s=320x180:r=25:d=20 -c:v libx264 -an in.mp4");
+    let mut run = Command::new(assert_cmd::cargo::cargo_bin!("vision-pipe"))
+        .args("run in.mp4 --engine fake:sleep-ms=40 -w 1 -o out.mp4 --ndjson out.ndjson".split(' '))
+        .current_dir(place.path(""))
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(6));
+    run.kill().unwrap();
+    run.wait().unwrap();
+    let text = std::fs::read_to_string(place.path("out.part.ndjson")).unwrap();
+    let frames = text.lines().filter(|line| line.starts_with("{\"type\":\"frame\"")).count();
+    let playable = decodable(&place, "out.part.mp4");
+    assert!(frames > 60, "{frames}");
+    assert!(playable + 50 >= frames, "{playable} of {frames} frames: 2 s are 50");
+    let finished = place.output("repair out.part.mp4");
+    assert_eq!(finished.ended(0).stdout(), "out.mp4\n");
+    assert_eq!(decodable(&place, "out.mp4"), playable);
+    assert!(!place.names().contains(&"out.part.mp4".to_owned()));
+    let again = place.output("repair out.mp4");
+    assert!(again.ended(2).stderr().contains("is not called NAME.part.EXT"));
+}
+
+#[test]
+fn webm_and_the_encoders_settings() {
+    let place = Place::new();
+    let run = |more: &str| {
+        let run =
+            format!("run {} --max-frames 20 --engine fake --ndjson x {more}", sample().display());
+        place.output(&run)
+    };
+    run("-o out.webm").ended(0);
+    assert_eq!(ffprobe(&place, "out.webm", "stream=codec_name"), ["vp9"]);
+    run("-o small.mp4 --crf 40 --preset ultrafast").ended(0);
+    run("-o large.mp4 --crf 10").ended(0);
+    let size = |file: &str| std::fs::metadata(place.path(file)).unwrap().len();
+    assert!(size("small.mp4") * 3 < size("large.mp4"));
+    run("-o vp9.mkv --encoder libvpx-vp9").ended(0);
+    assert_eq!(ffprobe(&place, "vp9.mkv", "stream=codec_name"), ["vp9"]);
+    let stderr = run("-o out.mp4 --encoder magic").ended(2).stderr().to_owned();
+    assert!(stderr.contains("FFmpeg here has no encoder 'magic'"), "{stderr}");
+}

@@ -7,6 +7,7 @@ mod inspect;
 mod models;
 mod outputs;
 mod parts;
+mod repair;
 mod run;
 mod signals;
 mod summary;
@@ -43,6 +44,7 @@ fn start(arguments: impl Iterator<Item = OsString>, mut stdout: File) -> Result<
             cli::generate(what, &mut text).map_err(|e| Error::System(e.to_string()))?;
             print(&mut stdout, &text)
         }
+        Invocation::Repair(part) => repair::repair(&part, &mut stdout),
         Invocation::Do(verb, request) => {
             let config = configure(&request)?;
             carry_out(verb, &request, &config, stdout)

@@ -154,6 +154,14 @@ fn written_fps(config: &Config, info: &SourceInfo) -> f64 {
 #[cfg(feature = "libav")]
 const MAX_ENCODER_THREADS: usize = 4;
 
+/// How the video is encoded at `fps` frames a second.
+#[cfg(feature = "libav")]
+pub(super) fn encode_settings(config: &Config, fps: f64) -> crate::av::EncodeSettings {
+    let crate::config::Encoding { encoder, crf, preset, .. } = config.outputs.encoding.clone();
+    let threads = (config.workers / 2).clamp(1, MAX_ENCODER_THREADS);
+    crate::av::EncodeSettings { fps, threads, encoder, crf, preset }
+}
+
 #[cfg(feature = "libav")]
 fn video(path: &Path, config: &Config, info: &SourceInfo) -> Result<Box<dyn Sink>, Error> {
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
@@ -162,10 +170,17 @@ fn video(path: &Path, config: &Config, info: &SourceInfo) -> Result<Box<dyn Sink
         let message = format!("--output '{}' has no ending of a video", path.display());
         return Err(ConfigError::new(message).with_hint(format!("use one of {endings}")).into());
     }
+    if let Some(name) = config.outputs.encoding.encoder.as_deref()
+        && !crate::av::has_encoder(name)
+    {
+        let error = ConfigError::new(format!("FFmpeg here has no encoder '{name}'"));
+        return Err(error.with_hint("'ffmpeg -encoders' lists them").into());
+    }
     let target = Target::prepare(path, config.outputs.no_clobber)?;
-    let fps = written_fps(config, info);
-    let threads = (config.workers / 2).clamp(1, MAX_ENCODER_THREADS);
-    let file = crate::av::VideoFile::open(target, info.size, fps, threads)?;
+    let original = config.input.as_deref().filter(|_| !config.outputs.encoding.no_audio);
+    let original = original.map(PathBuf::from).filter(|path| path.is_file());
+    let settings = encode_settings(config, written_fps(config, info));
+    let file = crate::av::VideoFile::open(target, info.size, &settings, original)?;
     let (encoder, plays_everywhere) = file.encoder();
     log::info!("video is encoded with {encoder}");
     if !plays_everywhere {

@@ -7,13 +7,13 @@ use ffmpeg_the_third as ffmpeg;
 
 use ffmpeg::codec::packet::side_data::Type as SideData;
 use ffmpeg::format::{Pixel, context::Input, stream::Disposition};
-use ffmpeg::{Dictionary, Packet, Rational, Stream, ffi, frame, media};
+use ffmpeg::{Packet, Rational, Stream, ffi, frame, media};
 
 use super::clock::Clock;
 use super::damage::Evidence;
 use super::log_watch::errors_on_this_thread;
-use super::reason;
 use super::scale::Converter;
+use super::{open_file, reason};
 use crate::frame::{FrameMeta, Image, Size};
 use crate::record::{PtsSource, round};
 use crate::source::{Source, SourceError, SourceInfo};
@@ -257,15 +257,6 @@ impl Source for Decoder {
     fn verdict(&self) -> Result<(), SourceError> {
         self.evidence.verdict(&self.uri, self.frames)
     }
-}
-
-/// Opens a file through the `file` protocol only, whatever it refers to.
-fn open_file(path: &Path) -> Result<Input, ffmpeg::Error> {
-    let mut options = Dictionary::new();
-    options.set("protocol_whitelist", "file");
-    let mut url = std::ffi::OsString::from("file:");
-    url.push(path);
-    ffmpeg::format::input_with_dictionary(url, options)
 }
 
 /// Whether the demuxer goes by one of these names.

@@ -1,4 +1,5 @@
-//! Video files, written so that browsers play them: H.264, yuv420p, index in front.
+//! Video files, written so that browsers play them, H.264 in yuv420p, and so that a run that dies
+//! leaves what it wrote: fragments of a second, and a picture that stands alone every two.
 
 use std::path::Path;
 
@@ -6,20 +7,51 @@ use ffmpeg_the_third as ffmpeg;
 
 use ffmpeg::codec::Flags as CodecFlags;
 use ffmpeg::format::{Flags as FormatFlags, Pixel, context::Output};
-use ffmpeg::{Dictionary, Packet, Rational, encoder, frame};
+use ffmpeg::{Dictionary, Packet, Rational, encoder, frame, picture};
 
 use super::scale::Converter;
+use super::{url_of, write_trailer};
 use crate::frame::{Image, Size};
 
 /// Endings of the files that can be written.
-pub const ENDINGS: [&str; 4] = ["mp4", "mkv", "mov", "m4v"];
+pub const ENDINGS: [&str; 5] = ["mp4", "mkv", "mov", "m4v", "webm"];
 
-/// Encoders in the order they are tried, each with its options.
-const ENCODERS: [(&str, &[(&str, &str)]); 3] = [
+/// An encoder's name, and its options with their values.
+type Known = (&'static str, &'static [(&'static str, &'static str)]);
+
+/// Encoders in the order they are tried.
+const ENCODERS: [Known; 3] = [
     ("libx264", &[("preset", "veryfast"), ("crf", "23")]),
     ("libopenh264", &[]),
     ("mpeg4", &[("qscale", "3")]),
 ];
+
+/// The encoder of WebM: constant quality at the speed of a camera.
+const VP9: Known = (
+    "libvpx-vp9",
+    &[("crf", "31"), ("b", "0"), ("deadline", "realtime"), ("cpu-used", "6"), ("row-mt", "1")],
+);
+
+/// How a video is encoded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EncodeSettings {
+    /// Nominal frames a second.
+    pub fps: f64,
+    /// Threads of the encoder.
+    pub threads: usize,
+    /// FFmpeg's name of the encoder, where the user chose one.
+    pub encoder: Option<String>,
+    /// Constant rate factor, where the user chose one; less is better and larger.
+    pub crf: Option<u32>,
+    /// Preset of the encoder, where the user chose one.
+    pub preset: Option<String>,
+}
+
+/// Longest time between two pictures that stand alone, in ticks.
+const KEY_TICKS: i64 = 2 * TICKS as i64;
+
+/// How much of the video an encoder may hold back to look ahead, in seconds.
+const LOOK_AHEAD_S: f64 = 0.5;
 
 /// Ticks a second of the written times: a multiple of the usual frame rates, and fine enough for
 /// every other.
@@ -29,7 +61,7 @@ const TICKS: i32 = 90_000;
 pub struct Encoder {
     output: Output,
     codec: encoder::video::Encoder,
-    name: &'static str,
+    name: String,
     converter: Converter,
     /// Size of the pictures that come, and the even size that is written.
     size: Size,
@@ -39,29 +71,28 @@ pub struct Encoder {
     /// Time of the first picture and of the last, in ticks.
     first: Option<i64>,
     last: Option<i64>,
+    /// Time of the last picture that was asked to stand alone.
+    key: i64,
     frame_ticks: i64,
 }
 
 impl Encoder {
-    /// Opens `path` for pictures of `size` at about `fps`.
+    /// Opens `path` for pictures of `size`.
     ///
     /// # Errors
     /// When no encoder works or the file cannot be written.
-    pub fn open(path: &Path, size: Size, fps: f64, threads: usize) -> Result<Self, ffmpeg::Error> {
+    pub fn open(path: &Path, size: Size, settings: &EncodeSettings) -> Result<Self, ffmpeg::Error> {
         // Chroma of yuv420p covers two by two pixels.
         let padded = Size::new(size.width.next_multiple_of(2), size.height.next_multiple_of(2));
-        let mut url = std::ffi::OsString::from("file:");
-        url.push(path);
-        let mut output = ffmpeg::format::output(url)?;
+        let mut output = ffmpeg::format::output(url_of(path))?;
         let global = output.format().flags().contains(FormatFlags::GLOBAL_HEADER);
-        let (name, codec) = open_codec(padded, fps, threads, global)?;
+        let webm = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("webm"));
+        let (name, codec) = open_codec(padded, settings, webm, global)?;
         let mut stream = output.add_stream(None::<ffmpeg::Codec>)?;
         stream.copy_parameters_from_context(&codec);
         stream.set_time_base(Rational(1, TICKS));
-        stream.set_avg_frame_rate(rate(fps));
-        let mut options = Dictionary::new();
-        options.set("movflags", "+faststart");
-        output.write_header_with(options)?;
+        stream.set_avg_frame_rate(rate(settings.fps));
+        output.write_header_with(in_pieces())?;
         let stream_ticks = output.stream(0).map_or(Rational(1, TICKS), |s| s.time_base());
         let (w, h) = (padded.width, padded.height);
         Ok(Self {
@@ -75,13 +106,22 @@ impl Encoder {
             stream_ticks,
             first: None,
             last: None,
-            frame_ticks: ((f64::from(TICKS) / fps).round() as i64).max(1),
+            key: 0,
+            frame_ticks: ((f64::from(TICKS) / settings.fps).round() as i64).max(1),
         })
     }
 
     /// The encoder in use, by FFmpeg's name.
-    pub fn name(&self) -> &'static str {
-        self.name
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// From the first picture to the end of the last, in the seconds that came with them; `None`
+    /// before the first.
+    pub fn range_s(&self) -> Option<(f64, f64)> {
+        let (first, last) = self.first.zip(self.last)?;
+        let seconds = |ticks: i64| ticks as f64 / f64::from(TICKS);
+        Some((seconds(first), seconds(first + last + self.frame_ticks)))
     }
 
     /// Whether browsers play what it writes.
@@ -107,6 +147,11 @@ impl Encoder {
         self.fill(image);
         let mut yuv = self.converter.convert(&self.bgr)?;
         yuv.set_pts(Some(ticks));
+        let stands_alone = ticks - self.key >= KEY_TICKS;
+        if stands_alone {
+            self.key = ticks;
+        }
+        yuv.set_kind(if stands_alone { picture::Type::I } else { picture::Type::None });
         self.codec.send_frame(&yuv)?;
         self.pass_on()
     }
@@ -146,7 +191,7 @@ impl Encoder {
     pub fn finish(mut self) -> Result<(), ffmpeg::Error> {
         self.codec.send_eof()?;
         self.pass_on()?;
-        self.output.write_trailer()
+        write_trailer(&mut self.output)
     }
 }
 
@@ -159,15 +204,35 @@ fn rate(fps: f64) -> Rational {
     Rational((fps * 1000.0).round() as i32, 1000)
 }
 
-/// Opens the first encoder that works.
+/// Options of the containers that make a file that was cut off at any time playable until about
+/// there. Each container takes its own and passes over the others'.
+fn in_pieces() -> Dictionary {
+    let mut options = Dictionary::new();
+    options.set("movflags", "+delay_moov+default_base_moof");
+    options.set("frag_duration", "1000000");
+    options.set("cluster_time_limit", "1000");
+    options.set("flush_packets", "1");
+    options
+}
+
+/// Opens the encoder that is asked for, or the first that works.
 fn open_codec(
     size: Size,
-    fps: f64,
-    threads: usize,
+    settings: &EncodeSettings,
+    webm: bool,
     global: bool,
-) -> Result<(&'static str, encoder::video::Encoder), ffmpeg::Error> {
+) -> Result<(String, encoder::video::Encoder), ffmpeg::Error> {
+    let usual = if webm { vec![VP9] } else { ENCODERS.to_vec() };
+    let wanted: Vec<(&str, &[(&str, &str)])> = match &settings.encoder {
+        Some(name) => {
+            let known = usual.iter().find(|(known, _)| known == name);
+            vec![(name, known.map_or(&[], |(_, options)| options))]
+        }
+        None => usual.clone(),
+    };
+    let fps = settings.fps;
     let mut failure = ffmpeg::Error::EncoderNotFound;
-    for (name, options) in ENCODERS {
+    for (name, options) in wanted {
         let Some(codec) = encoder::find_by_name(name) else { continue };
         let context = ffmpeg::codec::Context::new_with_codec(codec);
         let mut video = context.encoder().video()?;
@@ -180,12 +245,24 @@ fn open_codec(
             video.set_flags(CodecFlags::GLOBAL_HEADER);
         }
         let mut dictionary = Dictionary::new();
-        dictionary.set("threads", threads.max(1).to_string());
+        dictionary.set("threads", settings.threads.max(1).to_string());
         for (key, value) in options {
             dictionary.set(*key, *value);
         }
+        if name == "libx264" {
+            // At few frames a second the usual ten would be seconds that a crash loses.
+            let frames = (fps * LOOK_AHEAD_S).clamp(1.0, 10.0) as u32;
+            dictionary.set("rc-lookahead", frames.to_string());
+            dictionary.set("bf", frames.min(3).to_string());
+        }
+        if let Some(crf) = settings.crf {
+            dictionary.set("crf", crf.to_string());
+        }
+        if let Some(preset) = &settings.preset {
+            dictionary.set("preset", preset);
+        }
         match video.open_as_with(codec, dictionary) {
-            Ok(encoder) => return Ok((name, encoder)),
+            Ok(encoder) => return Ok((name.to_owned(), encoder)),
             Err(error) => failure = error,
         }
     }

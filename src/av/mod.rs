@@ -10,12 +10,16 @@ mod damage;
 mod decode;
 mod encode;
 mod log_watch;
+mod remux;
 mod scale;
 mod video_sink;
 
 pub use decode::Decoder;
-pub use encode::{ENDINGS, Encoder};
-pub use video_sink::VideoFile;
+pub use encode::{ENDINGS, EncodeSettings, Encoder};
+pub use video_sink::{VideoFile, finish_part};
+
+use std::ffi::OsString;
+use std::path::Path;
 
 use ffmpeg_the_third as ffmpeg;
 
@@ -29,6 +33,29 @@ pub fn init(verbose: bool) {
     let level = if verbose { ffmpeg::log::Level::Error } else { ffmpeg::log::Level::Quiet };
     ffmpeg::log::set_level(level);
     log_watch::install();
+}
+
+/// A local path as the libraries take it: no other protocol may hide in a name.
+fn url_of(path: &Path) -> OsString {
+    let mut url = OsString::from("file:");
+    url.push(path);
+    url
+}
+
+/// Writes what a container has at its end. The MP4 muxer may answer with a number of bytes, which
+/// the wrapper takes for an error.
+fn write_trailer(output: &mut ffmpeg::format::context::Output) -> Result<(), ffmpeg::Error> {
+    match output.write_trailer() {
+        Err(ffmpeg::Error::Other { errno }) if errno < 0 => Ok(()),
+        other => other,
+    }
+}
+
+/// Opens a file through the `file` protocol only, whatever it refers to.
+fn open_file(path: &Path) -> Result<ffmpeg::format::context::Input, ffmpeg::Error> {
+    let mut options = ffmpeg::Dictionary::new();
+    options.set("protocol_whitelist", "file");
+    ffmpeg::format::input_with_dictionary(url_of(path), options)
 }
 
 /// The libraries' error as an operating system's error where it is one.
@@ -47,18 +74,23 @@ fn reason(error: ffmpeg::Error) -> String {
     }
 }
 
+/// Whether the libraries have an encoder of this name.
+pub fn has_encoder(name: &str) -> bool {
+    ffmpeg::encoder::find_by_name(name).is_some()
+}
+
 /// Encodes `image` once into a file at `path`, which is removed again, and names the encoder.
 ///
 /// # Errors
 /// In words, when that does not work.
 pub fn try_encoder(
-    path: &std::path::Path,
+    path: &Path,
     image: &Image,
-    fps: f64,
-) -> Result<&'static str, String> {
+    settings: &EncodeSettings,
+) -> Result<String, String> {
     let attempt = || {
-        let mut encoder = Encoder::open(path, image.size(), fps, 1)?;
-        let name = encoder.name();
+        let mut encoder = Encoder::open(path, image.size(), settings)?;
+        let name = encoder.name().to_owned();
         encoder.write(image, 0.0)?;
         encoder.finish().map(|()| name)
     };

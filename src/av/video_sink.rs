@@ -1,17 +1,23 @@
 //! The annotated video as an output.
 
 use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
-use super::encode::Encoder;
+use super::encode::{EncodeSettings, Encoder};
+use super::remux::{Sound, SoundKept, remux};
 use super::{io_error, reason};
 use crate::frame::Size;
 use crate::sink::file::Target;
 use crate::sink::{Ending, Flow, Item, Sink, SinkError};
+use crate::usage::free_space;
 
-/// A video file; it gets its name when it is whole.
+/// A video file. It is written in pieces that play by themselves; when it is whole, a copy gets the
+/// index in front, the sound of the original, and the name.
 pub struct VideoFile {
     encoder: Encoder,
     target: Target,
+    /// Whose sound it gets.
+    original: Option<PathBuf>,
 }
 
 impl VideoFile {
@@ -19,16 +25,21 @@ impl VideoFile {
     ///
     /// # Errors
     /// When the file cannot be opened or no encoder works.
-    pub fn open(target: Target, size: Size, fps: f64, threads: usize) -> Result<Self, SinkError> {
+    pub fn open(
+        target: Target,
+        size: Size,
+        settings: &EncodeSettings,
+        original: Option<PathBuf>,
+    ) -> Result<Self, SinkError> {
         // FFmpeg's own "cannot open" would not say why an encoder is missing, and the reverse.
         target.try_out()?;
-        let encoder = Encoder::open(target.writing_path(), size, fps, threads)
+        let encoder = Encoder::open(target.writing_path(), size, settings)
             .map_err(|error| refused(&target, error))?;
-        Ok(Self { encoder, target })
+        Ok(Self { encoder, target, original })
     }
 
     /// The encoder in use, and whether browsers play what it writes.
-    pub fn encoder(&self) -> (&'static str, bool) {
+    pub fn encoder(&self) -> (&str, bool) {
         (self.encoder.name(), self.encoder.plays_everywhere())
     }
 }
@@ -74,11 +85,66 @@ impl Sink for VideoFile {
     }
 
     fn finish(self: Box<Self>, ending: Ending) -> Result<(), SinkError> {
-        let Self { encoder, target } = *self;
+        let Self { encoder, target, original } = *self;
+        let range_s = encoder.range_s();
         encoder.finish().map_err(|error| target.failed(&io_error(error)))?;
-        match ending {
-            Ending::Whole => target.commit(),
-            Ending::Broken => Ok(()),
+        match (ending, range_s) {
+            (Ending::Broken, _) => Ok(()),
+            (Ending::Whole, None) => target.commit(),
+            (Ending::Whole, Some(range_s)) => {
+                let sound = original.map(|path| Sound { path, range_s });
+                complete(&target, sound.as_ref())
+            }
+        }
+    }
+}
+
+/// Makes a finished file at `whole` of a part that a killed run left; the part goes.
+///
+/// # Errors
+/// When the part holds no picture or the disk refuses; the part stays.
+pub fn finish_part(part: &Path, whole: &Path) -> Result<(), SinkError> {
+    let target = Target::prepare(whole, true)?;
+    let failed = |error| SinkError::Write {
+        target: target.shown(),
+        reason: reason(error),
+        part: Some(part.display().to_string()),
+    };
+    let copy = target.copy_path().unwrap_or_else(|| whole.into());
+    remux(part, None, &copy).map_err(|error| {
+        std::fs::remove_file(&copy).ok();
+        failed(error)
+    })?;
+    std::fs::rename(&copy, part).map_err(|error| target.failed(&error))?;
+    target.commit()
+}
+
+/// Makes the finished file of the part: index in front, sound beside the picture. For a moment both
+/// are on the disk.
+fn complete(target: &Target, sound: Option<&Sound>) -> Result<(), SinkError> {
+    let Some(copy) = target.copy_path() else { return Ok(()) };
+    let part = target.writing_path();
+    let size = std::fs::metadata(part).map_or(0, |about| about.len());
+    if free_space(part).is_some_and(|free| free < size) {
+        let full = std::io::Error::from(ErrorKind::StorageFull);
+        return Err(target.failed(&full));
+    }
+    let made = remux(part, sound, &copy).map_err(io_error);
+    let placed = made.and_then(|kept| std::fs::rename(&copy, part).map(|()| kept));
+    match placed {
+        Ok(kept) => {
+            if kept == SoundKept::Refused {
+                log::warn!(
+                    "the sound is left out of '{}': this kind of file cannot hold it; .mkv can",
+                    target.shown()
+                );
+            }
+            target.commit()
+        }
+        Err(error) => {
+            // Half a copy is worth nothing; the part plays.
+            std::fs::remove_file(&copy).ok();
+            Err(target.failed(&error))
         }
     }
 }

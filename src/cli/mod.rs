@@ -4,6 +4,7 @@ mod generate;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -22,6 +23,8 @@ pub enum Invocation {
     Do(Verb, Request),
     /// `generate`: text for packagers.
     Generate(What),
+    /// `repair`: a video that a killed run left.
+    Repair(PathBuf),
     /// Help or version, to be printed as it is.
     Text(String),
 }
@@ -167,6 +170,16 @@ fn command() -> Command {
         .disable_help_subcommand(true)
         .subcommands(USAGES.iter().map(subcommand))
         .subcommand(
+            Command::new("repair")
+                .about("Finish a video that a killed run left as NAME.part.EXT")
+                .arg(
+                    Arg::new("FILE")
+                        .required(true)
+                        .help("The part; it becomes NAME.EXT")
+                        .value_parser(clap::value_parser!(PathBuf)),
+                ),
+        )
+        .subcommand(
             Command::new("generate")
                 .about("Print the manual page, completions or the JSON Schema of the records")
                 .arg(Arg::new("WHAT").required(true).value_parser(words)),
@@ -246,6 +259,10 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, Co
             what.map(|(_, what)| Invocation::Generate(*what))
                 .ok_or_else(|| ConfigError::new("generate what?"))
         }
+        Some(("repair", matches)) => matches
+            .get_one::<PathBuf>("FILE")
+            .map(|part| Invocation::Repair(part.clone()))
+            .ok_or_else(|| ConfigError::new("repair what?")),
         Some((name, matches)) => {
             let usage = USAGES.iter().find(|usage| usage.name == name);
             let usage = usage.ok_or_else(|| ConfigError::new("a command is missing"))?;

@@ -137,7 +137,17 @@ pub const KEYS: &[Key] = &[
     key("tile", MODEL, "Look at so many parts too, for small objects: 2x2 (across x down)")
         .value("TILES"),
     key("cascade", MODEL, "A classifier for every box; adds `attributes`").value("MODEL"),
-    key("output", OUTPUT, "Annotated video: .mp4, .mkv or .mov").short('o').value("FILE"),
+    key("output", OUTPUT, "Annotated video: .mp4, .mkv, .mov or .webm").short('o').value("FILE"),
+    key(
+        "encoder",
+        OUTPUT,
+        "Encoder of the video, by FFmpeg's name [default: libx264 or what works]",
+    )
+    .value("NAME"),
+    key("crf", OUTPUT, "Quality of the video, less is better and larger [default: 23; webm 31]")
+        .value("N"),
+    key("preset", OUTPUT, "Preset of the encoder [default: veryfast]").value("NAME"),
+    key("no-audio", OUTPUT, "Leave the sound out of the video"),
     key(
         "ndjson",
         OUTPUT,

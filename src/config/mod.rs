@@ -147,6 +147,8 @@ pub enum EngineChoice {
 pub struct Outputs {
     /// Annotated video.
     pub video: Option<PathBuf>,
+    /// How it is encoded, where that is said.
+    pub encoding: Encoding,
     /// Records.
     pub ndjson: Option<TextTarget>,
     /// What a line of NDJSON is.
@@ -161,6 +163,19 @@ pub struct Outputs {
     pub no_clobber: bool,
     /// Whether records carry times of the stages.
     pub timing: bool,
+}
+
+/// What is said of how the video is encoded.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Encoding {
+    /// FFmpeg's name of the encoder.
+    pub encoder: Option<String>,
+    /// Constant rate factor.
+    pub crf: Option<u32>,
+    /// Preset of the encoder.
+    pub preset: Option<String>,
+    /// Whether the sound is left out.
+    pub no_audio: bool,
 }
 
 impl Outputs {

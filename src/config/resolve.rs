@@ -6,8 +6,8 @@ use super::keys;
 use super::layer::{Given, Layer, Origin};
 use super::units::{self, Expected};
 use super::{
-    Config, ConfigError, EngineChoice, Hints, LogFormat, ModelConfig, Outputs, ProgressMode,
-    RecordedAt, Resolved, TextTarget,
+    Config, ConfigError, Encoding, EngineChoice, Hints, LogFormat, ModelConfig, Outputs,
+    ProgressMode, RecordedAt, Resolved, TextTarget,
 };
 use crate::geometry::Fit;
 use crate::infer::device::Device;
@@ -314,6 +314,12 @@ fn outputs(take: &mut Resolver<'_>) -> Result<Outputs, ConfigError> {
     Ok(Outputs {
         ndjson: ndjson.or_else(|| (!others).then_some(TextTarget::Stdout)),
         video,
+        encoding: Encoding {
+            encoder: take.optional("encoder", units::text)?,
+            crf: take.optional("crf", units::whole(0, 63))?,
+            preset: take.optional("preset", units::text)?,
+            no_audio: take.switch("no-audio")?,
+        },
         emit,
         csv,
         save_frames,

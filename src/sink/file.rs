@@ -55,6 +55,19 @@ impl Target {
         self.part.as_deref().unwrap_or(&self.path)
     }
 
+    /// Where a copy of the part is made that will take its place; `None` where it is written in
+    /// place.
+    pub fn copy_path(&self) -> Option<PathBuf> {
+        let part = self.part.as_deref()?;
+        let mut name = part.file_stem()?.to_os_string();
+        name.push("-copy");
+        if let Some(ending) = part.extension() {
+            name.push(".");
+            name.push(ending);
+        }
+        Some(part.with_file_name(name))
+    }
+
     /// The final path, for messages.
     pub fn shown(&self) -> String {
         self.path.display().to_string()
