@@ -379,3 +379,57 @@ fn webm_and_the_encoders_settings() {
     let stderr = run("-o out.mp4 --encoder magic").ended(2).stderr().to_owned();
     assert!(stderr.contains("FFmpeg here has no encoder 'magic'"), "{stderr}");
 }
+
+/// Each frame shows its own number: a white stripe of 16 px for each bit that is set.
+#[test]
+fn every_picture_is_that_of_its_record() {
+    let place = Place::new();
+    let stripes = "geq=lum='if(mod(floor(N/pow(2,floor(X/16))),2),255,0)':cb=128:cr=128";
+    let make =
+        format!("-f lavfi -i color=black:s=160x64:r=30:d=4,{stripes} -c:v libx264 -qp 0 in.mp4");
+    ffmpeg(&place, &make);
+    let run = "run in.mp4 --engine fake:boxes=0 --stride 3 --start 0.5 -o out.mp4 --ndjson out.ndjson -w 4";
+    place.output(run).ended(0);
+    let records = records_of(&place.path("out.ndjson"));
+    let output = Command::new("ffmpeg")
+        .args(["-v", "error", "-i"])
+        .arg(place.path("out.mp4"))
+        .args(["-vsync", "passthrough", "-pix_fmt", "gray", "-f", "rawvideo", "-"])
+        .output()
+        .unwrap();
+    let shown: Vec<u64> = output
+        .stdout
+        .chunks_exact(160 * 64)
+        .map(|frame| {
+            (0..10).map(|bit| u64::from(frame[40 * 160 + bit * 16 + 8] > 128) << bit).sum()
+        })
+        .collect();
+    assert_eq!(shown, frame_ids(&records));
+    assert!(shown.len() > 30 && shown[0] == 15, "{shown:?}");
+}
+
+#[test]
+fn a_constant_rate_keeps_the_length() {
+    let place = Place::new();
+    ffmpeg(&place, &format!("{IRREGULAR} -c:v libx264 vfr.mkv"));
+    let length: f64 = ffprobe(&place, "vfr.mkv", "format=duration")[0].parse().unwrap();
+    for fps in [5.0, 30.0] {
+        let run = format!("run vfr.mkv --engine fake -o {fps}.mp4 --output-fps {fps}");
+        place.output(&run).ended(0);
+        let times: Vec<f64> = ffprobe(&place, &format!("{fps}.mp4"), "frame=pts_time")
+            .iter()
+            .map(|time| time.parse().unwrap())
+            .collect();
+        assert!(times.windows(2).all(|pair| (pair[1] - pair[0] - 1.0 / fps).abs() < 0.002));
+        assert!((times.len() as f64 / fps - length).abs() <= 1.0 / fps + 0.1, "{fps}: {length}");
+    }
+}
+
+#[test]
+fn the_shape_of_pixels_is_kept() {
+    let place = Place::new();
+    ffmpeg(&place, "-f lavfi -i testsrc=s=360x288:r=25:d=1 -vf setsar=16/11 -c:v libx264 in.mp4");
+    place.output("run in.mp4 --engine fake -o out.mp4").ended(0);
+    assert_eq!(ffprobe(&place, "out.mp4", "stream=sample_aspect_ratio"), ["16:11"]);
+    assert_eq!(ffprobe(&place, "out.mp4", "stream=width,height"), ["360,288"]);
+}

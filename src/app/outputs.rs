@@ -156,10 +156,14 @@ const MAX_ENCODER_THREADS: usize = 4;
 
 /// How the video is encoded at `fps` frames a second.
 #[cfg(feature = "libav")]
-pub(super) fn encode_settings(config: &Config, fps: f64) -> crate::av::EncodeSettings {
+pub(super) fn encode_settings(
+    config: &Config,
+    fps: f64,
+    pixel_aspect: Option<(u32, u32)>,
+) -> crate::av::EncodeSettings {
     let crate::config::Encoding { encoder, crf, preset, .. } = config.outputs.encoding.clone();
     let threads = (config.workers / 2).clamp(1, MAX_ENCODER_THREADS);
-    crate::av::EncodeSettings { fps, threads, encoder, crf, preset }
+    crate::av::EncodeSettings { fps, pixel_aspect, threads, encoder, crf, preset }
 }
 
 #[cfg(feature = "libav")]
@@ -179,8 +183,10 @@ fn video(path: &Path, config: &Config, info: &SourceInfo) -> Result<Box<dyn Sink
     let target = Target::prepare(path, config.outputs.no_clobber)?;
     let original = config.input.as_deref().filter(|_| !config.outputs.encoding.no_audio);
     let original = original.map(PathBuf::from).filter(|path| path.is_file());
-    let settings = encode_settings(config, written_fps(config, info));
-    let file = crate::av::VideoFile::open(target, info.size, &settings, original)?;
+    let constant = config.outputs.encoding.fps;
+    let fps = constant.unwrap_or_else(|| written_fps(config, info));
+    let settings = encode_settings(config, fps, info.pixel_aspect);
+    let file = crate::av::VideoFile::open(target, info.size, &settings, original, constant)?;
     let (encoder, plays_everywhere) = file.encoder();
     log::info!("video is encoded with {encoder}");
     if !plays_everywhere {

@@ -91,6 +91,7 @@ impl Decoder {
         let info = SourceInfo {
             uri: uri.to_string(),
             size: Size::new(codec.width(), codec.height()),
+            pixel_aspect: None,
             fps: fps.map(|fps| round(fps, 1e3)),
             frames: u64::try_from(stream.frames()).ok().filter(|&count| count > 0),
             duration_s: evidence.stated_end_s,
@@ -139,6 +140,7 @@ impl Decoder {
             1 => Size::new(self.coded.height, self.coded.width),
             _ => self.coded,
         };
+        self.info.pixel_aspect = pixel_aspect(self.codec.aspect_ratio(), self.turns);
         // AVI has decoding times only: with B-frames they are not presentation times.
         let timeless = self.frame.pts().is_none()
             || (self.input.format().name() == "avi" && self.codec.has_b_frames());
@@ -300,6 +302,14 @@ fn stated_end_s(input: &Input, stream: &Stream<'_>) -> Option<f64> {
         alone.then(|| input.duration() as f64 / 1e6)
     };
     known.then(|| of_stream.or_else(of_tag).or_else(of_file)).flatten()
+}
+
+/// Width to height of a pixel after so many quarter turns; `None` for squares and nonsense.
+fn pixel_aspect(ratio: Rational, turns: u8) -> Option<(u32, u32)> {
+    let side = |value: i32| u32::try_from(value).ok().filter(|side| (1..=10_000).contains(side));
+    let (width, height) = (side(ratio.numerator())?, side(ratio.denominator())?);
+    let shown = if turns % 2 == 1 { (height, width) } else { (width, height) };
+    (width != height).then_some(shown)
 }
 
 /// Reads `HH:MM:SS.fraction`.

@@ -37,6 +37,8 @@ const VP9: Known = (
 pub struct EncodeSettings {
     /// Nominal frames a second.
     pub fps: f64,
+    /// Width to height of a pixel, where it is no square.
+    pub pixel_aspect: Option<(u32, u32)>,
     /// Threads of the encoder.
     pub threads: usize,
     /// FFmpeg's name of the encoder, where the user chose one.
@@ -92,6 +94,9 @@ impl Encoder {
         stream.copy_parameters_from_context(&codec);
         stream.set_time_base(Rational(1, TICKS));
         stream.set_avg_frame_rate(rate(settings.fps));
+        if let Some((width, height)) = settings.pixel_aspect {
+            stream.set_sample_aspect_ratio(Rational(width as i32, height as i32));
+        }
         output.write_header_with(in_pieces())?;
         let stream_ticks = output.stream(0).map_or(Rational(1, TICKS), |s| s.time_base());
         let (w, h) = (padded.width, padded.height);
@@ -114,6 +119,11 @@ impl Encoder {
     /// The encoder in use, by FFmpeg's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// How long a picture is shown by the nominal rate, in seconds.
+    pub fn frame_s(&self) -> f64 {
+        self.frame_ticks as f64 / f64::from(TICKS)
     }
 
     /// From the first picture to the end of the last, in the seconds that came with them; `None`
@@ -241,6 +251,9 @@ fn open_codec(
         video.set_format(Pixel::YUV420P);
         video.set_time_base(Rational(1, TICKS));
         video.set_frame_rate(Some(rate(fps)));
+        if let Some((width, height)) = settings.pixel_aspect {
+            video.set_aspect_ratio(Rational(width as i32, height as i32));
+        }
         if global {
             video.set_flags(CodecFlags::GLOBAL_HEADER);
         }

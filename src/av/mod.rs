@@ -10,6 +10,7 @@ mod damage;
 mod decode;
 mod encode;
 mod log_watch;
+mod pace;
 mod remux;
 mod scale;
 mod video_sink;

@@ -2,11 +2,13 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::encode::{EncodeSettings, Encoder};
+use super::pace::Pace;
 use super::remux::{Sound, SoundKept, remux};
 use super::{io_error, reason};
-use crate::frame::Size;
+use crate::frame::{Image, Size};
 use crate::sink::file::Target;
 use crate::sink::{Ending, Flow, Item, Sink, SinkError};
 use crate::usage::free_space;
@@ -18,6 +20,10 @@ pub struct VideoFile {
     target: Target,
     /// Whose sound it gets.
     original: Option<PathBuf>,
+    /// What makes the rate constant, where that is asked for.
+    pace: Option<Pace>,
+    /// Where the last frame ends by the nominal rate, in seconds.
+    end_s: f64,
 }
 
 impl VideoFile {
@@ -30,12 +36,25 @@ impl VideoFile {
         size: Size,
         settings: &EncodeSettings,
         original: Option<PathBuf>,
+        constant_fps: Option<f64>,
     ) -> Result<Self, SinkError> {
         // FFmpeg's own "cannot open" would not say why an encoder is missing, and the reverse.
         target.try_out()?;
         let encoder = Encoder::open(target.writing_path(), size, settings)
             .map_err(|error| refused(&target, error))?;
-        Ok(Self { encoder, target, original })
+        Ok(Self { encoder, target, original, pace: constant_fps.map(Pace::new), end_s: 0.0 })
+    }
+
+    /// Writes a frame that is shown from `pts_s` on.
+    fn show(&mut self, image: &Arc<Image>, pts_s: f64) -> Result<(), ffmpeg_the_third::Error> {
+        self.end_s = pts_s + self.encoder.frame_s();
+        match &mut self.pace {
+            Some(pace) => {
+                let mut due = pace.push(image.clone(), pts_s);
+                due.try_for_each(|(image, pts_s)| self.encoder.write(&image, pts_s))
+            }
+            None => self.encoder.write(image, pts_s),
+        }
     }
 
     /// The encoder in use, and whether browsers play what it writes.
@@ -77,17 +96,20 @@ impl Sink for VideoFile {
                     reason: format!("a frame of {} in a video of {expected}", image.size()),
                 });
             }
-            self.encoder
-                .write(image, record.pts_s.unwrap_or_default())
+            self.show(image, record.pts_s.unwrap_or_default())
                 .map_err(|error| self.target.failed(&io_error(error)))?;
         }
         Ok(Flow::Continue)
     }
 
     fn finish(self: Box<Self>, ending: Ending) -> Result<(), SinkError> {
-        let Self { encoder, target, original } = *self;
+        let Self { mut encoder, target, original, pace, end_s } = *self;
+        let failed = |error| target.failed(&io_error(error));
+        for (image, pts_s) in pace.into_iter().flat_map(|mut pace| pace.finish(end_s)) {
+            encoder.write(&image, pts_s).map_err(failed)?;
+        }
         let range_s = encoder.range_s();
-        encoder.finish().map_err(|error| target.failed(&io_error(error)))?;
+        encoder.finish().map_err(failed)?;
         match (ending, range_s) {
             (Ending::Broken, _) => Ok(()),
             (Ending::Whole, None) => target.commit(),

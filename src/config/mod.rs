@@ -174,6 +174,8 @@ pub struct Encoding {
     pub crf: Option<u32>,
     /// Preset of the encoder.
     pub preset: Option<String>,
+    /// Constant frames a second; the frames' own times where `None`.
+    pub fps: Option<f64>,
     /// Whether the sound is left out.
     pub no_audio: bool,
 }

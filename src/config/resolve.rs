@@ -318,6 +318,7 @@ fn outputs(take: &mut Resolver<'_>) -> Result<Outputs, ConfigError> {
             encoder: take.optional("encoder", units::text)?,
             crf: take.optional("crf", units::whole(0, 63))?,
             preset: take.optional("preset", units::text)?,
+            fps: take.optional("output-fps", units::rate)?,
             no_audio: take.switch("no-audio")?,
         },
         emit,

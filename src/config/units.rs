@@ -40,6 +40,14 @@ pub fn positive(text: &str) -> Result<f64, Expected> {
     }
 }
 
+/// Frames a second.
+pub fn rate(text: &str) -> Result<f64, Expected> {
+    match text.parse::<f64>() {
+        Ok(number) if (0.01..=1000.0).contains(&number) => Ok(number),
+        _ => Err("must be a number from 0.01 to 1000".into()),
+    }
+}
+
 /// Any text but none.
 pub fn text(text: &str) -> Result<String, Expected> {
     if text.is_empty() { Err("must not be empty".into()) } else { Ok(text.into()) }

@@ -42,6 +42,7 @@ fn counting(end: u64) -> Counting {
     let info = SourceInfo {
         uri: "counting".into(),
         size: Size::new(2, 2),
+        pixel_aspect: None,
         fps: None,
         frames: None,
         duration_s: None,

@@ -48,6 +48,8 @@ pub struct SourceInfo {
     pub uri: String,
     /// Size of its frames, rotation applied.
     pub size: Size,
+    /// Width to height of a pixel as it is shown, where it is no square.
+    pub pixel_aspect: Option<(u32, u32)>,
     /// Nominal frames a second.
     pub fps: Option<f64>,
     /// Frames by the container's count.

@@ -31,6 +31,7 @@ impl Pictures {
         let info = SourceInfo {
             uri: uri.into(),
             size: read(first)?.size(),
+            pixel_aspect: None,
             fps: None,
             frames: Some(files.len() as u64),
             duration_s: None,

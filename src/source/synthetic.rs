@@ -9,6 +9,7 @@ use crate::record::PtsSource;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pattern {
     size: Size,
+
     fps: f64,
     frames: u64,
 }
@@ -40,6 +41,7 @@ impl Synthetic {
         let info = SourceInfo {
             uri: uri.into(),
             size: pattern.size,
+            pixel_aspect: None,
             fps: Some(pattern.fps),
             frames: Some(pattern.frames),
             duration_s: Some(pattern.frames as f64 / pattern.fps),
