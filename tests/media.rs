@@ -433,3 +433,21 @@ fn the_shape_of_pixels_is_kept() {
     assert_eq!(ffprobe(&place, "out.mp4", "stream=sample_aspect_ratio"), ["16:11"]);
     assert_eq!(ffprobe(&place, "out.mp4", "stream=width,height"), ["360,288"]);
 }
+
+#[test]
+fn a_video_on_standard_output_is_matroska() {
+    let place = Place::new();
+    let run = format!("run {} --engine fake --max-frames 30 -o -", sample().display());
+    let output = place.command(&run).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    place.file("piped.mkv", &output.stdout);
+    assert_eq!(decodable(&place, "piped.mkv"), 30);
+    let both = place.output(&format!("{run} --ndjson -"));
+    assert!(both.ended(2).stderr().contains("standard output carries one thing: NDJSON or video"));
+    let head = format!(
+        "{} {run} | head -c 1000 >/dev/null",
+        assert_cmd::cargo::cargo_bin!("vision-pipe").display()
+    );
+    let shell = Command::new("bash").args(["-o", "pipefail", "-c", &head]).status().unwrap();
+    assert_eq!(shell.code(), Some(0), "a reader that has seen enough is no error");
+}

@@ -50,7 +50,8 @@ fn try_all(config: &Config, with_input: bool) -> Result<String, Error> {
         Target::prepare(&folder.join("000000.jpg"), false)?.try_out()?;
         found += &format!("frames: ok, '{}'\n", folder.display());
     }
-    if let Some(path) = &config.outputs.video {
+    if let Some(path) = config.outputs.video.as_ref().filter(|_| !config.outputs.video_to_stdout())
+    {
         found += &video(path, config, source.as_ref())?;
     }
     Ok(found)

@@ -22,7 +22,7 @@ fn files(outputs: &Outputs) -> Vec<(&'static str, &Path)> {
         }
     }
     let all = [
-        ("--output", outputs.video.as_deref()),
+        ("--output", outputs.video.as_deref().filter(|_| !outputs.video_to_stdout())),
         ("--ndjson", file(&outputs.ndjson)),
         ("--csv", file(&outputs.csv)),
         ("--summary-json", outputs.summary_json.as_deref()),
@@ -106,7 +106,8 @@ pub(super) fn open(
     }
     if let Some(path) = &outputs.video {
         needs_drawing("--output")?;
-        sinks.push(video(path, config, info)?);
+        let target = video_target(path, config, stdout)?;
+        sinks.push(video(target, config, info)?);
     }
     Ok(sinks.into_iter().map(SinkSpec::required).collect())
 }
@@ -129,7 +130,28 @@ fn text(target: &TextTarget, config: &Config, stdout: &File) -> Result<TextFile,
 /// Where it cannot be opened or is not asked for.
 pub(super) fn video_file(config: &Config, info: &SourceInfo) -> Result<Box<dyn Sink>, Error> {
     let path = config.outputs.video.as_deref();
-    video(path.ok_or_else(|| ConfigError::new("no video is asked for"))?, config, info)
+    let path = path.ok_or_else(|| ConfigError::new("no video is asked for"))?;
+    video(Target::prepare(path, config.outputs.no_clobber)?, config, info)
+}
+
+/// Where the video is written. A path leads FFmpeg to our standard output, which is no longer
+/// descriptor 1.
+fn video_target(path: &Path, config: &Config, stdout: &File) -> Result<Target, Error> {
+    if config.outputs.video_to_stdout() {
+        let descriptor = std::os::fd::AsRawFd::as_raw_fd(stdout);
+        return Ok(Target::stdout(format!("/proc/self/fd/{descriptor}").into()));
+    }
+    #[cfg(feature = "libav")]
+    {
+        let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        if !crate::av::ENDINGS.contains(&ending.as_str()) {
+            let endings = crate::av::ENDINGS.map(|ending| format!(".{ending}")).join(", ");
+            let message = format!("--output '{}' has no ending of a video", path.display());
+            let error = ConfigError::new(message);
+            return Err(error.with_hint(format!("use one of {endings}")).into());
+        }
+    }
+    Ok(Target::prepare(path, config.outputs.no_clobber)?)
 }
 
 /// A build without OpenCV cannot draw.
@@ -163,24 +185,18 @@ pub(super) fn encode_settings(
 ) -> crate::av::EncodeSettings {
     let crate::config::Encoding { encoder, crf, preset, .. } = config.outputs.encoding.clone();
     let threads = (config.workers / 2).clamp(1, MAX_ENCODER_THREADS);
-    crate::av::EncodeSettings { fps, pixel_aspect, threads, encoder, crf, preset }
+    let container = config.outputs.video_to_stdout().then_some("matroska");
+    crate::av::EncodeSettings { container, fps, pixel_aspect, threads, encoder, crf, preset }
 }
 
 #[cfg(feature = "libav")]
-fn video(path: &Path, config: &Config, info: &SourceInfo) -> Result<Box<dyn Sink>, Error> {
-    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    if !crate::av::ENDINGS.contains(&ending.as_str()) {
-        let endings = crate::av::ENDINGS.map(|ending| format!(".{ending}")).join(", ");
-        let message = format!("--output '{}' has no ending of a video", path.display());
-        return Err(ConfigError::new(message).with_hint(format!("use one of {endings}")).into());
-    }
+fn video(target: Target, config: &Config, info: &SourceInfo) -> Result<Box<dyn Sink>, Error> {
     if let Some(name) = config.outputs.encoding.encoder.as_deref()
         && !crate::av::has_encoder(name)
     {
         let error = ConfigError::new(format!("FFmpeg here has no encoder '{name}'"));
         return Err(error.with_hint("'ffmpeg -encoders' lists them").into());
     }
-    let target = Target::prepare(path, config.outputs.no_clobber)?;
     let original = config.input.as_deref().filter(|_| !config.outputs.encoding.no_audio);
     let original = original.map(PathBuf::from).filter(|path| path.is_file());
     let constant = config.outputs.encoding.fps;
@@ -198,6 +214,6 @@ fn video(path: &Path, config: &Config, info: &SourceInfo) -> Result<Box<dyn Sink
 }
 
 #[cfg(not(feature = "libav"))]
-fn video(_: &Path, _: &Config, _: &SourceInfo) -> Result<Box<dyn Sink>, Error> {
+fn video(_: Target, _: &Config, _: &SourceInfo) -> Result<Box<dyn Sink>, Error> {
     Err(ConfigError::new("--output needs a build with the feature 'libav'").into())
 }

@@ -35,6 +35,8 @@ const VP9: Known = (
 /// How a video is encoded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EncodeSettings {
+    /// FFmpeg's name of the container, where the file's ending does not tell.
+    pub container: Option<&'static str>,
     /// Nominal frames a second.
     pub fps: f64,
     /// Width to height of a pixel, where it is no square.
@@ -86,7 +88,10 @@ impl Encoder {
     pub fn open(path: &Path, size: Size, settings: &EncodeSettings) -> Result<Self, ffmpeg::Error> {
         // Chroma of yuv420p covers two by two pixels.
         let padded = Size::new(size.width.next_multiple_of(2), size.height.next_multiple_of(2));
-        let mut output = ffmpeg::format::output(url_of(path))?;
+        let mut output = match settings.container {
+            Some(name) => ffmpeg::format::output_as(url_of(path), name)?,
+            None => ffmpeg::format::output(url_of(path))?,
+        };
         let global = output.format().flags().contains(FormatFlags::GLOBAL_HEADER);
         let webm = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("webm"));
         let (name, codec) = open_codec(padded, settings, webm, global)?;

@@ -96,8 +96,14 @@ impl Sink for VideoFile {
                     reason: format!("a frame of {} in a video of {expected}", image.size()),
                 });
             }
-            self.show(image, record.pts_s.unwrap_or_default())
-                .map_err(|error| self.target.failed(&io_error(error)))?;
+            if let Err(error) = self.show(image, record.pts_s.unwrap_or_default()).map_err(io_error)
+            {
+                // Who watches has seen enough.
+                return match error.kind() {
+                    ErrorKind::BrokenPipe => Ok(Flow::Done),
+                    _ => Err(self.target.failed(&error)),
+                };
+            }
         }
         Ok(Flow::Continue)
     }

@@ -7,7 +7,7 @@ pub mod layer;
 mod resolve;
 pub mod units;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 pub use layer::{Layer, Origin};
@@ -181,9 +181,14 @@ pub struct Encoding {
 }
 
 impl Outputs {
-    /// Whether standard output carries records or rows.
+    /// Whether standard output carries the video.
+    pub fn video_to_stdout(&self) -> bool {
+        self.video.as_deref() == Some(Path::new("-"))
+    }
+
+    /// Whether standard output carries anything.
     pub fn use_stdout(&self) -> bool {
-        [&self.ndjson, &self.csv].contains(&&Some(TextTarget::Stdout))
+        self.video_to_stdout() || [&self.ndjson, &self.csv].contains(&&Some(TextTarget::Stdout))
     }
 }
 

@@ -302,12 +302,17 @@ fn outputs(take: &mut Resolver<'_>) -> Result<Outputs, ConfigError> {
     )?;
     let csv = take.optional("csv", text_target)?;
     let save_frames = take.optional("save-frames", units::path)?;
-    if video.as_deref() == Some(Path::new("-")) {
-        let error = ConfigError::new("video on standard output is not supported by this version");
-        return Err(error.with_hint("write a file: -o annotated.mp4"));
-    }
-    if (&ndjson, &csv) == (&Some(TextTarget::Stdout), &Some(TextTarget::Stdout)) {
-        let error = ConfigError::new("standard output carries one thing: NDJSON or CSV, not both");
+    let stdout = [
+        ("NDJSON", ndjson == Some(TextTarget::Stdout)),
+        ("CSV", csv == Some(TextTarget::Stdout)),
+        ("video", video.as_deref() == Some(Path::new("-"))),
+    ];
+    let asked: Vec<&str> =
+        stdout.iter().filter(|(_, asked)| *asked).map(|(what, _)| *what).collect();
+    if asked.len() > 1 {
+        let what = asked.join(" or ");
+        let error =
+            ConfigError::new(format!("standard output carries one thing: {what}, not both"));
         return Err(error.with_hint("give one of them a file"));
     }
     let others = video.is_some() || csv.is_some() || save_frames.is_some();

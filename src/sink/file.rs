@@ -50,6 +50,11 @@ impl Target {
         Ok(Self { path: path.into(), part: Some(path.with_file_name(part)) })
     }
 
+    /// Standard output through `descriptor`, a path of the system's to its descriptor.
+    pub fn stdout(descriptor: PathBuf) -> Self {
+        Self { path: descriptor, part: None }
+    }
+
     /// The path to write to.
     pub fn writing_path(&self) -> &Path {
         self.part.as_deref().unwrap_or(&self.path)
@@ -70,6 +75,9 @@ impl Target {
 
     /// The final path, for messages.
     pub fn shown(&self) -> String {
+        if self.path.starts_with("/proc/self/fd") {
+            return "standard output".into();
+        }
         self.path.display().to_string()
     }
 
