@@ -216,6 +216,18 @@ def yolov8():
         yolov8_net(filled).save(file, "yolov8", "detect", found(SPOTS[:3]), note, metadata)
 
 
+def yolov8_half():
+    """The input and the output are 16-bit floats, as exporters make them for GPUs."""
+    net = Net(IMAGES, kind=TensorProto.FLOAT16)
+    cells = {row_of(box, s): centred(box) + scores(c, p) for box, c, p, s in SPOTS}
+    table = net.table(84, 7, cells)
+    values = net.op("Add", net.op("Transpose", table, perm=[1, 0]), net.zero)
+    net.op("Cast", net.shaped(values, 1, 7, 84), to=TensorProto.FLOAT16, name="output0")
+    net.output("output0", None, [1, 7, 84], TensorProto.FLOAT16)
+    net.save("yolov8-half.onnx", "yolov8", "detect", found(SPOTS[:3]), "16-bit floats",
+             metadata=ultralytics())
+
+
 def yolov8_pose():
     filled = {row_of(b, s): centred(b) + [score] + flat(body_of(b)) for b, _, score, s in SPOTS}
     detections = found(SPOTS[:3], one_class=True, extra=with_body)
@@ -630,7 +642,8 @@ def seekers():
 
 
 def main():
-    for make in (yolov5, yolov8, yolov8_pose, yolov8_seg, end_to_end, yolox, rtdetr_ultralytics,
+    for make in (yolov5, yolov8, yolov8_half, yolov8_pose, yolov8_seg, end_to_end, yolox,
+                 rtdetr_ultralytics,
                  rtdetr, detr, nanodet, nanodet_plus, ssd, blazeface, centerface, classify, movenet,
                  semantic, yolov8_dynamic, yolov8_hard, yolov8_30000, no_tract, seekers):
         make()
