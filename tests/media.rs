@@ -451,3 +451,19 @@ fn a_video_on_standard_output_is_matroska() {
     let shell = Command::new("bash").args(["-o", "pipefail", "-c", &head]).status().unwrap();
     assert_eq!(shell.code(), Some(0), "a reader that has seen enough is no error");
 }
+
+#[test]
+fn the_size_of_the_video_may_be_another() {
+    let place = Place::new();
+    for (size, written) in [("384:-2", "384,288"), ("-2:144", "192,144"), ("300x200", "300,200")] {
+        let run = format!(
+            "run {} --engine fake --max-frames 10 -o out.mp4 --output-size {size}",
+            sample().display()
+        );
+        place.output(&run).ended(0);
+        assert_eq!(ffprobe(&place, "out.mp4", "stream=width,height"), [written]);
+        assert_eq!(decodable(&place, "out.mp4"), 10);
+    }
+    let run = format!("run {} --engine fake -o out.mp4 --output-size -2:-2", sample().display());
+    assert!(place.output(&run).ended(2).stderr().contains("--output-size must be a size such as"));
+}

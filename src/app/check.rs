@@ -99,10 +99,21 @@ fn video(
 
     let target = Target::prepare(path, config.outputs.no_clobber)?;
     target.try_out()?;
-    let size = source.map_or(Size::new(640, 360), |info| info.size);
-    let fps = source.and_then(|info| info.fps).unwrap_or(25.0);
+    let unknown = SourceInfo {
+        uri: String::new(),
+        size: Size::new(640, 360),
+        pixel_aspect: None,
+        fps: None,
+        frames: None,
+        duration_s: None,
+        live: false,
+        pts_source: None,
+        created: None,
+    };
+    let info = source.unwrap_or(&unknown);
     let failed = |reason: String| SinkError::Encoder { target: target.shown(), reason };
-    let settings = outputs::encode_settings(config, fps, None);
+    let settings = outputs::encode_settings(config, info.fps.unwrap_or(25.0), info);
+    let size = info.size;
     let picture = Image::filled(size, [0; 3]);
     let name =
         crate::av::try_encoder(target.writing_path(), &picture, &settings).map_err(failed)?;

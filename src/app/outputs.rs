@@ -181,12 +181,15 @@ const MAX_ENCODER_THREADS: usize = 4;
 pub(super) fn encode_settings(
     config: &Config,
     fps: f64,
-    pixel_aspect: Option<(u32, u32)>,
+    info: &SourceInfo,
 ) -> crate::av::EncodeSettings {
-    let crate::config::Encoding { encoder, crf, preset, .. } = config.outputs.encoding.clone();
+    let crate::config::Encoding { encoder, crf, preset, size, .. } =
+        config.outputs.encoding.clone();
+    let size = size.map(|size| size.of(info.size)).filter(|size| size.is_acceptable());
     let threads = (config.workers / 2).clamp(1, MAX_ENCODER_THREADS);
     let container = config.outputs.video_to_stdout().then_some("matroska");
-    crate::av::EncodeSettings { container, fps, pixel_aspect, threads, encoder, crf, preset }
+    let pixel_aspect = info.pixel_aspect;
+    crate::av::EncodeSettings { container, fps, size, pixel_aspect, threads, encoder, crf, preset }
 }
 
 #[cfg(feature = "libav")]
@@ -201,7 +204,7 @@ fn video(target: Target, config: &Config, info: &SourceInfo) -> Result<Box<dyn S
     let original = original.map(PathBuf::from).filter(|path| path.is_file());
     let constant = config.outputs.encoding.fps;
     let fps = constant.unwrap_or_else(|| written_fps(config, info));
-    let settings = encode_settings(config, fps, info.pixel_aspect);
+    let settings = encode_settings(config, fps, info);
     let file = crate::av::VideoFile::open(target, info.size, &settings, original, constant)?;
     let (encoder, plays_everywhere) = file.encoder();
     log::info!("video is encoded with {encoder}");

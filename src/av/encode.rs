@@ -39,6 +39,8 @@ pub struct EncodeSettings {
     pub container: Option<&'static str>,
     /// Nominal frames a second.
     pub fps: f64,
+    /// Even width and height of the video, where they are not the pictures'.
+    pub size: Option<Size>,
     /// Width to height of a pixel, where it is no square.
     pub pixel_aspect: Option<(u32, u32)>,
     /// Threads of the encoder.
@@ -67,7 +69,7 @@ pub struct Encoder {
     codec: encoder::video::Encoder,
     name: String,
     converter: Converter,
-    /// Size of the pictures that come, and the even size that is written.
+    /// Size of the pictures that come, and the even size they are padded to.
     size: Size,
     padded: Size,
     bgr: frame::Video,
@@ -94,7 +96,8 @@ impl Encoder {
         };
         let global = output.format().flags().contains(FormatFlags::GLOBAL_HEADER);
         let webm = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("webm"));
-        let (name, codec) = open_codec(padded, settings, webm, global)?;
+        let written = settings.size.unwrap_or(padded);
+        let (name, codec) = open_codec(written, settings, webm, global)?;
         let mut stream = output.add_stream(None::<ffmpeg::Codec>)?;
         stream.copy_parameters_from_context(&codec);
         stream.set_time_base(Rational(1, TICKS));
@@ -109,7 +112,7 @@ impl Encoder {
             output,
             codec,
             name,
-            converter: Converter::new(padded, Pixel::YUV420P),
+            converter: Converter::new(padded, Pixel::YUV420P).to_size(written),
             size,
             padded,
             bgr: frame::Video::new(Pixel::BGR24, w, h),

@@ -1,4 +1,4 @@
-//! Conversion between pixel formats at one size.
+//! Conversion between pixel formats, and from one size to another.
 
 use ffmpeg_the_third as ffmpeg;
 
@@ -8,9 +8,10 @@ use ffmpeg::software::scaling::{Context, Flags};
 
 use crate::frame::Size;
 
-/// Converts frames of one size to one pixel format.
+/// Converts frames of one size to one pixel format and size.
 pub(super) struct Converter {
     size: Size,
+    to_size: Size,
     to: Pixel,
     /// The context for the format that came last.
     context: Option<(Pixel, Context)>,
@@ -24,7 +25,12 @@ unsafe impl Send for Converter {}
 impl Converter {
     /// A converter of pictures of `size` to the format `to`.
     pub(super) fn new(size: Size, to: Pixel) -> Self {
-        Self { size, to, context: None }
+        Self { size, to_size: size, to, context: None }
+    }
+
+    /// The same, to another size.
+    pub(super) fn to_size(self, to_size: Size) -> Self {
+        Self { to_size, ..self }
     }
 
     /// Converts a frame, which must have the size that was promised.
@@ -34,9 +40,10 @@ impl Converter {
             Some((known, context)) if *known == from => context,
             other => {
                 let Size { width, height } = self.size;
+                let (to_width, to_height) = (self.to_size.width, self.to_size.height);
                 // Bicubic for the chroma, as OpenCV's reader and writer do.
                 let flags = Flags::BICUBIC;
-                let new = Context::get(from, width, height, self.to, width, height, flags)?;
+                let new = Context::get(from, width, height, self.to, to_width, to_height, flags)?;
                 &mut other.insert((from, new)).1
             }
         };

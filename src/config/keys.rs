@@ -153,6 +153,8 @@ pub const KEYS: &[Key] = &[
     key("crf", OUTPUT, "Quality of the video, less is better and larger [default: 23; webm 31]")
         .value("N"),
     key("preset", OUTPUT, "Preset of the encoder [default: veryfast]").value("NAME"),
+    key("output-size", OUTPUT, "Size of the video: 1280x720, or 1280:-2 to keep the proportions")
+        .value("SIZE"),
     key("output-fps", OUTPUT, "Give the video a constant rate [default: the frames' own times]")
         .value("N"),
     key("no-audio", OUTPUT, "Leave the sound out of the video"),

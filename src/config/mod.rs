@@ -165,6 +165,36 @@ pub struct Outputs {
     pub timing: bool,
 }
 
+/// A size of which one side may follow from the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScaledSize {
+    /// Pixels across.
+    pub width: Option<u32>,
+    /// Pixels down; at least one of both is there.
+    pub height: Option<u32>,
+}
+
+impl ScaledSize {
+    /// The size for pictures of `size`, both sides even.
+    pub fn of(self, size: Size) -> Size {
+        let even = |side: f64| ((side / 2.0).round().max(1.0) as u32) * 2;
+        let follows = |other: u32, side: u32, of: u32| {
+            even(f64::from(other) * f64::from(side) / f64::from(of))
+        };
+        let (width, height) = match (self.width, self.height) {
+            (Some(width), Some(height)) => (even(f64::from(width)), even(f64::from(height))),
+            (Some(width), None) => {
+                (even(f64::from(width)), follows(width, size.height, size.width))
+            }
+            (None, Some(height)) => {
+                (follows(height, size.width, size.height), even(f64::from(height)))
+            }
+            (None, None) => (size.width, size.height),
+        };
+        Size::new(width, height)
+    }
+}
+
 /// What is said of how the video is encoded.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Encoding {
@@ -174,6 +204,8 @@ pub struct Encoding {
     pub crf: Option<u32>,
     /// Preset of the encoder.
     pub preset: Option<String>,
+    /// Size of the video; the frames' own where `None`.
+    pub size: Option<ScaledSize>,
     /// Constant frames a second; the frames' own times where `None`.
     pub fps: Option<f64>,
     /// Whether the sound is left out.

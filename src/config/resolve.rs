@@ -7,8 +7,9 @@ use super::layer::{Given, Layer, Origin};
 use super::units::{self, Expected};
 use super::{
     Config, ConfigError, Encoding, EngineChoice, Hints, LogFormat, ModelConfig, Outputs,
-    ProgressMode, RecordedAt, Resolved, TextTarget,
+    ProgressMode, RecordedAt, Resolved, ScaledSize, TextTarget,
 };
+use crate::frame::MAX_SIDE;
 use crate::geometry::Fit;
 use crate::infer::device::Device;
 use crate::infer::fake::{self, Script};
@@ -323,6 +324,7 @@ fn outputs(take: &mut Resolver<'_>) -> Result<Outputs, ConfigError> {
             encoder: take.optional("encoder", units::text)?,
             crf: take.optional("crf", units::whole(0, 63))?,
             preset: take.optional("preset", units::text)?,
+            size: take.optional("output-size", scaled_size)?,
             fps: take.optional("output-fps", units::rate)?,
             no_audio: take.switch("no-audio")?,
         },
@@ -333,6 +335,22 @@ fn outputs(take: &mut Resolver<'_>) -> Result<Outputs, ConfigError> {
         no_clobber: take.switch("no-clobber")?,
         timing: take.switch("timing")?,
     })
+}
+
+/// `1280x720`, `1280:720`, or with -1 or -2 for a side that follows from the other, as FFmpeg has
+/// it.
+fn scaled_size(text: &str) -> Result<ScaledSize, Expected> {
+    let expected = "must be a size such as 1280x720, 1280:-2 or -2:720";
+    let (width, height) = text.split_once([':', 'x']).ok_or(expected)?;
+    let side = |text: &str| match text {
+        "-1" | "-2" => Some(None),
+        _ => text.parse().ok().filter(|side| (2..=MAX_SIDE).contains(side)).map(Some),
+    };
+    match (side(width), side(height)) {
+        (Some(None), Some(None)) => Err(expected.into()),
+        (Some(width), Some(height)) => Ok(ScaledSize { width, height }),
+        _ => Err(expected.into()),
+    }
 }
 
 /// `-`, or a file. Descriptor 1 is no longer standard output once the program runs, so its other
