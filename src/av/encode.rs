@@ -112,7 +112,7 @@ impl Encoder {
             output,
             codec,
             name,
-            converter: Converter::new(padded, Pixel::YUV420P).to_size(written),
+            converter: Converter::new(padded, Pixel::YUV420P).scaled_to(written),
             size,
             padded,
             bgr: frame::Video::new(Pixel::BGR24, w, h),

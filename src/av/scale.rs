@@ -29,7 +29,7 @@ impl Converter {
     }
 
     /// The same, to another size.
-    pub(super) fn to_size(self, to_size: Size) -> Self {
+    pub(super) fn scaled_to(self, to_size: Size) -> Self {
         Self { to_size, ..self }
     }
 

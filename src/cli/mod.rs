@@ -237,7 +237,12 @@ fn argument(key: &Key) -> Arg {
             let repeats = matches!(key.name, "input" | "classes" | "class-names");
             let action = if repeats { ArgAction::Append } else { ArgAction::Set };
             // A value such as -5 belongs to its flag, to be refused with the right words.
-            arg.value_name(value).action(action).allow_negative_numbers(true)
+            let arg = arg.value_name(value).action(action);
+            // -2:720 is a size.
+            if key.name == "output-size" {
+                return arg.allow_hyphen_values(true);
+            }
+            arg.allow_negative_numbers(true)
         }
         None => arg.action(ArgAction::SetTrue),
     }
