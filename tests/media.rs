@@ -378,6 +378,9 @@ fn webm_and_the_encoders_settings() {
     assert_eq!(ffprobe(&place, "vp9.mkv", "stream=codec_name"), ["vp9"]);
     let stderr = run("-o out.mp4 --encoder magic").ended(2).stderr().to_owned();
     assert!(stderr.contains("FFmpeg here has no encoder 'magic'"), "{stderr}");
+    let stderr = run("-o out.mp4 --preset magic").ended(2).stderr().to_owned();
+    assert!(stderr.contains("the encoder refuses these settings"), "{stderr}");
+    assert!(!place.names().contains(&"out.part.mp4".to_owned()), "nothing is left");
 }
 
 /// Each frame shows its own number: a white stripe of 16 px for each bit that is set.

@@ -171,6 +171,13 @@ fn bench_measures_stages_and_whole_runs() {
 }
 
 #[test]
+fn bench_names_a_missing_input_once() {
+    let place = Place::new();
+    let stderr = place.output("bench no.mp4").ended(66).stderr().to_owned();
+    assert_eq!(stderr.matches("error: ").count(), 1, "{stderr}");
+}
+
+#[test]
 fn a_cascade_says_more_of_every_box() {
     let place = Place::new();
     let run = format!(

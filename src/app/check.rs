@@ -99,21 +99,10 @@ fn video(
 
     let target = Target::prepare(path, config.outputs.no_clobber)?;
     target.try_out()?;
-    let unknown = SourceInfo {
-        uri: String::new(),
-        size: Size::new(640, 360),
-        pixel_aspect: None,
-        fps: None,
-        frames: None,
-        duration_s: None,
-        live: false,
-        pts_source: None,
-        created: None,
-    };
-    let info = source.unwrap_or(&unknown);
+    let size = source.map_or(Size::new(640, 360), |info| info.size);
+    let fps = source.and_then(|info| info.fps).unwrap_or(25.0);
     let failed = |reason: String| SinkError::Encoder { target: target.shown(), reason };
-    let settings = outputs::encode_settings(config, info.fps.unwrap_or(25.0), info);
-    let size = info.size;
+    let settings = outputs::encode_settings(config, fps, size, None);
     let picture = Image::filled(size, [0; 3]);
     let name =
         crate::av::try_encoder(target.writing_path(), &picture, &settings).map_err(failed)?;

@@ -137,7 +137,10 @@ pub(super) fn model(config: &ModelConfig, workers: usize) -> Result<Model, Error
             settings += &format!(" tile={}x{}", tiles.0, tiles.1);
             Arc::new(TiledDetector::new(model, tiles))
         }
-        Some(_) => return Err(ConfigError::new("--tile makes no sense with a classifier").into()),
+        Some(_) => {
+            let error = ConfigError::new("--tile makes no sense with a classifier");
+            return Err(error.with_hint("leave --tile out, or name a detector").into());
+        }
         None => Arc::new(model),
     };
     if let Some(path) = &config.cascade {

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{Config, ConfigError, Outputs, TextTarget};
 use crate::exit::Error;
+#[cfg(feature = "libav")]
+use crate::frame::Size;
 use crate::sink::csv::Csv;
 use crate::sink::file::{Target, TextFile};
 use crate::sink::images::Images;
 use crate::sink::ndjson::Ndjson;
-use crate::sink::{Sink, SinkSpec};
+use crate::sink::{Sink, SinkError, SinkSpec};
 use crate::source::SourceInfo;
 use crate::source::kind::Kind;
 
@@ -117,7 +119,7 @@ fn text(target: &TextTarget, config: &Config, stdout: &File) -> Result<TextFile,
         TextTarget::Stdout => stdout
             .try_clone()
             .map(TextFile::stdout)
-            .map_err(|e| crate::sink::SinkError::open("standard output", &e).into()),
+            .map_err(|e| SinkError::open("standard output", &e).into()),
         TextTarget::File(path) => {
             Ok(TextFile::create(Target::prepare(path, config.outputs.no_clobber)?)?)
         }
@@ -176,19 +178,19 @@ fn written_fps(config: &Config, info: &SourceInfo) -> f64 {
 #[cfg(feature = "libav")]
 const MAX_ENCODER_THREADS: usize = 4;
 
-/// How the video is encoded at `fps` frames a second.
+/// How the video of such pictures is encoded at `fps` frames a second.
 #[cfg(feature = "libav")]
 pub(super) fn encode_settings(
     config: &Config,
     fps: f64,
-    info: &SourceInfo,
+    pictures: Size,
+    pixel_aspect: Option<(u32, u32)>,
 ) -> crate::av::EncodeSettings {
     let crate::config::Encoding { encoder, crf, preset, size, .. } =
         config.outputs.encoding.clone();
-    let size = size.map(|size| size.of(info.size)).filter(|size| size.is_acceptable());
+    let size = size.map(|size| size.of(pictures)).filter(|size| size.is_acceptable());
     let threads = (config.workers / 2).clamp(1, MAX_ENCODER_THREADS);
     let container = config.outputs.video_to_stdout().then_some("matroska");
-    let pixel_aspect = info.pixel_aspect;
     crate::av::EncodeSettings { container, fps, size, pixel_aspect, threads, encoder, crf, preset }
 }
 
@@ -204,8 +206,19 @@ fn video(target: Target, config: &Config, info: &SourceInfo) -> Result<Box<dyn S
     let original = original.map(PathBuf::from).filter(|path| path.is_file());
     let constant = config.outputs.encoding.fps;
     let fps = constant.unwrap_or_else(|| written_fps(config, info));
-    let settings = encode_settings(config, fps, info);
-    let file = crate::av::VideoFile::open(target, info.size, &settings, original, constant)?;
+    let settings = encode_settings(config, fps, info.size, info.pixel_aspect);
+    let encoding = &config.outputs.encoding;
+    let chosen = encoding.encoder.is_some() || encoding.crf.is_some() || encoding.preset.is_some();
+    let opened = crate::av::VideoFile::open(target, info.size, &settings, original, constant);
+    let file = opened.map_err(|error| match error {
+        // Without a choice of the user's the encoder itself is what is missing.
+        SinkError::Encoder { .. } if chosen => Error::from(
+            ConfigError::new(format!("{error}: the encoder refuses these settings")).with_hint(
+                "'ffmpeg -h encoder=NAME' lists what --encoder, --crf and --preset may say",
+            ),
+        ),
+        error => error.into(),
+    })?;
     let (encoder, plays_everywhere) = file.encoder();
     log::info!("video is encoded with {encoder}");
     if !plays_everywhere {

@@ -15,7 +15,8 @@ pub(super) fn repair(part: &Path, stdout: &mut File) -> Result<Status, Error> {
         ConfigError::new(message).with_hint("it is what a run that was killed leaves")
     })?;
     if !part.is_file() {
-        return Err(ConfigError::new(format!("there is no file '{}'", part.display())).into());
+        let error = ConfigError::new(format!("there is no file '{}'", part.display()));
+        return Err(error.with_hint("see what a killed run left: ls *.part.*").into());
     }
     if whole.exists() {
         let message = format!("'{}' is there already", whole.display());
@@ -39,9 +40,9 @@ fn whole_of(part: &Path) -> Option<PathBuf> {
 }
 
 #[cfg(feature = "libav")]
-fn copy(part: &Path, whole: &Path) -> Result<(), SinkError> {
+fn copy(_: &Path, whole: &Path) -> Result<(), SinkError> {
     crate::av::init(false);
-    crate::av::finish_part(part, whole)
+    crate::av::finish_part(whole)
 }
 
 #[cfg(not(feature = "libav"))]

@@ -6,7 +6,7 @@ use std::path::Path;
 use ffmpeg_the_third as ffmpeg;
 
 use ffmpeg::codec::Flags as CodecFlags;
-use ffmpeg::format::{Flags as FormatFlags, Pixel, context::Output};
+use ffmpeg::format::{Pixel, context::Output};
 use ffmpeg::{Dictionary, Packet, Rational, encoder, frame, picture};
 
 use super::scale::Converter;
@@ -90,14 +90,14 @@ impl Encoder {
     pub fn open(path: &Path, size: Size, settings: &EncodeSettings) -> Result<Self, ffmpeg::Error> {
         // Chroma of yuv420p covers two by two pixels.
         let padded = Size::new(size.width.next_multiple_of(2), size.height.next_multiple_of(2));
+        let webm = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("webm"));
+        let written = settings.size.unwrap_or(padded);
+        // First, so that an encoder that does not work has touched no file.
+        let (name, codec) = open_codec(written, settings, webm)?;
         let mut output = match settings.container {
             Some(name) => ffmpeg::format::output_as(url_of(path), name)?,
             None => ffmpeg::format::output(url_of(path))?,
         };
-        let global = output.format().flags().contains(FormatFlags::GLOBAL_HEADER);
-        let webm = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("webm"));
-        let written = settings.size.unwrap_or(padded);
-        let (name, codec) = open_codec(written, settings, webm, global)?;
         let mut stream = output.add_stream(None::<ffmpeg::Codec>)?;
         stream.copy_parameters_from_context(&codec);
         stream.set_time_base(Rational(1, TICKS));
@@ -238,7 +238,6 @@ fn open_codec(
     size: Size,
     settings: &EncodeSettings,
     webm: bool,
-    global: bool,
 ) -> Result<(String, encoder::video::Encoder), ffmpeg::Error> {
     let usual = if webm { vec![VP9] } else { ENCODERS.to_vec() };
     let wanted: Vec<(&str, &[(&str, &str)])> = match &settings.encoder {
@@ -262,9 +261,8 @@ fn open_codec(
         if let Some((width, height)) = settings.pixel_aspect {
             video.set_aspect_ratio(Rational(width as i32, height as i32));
         }
-        if global {
-            video.set_flags(CodecFlags::GLOBAL_HEADER);
-        }
+        // All of our containers keep the stream's header apart.
+        video.set_flags(CodecFlags::GLOBAL_HEADER);
         let mut dictionary = Dictionary::new();
         dictionary.set("threads", settings.threads.max(1).to_string());
         for (key, value) in options {

@@ -20,9 +20,10 @@ pub(super) struct Sound {
     pub(super) range_s: (f64, f64),
 }
 
-/// Copies the picture of `from`, with the sound, into a new file at `to`.
+/// Copies the picture of `from`, with the sound, into a new file at `to`. `cut` says that `from` may
+/// end anywhere; otherwise a picture that cannot be read to its end is an error.
 ///
-/// Returns what became of the sound.
+/// Returns what became of the sound, which never costs the picture.
 ///
 /// # Errors
 /// When `from` cannot be read or `to` cannot be written.
@@ -30,10 +31,12 @@ pub(super) fn remux(
     from: &Path,
     sound: Option<&Sound>,
     to: &Path,
+    cut: bool,
 ) -> Result<SoundKept, ffmpeg::Error> {
     let mut output = ffmpeg::format::output(url_of(to))?;
     let mut kept = SoundKept::None;
     let mut tracks = vec![Track::open(from, media::Type::Video, &mut output)?];
+    tracks[0].may_break_off = cut;
     if let Some(sound) = sound {
         kept = match Track::open(&sound.path, media::Type::Audio, &mut output) {
             Ok(track) => {
@@ -43,7 +46,7 @@ pub(super) fn remux(
             Err(ffmpeg::Error::StreamNotFound) => SoundKept::None,
             // What the container cannot hold.
             Err(ffmpeg::Error::EncoderNotFound) => SoundKept::Refused,
-            Err(error) => return Err(error),
+            Err(_) => SoundKept::Lost,
         };
     }
     let mut options = Dictionary::new();
@@ -51,7 +54,7 @@ pub(super) fn remux(
     output.write_header_with(options)?;
     for (index, track) in tracks.iter_mut().enumerate() {
         track.out_tick = output.stream(index).map_or(track.tick, |stream| stream.time_base());
-        track.advance();
+        track.advance()?;
     }
     // The track that is behind goes first, so that neither waits in memory for the other.
     while let Some(index) = (0..tracks.len())
@@ -73,6 +76,8 @@ pub(super) enum SoundKept {
     Copied,
     /// The container cannot hold its kind.
     Refused,
+    /// The original cannot be read any more.
+    Lost,
 }
 
 /// One stream on its way.
@@ -85,6 +90,8 @@ struct Track {
     shift: i64,
     /// Times from here on are left out, and those before 0, after the shift.
     end: Option<i64>,
+    /// Whether it may end with an error, where a player would end, too.
+    may_break_off: bool,
     next: Option<Packet>,
 }
 
@@ -109,7 +116,16 @@ impl Track {
         unsafe {
             (*made.parameters_mut().as_mut_ptr()).codec_tag = 0;
         }
-        Ok(Self { stream: index, tick, out_tick: tick, shift: 0, end: None, next: None, input })
+        Ok(Self {
+            stream: index,
+            tick,
+            out_tick: tick,
+            shift: 0,
+            end: None,
+            may_break_off: true,
+            next: None,
+            input,
+        })
     }
 
     /// Only a part of it: `range_s` counts from `zero_s` of the container's clock.
@@ -120,17 +136,22 @@ impl Track {
     }
 
     /// Goes to the next packet of the stream that is wanted.
-    fn advance(&mut self) {
+    fn advance(&mut self) -> Result<(), ffmpeg::Error> {
         self.next = None;
         let mut packet = Packet::empty();
-        // A packet that cannot be read ends the copy where a player would end, too.
-        while packet.read(&mut self.input).is_ok() {
+        loop {
+            match packet.read(&mut self.input) {
+                Ok(()) => {}
+                Err(ffmpeg::Error::Eof) => return Ok(()),
+                Err(_) if self.may_break_off => return Ok(()),
+                Err(error) => return Err(error),
+            }
             if packet.stream() != self.stream {
                 continue;
             }
             let time = packet.pts().or(packet.dts()).map(|time| time - self.shift);
             if self.end.zip(time).is_some_and(|(end, time)| time >= end) {
-                return;
+                return Ok(());
             }
             if self.end.is_some() && time.is_none_or(|time| time < 0) {
                 continue;
@@ -138,7 +159,7 @@ impl Track {
             packet.set_pts(packet.pts().map(|time| time - self.shift));
             packet.set_dts(packet.dts().map(|time| time - self.shift));
             self.next = Some(packet);
-            return;
+            return Ok(());
         }
     }
 
@@ -156,8 +177,7 @@ impl Track {
             packet.rescale_ts(self.tick, self.out_tick);
             packet.write_interleaved(output)?;
         }
-        self.advance();
-        Ok(())
+        self.advance()
     }
 }
 

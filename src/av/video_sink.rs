@@ -110,18 +110,21 @@ impl Sink for VideoFile {
 
     fn finish(self: Box<Self>, ending: Ending) -> Result<(), SinkError> {
         let Self { mut encoder, target, original, pace, end_s } = *self;
-        let failed = |error| target.failed(&io_error(error));
-        for (image, pts_s) in pace.into_iter().flat_map(|mut pace| pace.finish(end_s)) {
-            encoder.write(&image, pts_s).map_err(failed)?;
-        }
+        let mut rest = pace.into_iter().flat_map(|mut pace| pace.finish(end_s));
+        let written = rest.try_for_each(|(image, pts_s)| encoder.write(&image, pts_s));
         let range_s = encoder.range_s();
-        encoder.finish().map_err(failed)?;
+        match written.and_then(|()| encoder.finish()).map_err(io_error) {
+            Ok(()) => {}
+            // Who watches has seen enough.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+            Err(error) => return Err(target.failed(&error)),
+        }
         match (ending, range_s) {
             (Ending::Broken, _) => Ok(()),
             (Ending::Whole, None) => target.commit(),
             (Ending::Whole, Some(range_s)) => {
                 let sound = original.map(|path| Sound { path, range_s });
-                complete(&target, sound.as_ref())
+                complete(&target, sound.as_ref(), false)
             }
         }
     }
@@ -131,25 +134,13 @@ impl Sink for VideoFile {
 ///
 /// # Errors
 /// When the part holds no picture or the disk refuses; the part stays.
-pub fn finish_part(part: &Path, whole: &Path) -> Result<(), SinkError> {
-    let target = Target::prepare(whole, true)?;
-    let failed = |error| SinkError::Write {
-        target: target.shown(),
-        reason: reason(error),
-        part: Some(part.display().to_string()),
-    };
-    let copy = target.copy_path().unwrap_or_else(|| whole.into());
-    remux(part, None, &copy).map_err(|error| {
-        std::fs::remove_file(&copy).ok();
-        failed(error)
-    })?;
-    std::fs::rename(&copy, part).map_err(|error| target.failed(&error))?;
-    target.commit()
+pub fn finish_part(whole: &Path) -> Result<(), SinkError> {
+    complete(&Target::prepare(whole, true)?, None, true)
 }
 
 /// Makes the finished file of the part: index in front, sound beside the picture. For a moment both
-/// are on the disk.
-fn complete(target: &Target, sound: Option<&Sound>) -> Result<(), SinkError> {
+/// are on the disk. `cut` is that of [`remux`].
+fn complete(target: &Target, sound: Option<&Sound>, cut: bool) -> Result<(), SinkError> {
     let Some(copy) = target.copy_path() else { return Ok(()) };
     let part = target.writing_path();
     let size = std::fs::metadata(part).map_or(0, |about| about.len());
@@ -157,22 +148,24 @@ fn complete(target: &Target, sound: Option<&Sound>) -> Result<(), SinkError> {
         let full = std::io::Error::from(ErrorKind::StorageFull);
         return Err(target.failed(&full));
     }
-    let made = remux(part, sound, &copy).map_err(io_error);
-    let placed = made.and_then(|kept| std::fs::rename(&copy, part).map(|()| kept));
-    match placed {
-        Ok(kept) => {
-            if kept == SoundKept::Refused {
-                log::warn!(
-                    "the sound is left out of '{}': this kind of file cannot hold it; .mkv can",
-                    target.shown()
-                );
-            }
-            target.commit()
-        }
-        Err(error) => {
-            // Half a copy is worth nothing; the part plays.
-            std::fs::remove_file(&copy).ok();
-            Err(target.failed(&error))
-        }
-    }
+    let made = remux(part, sound, &copy, cut).map_err(|error| SinkError::Write {
+        target: target.shown(),
+        reason: reason(error),
+        part: Some(part.display().to_string()),
+    });
+    let placed = made.and_then(|kept| {
+        let renamed = std::fs::rename(&copy, part).map_err(|error| target.failed(&error));
+        renamed.map(|()| kept)
+    });
+    let kept = placed.inspect_err(|_| {
+        // Half a copy is worth nothing; the part plays.
+        std::fs::remove_file(&copy).ok();
+    })?;
+    let why = match kept {
+        SoundKept::Refused => "this kind of file cannot hold it; .mkv can",
+        SoundKept::Lost => "the original cannot be read any more",
+        SoundKept::None | SoundKept::Copied => return target.commit(),
+    };
+    log::warn!("the sound is left out of '{}': {why}", target.shown());
+    target.commit()
 }

@@ -42,9 +42,10 @@ pub(super) fn bench(config: &Config, as_json: bool, stdout: &mut File) -> Result
     config.input.get_or_insert_with(|| USUAL_INPUT.into());
     config.selection.max_frames.get_or_insert(FRAMES);
     let folder = whole::Folder::new()?;
+    // First in this process: what is wrong with input or model is then said once and plainly.
+    let (stages, alone) = stages::measure(&config, &folder)?;
     let whole = (1..=config.workers).map(|workers| whole::run(&config, workers, &folder));
     let whole = whole.collect::<Result<Vec<_>, _>>()?;
-    let (stages, alone) = stages::measure(&config, &folder)?;
     let report = Report {
         input: config.input.unwrap_or_default(),
         processors: std::thread::available_parallelism().map_or(1, usize::from),
