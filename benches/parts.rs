@@ -141,11 +141,12 @@ fn record(c: &mut Criterion) {
 
 #[cfg(feature = "opencv")]
 fn drawing(c: &mut Criterion) {
-    use vision_pipe::annotate::{Annotator, Boxes};
+    use vision_pipe::annotate::{Annotator, Fonts, Painter, Style};
     let size = Size::new(1920, 1080);
     let meta = FrameMeta { index: 7, pts_s: Some(0.7), file: None };
     let record = recorder().record(&meta, size, &found(size), Duration::ZERO);
-    let mut annotator = Boxes::new(vision_pipe::cv::CvRasterizer::new().unwrap());
+    let rasterizer = vision_pipe::cv::CvRasterizer::new().unwrap();
+    let mut annotator = Painter::new(rasterizer, Fonts::new(None).unwrap(), Style::default(), None);
     let mut image = picture(size);
     c.bench_function("drawing 20 boxes on 1920x1080", |b| {
         b.iter(|| annotator.annotate(black_box(&mut image), &record).unwrap());

@@ -3,8 +3,11 @@
 use std::path::{Path, PathBuf};
 
 /// A crate, and the only places that may name it.
-const ROOMS: [(&str, &[&str]); 16] = [
+const ROOMS: [(&str, &[&str]); 19] = [
     ("opencv", &["cv/"]),
+    ("cosmic_text", &["annotate/text.rs"]),
+    ("sys_locale", &["annotate/text.rs"]),
+    ("csscolorparser", &["config/"]),
     ("ffmpeg_the_third", &["av/"]),
     ("ort", &["infer/engine_onnxruntime.rs"]),
     ("libloading", &["infer/engine_onnxruntime.rs"]),

@@ -11,6 +11,8 @@ mod cli;
 mod common;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract"))]
 mod detect;
+#[cfg(feature = "opencv")]
+mod drawing;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract", feature = "onnxruntime"))]
 mod engines;
 #[cfg(all(feature = "libav", feature = "opencv"))]

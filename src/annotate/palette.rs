@@ -1,17 +1,17 @@
-//! Colours that stay with their class.
+//! Colours that stay with their class or track.
 
 use super::Bgr;
 
-/// The colour of a class: hues a golden angle apart, so that neighbours differ most.
-pub(super) fn colour(class_id: u32) -> Bgr {
+/// The colour of a class or a track by its number: hues a golden angle apart, so that neighbours differ most.
+pub(super) fn colour(number: u32) -> Bgr {
     const GOLDEN_ANGLE_DEG: f64 = 137.507_764;
     // Class 0, mostly people, is a green that stands out in streets and rooms alike.
-    let hue = (150.0 + f64::from(class_id) * GOLDEN_ANGLE_DEG) % 360.0;
+    let hue = (150.0 + f64::from(number) * GOLDEN_ANGLE_DEG) % 360.0;
     from_hue(hue)
 }
 
 /// A bright, saturated colour of this hue in degrees (HSV with S 0.85 and V 0.95).
-fn from_hue(hue: f64) -> Bgr {
+pub(super) fn from_hue(hue: f64) -> Bgr {
     let (saturation, value) = (0.85, 0.95);
     let channel = |n: f64| {
         let k = (n + hue / 60.0) % 6.0;

@@ -323,8 +323,12 @@ pub(super) fn tract(_: &Opened) -> Result<Box<dyn Engine>, Error> {
     Err(ConfigError::new("a model needs a build with the feature 'tract' or 'onnxruntime'").into())
 }
 
-/// The scripted detector of the tests, under COCO's names.
+/// The scripted detector of the tests, under COCO's names unless others are given.
 fn scripted(config: &ModelConfig, script: &Script) -> Result<Model, Error> {
+    let labels = match &config.labels {
+        Some(path) => Labels::read(path, Some(80))?,
+        None => Labels::usual(80),
+    };
     Ok(Model {
         info: ModelInfo {
             name: fake::NAME.into(),
@@ -337,6 +341,6 @@ fn scripted(config: &ModelConfig, script: &Script) -> Result<Model, Error> {
         config_id: config_id("", &format!("{config:?}")),
         keypoints: Labels::of(vec![]),
         detector: Arc::new(FakeDetector::new(script.clone())),
-        labels: Labels::usual(80),
+        labels,
     })
 }

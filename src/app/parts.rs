@@ -1,12 +1,23 @@
 //! Builds the parts of a run from its configuration.
 
+use std::path::Path;
+
 use crate::annotate::Annotator;
-use crate::config::{Config, ConfigError};
+#[cfg(feature = "opencv")]
+use crate::annotate::{AnnotateError, Fonts, Painter};
+use crate::config::{Config, ConfigError, Drawing};
 use crate::exit::Error;
+use crate::infer::labels::Labels;
+#[cfg(feature = "opencv")]
+use crate::reason::io_reason;
 use crate::source::Source;
 use crate::source::kind::Kind;
 use crate::source::pictures::Pictures;
 use crate::source::synthetic::Synthetic;
+
+/// Largest font file that is read, in bytes: those of Chinese have 20 million.
+#[cfg(feature = "opencv")]
+const MAX_FONT: u64 = 64 << 20;
 
 /// Opens the source of `kind`.
 pub(super) fn source(input: &str, kind: &Kind) -> Result<Box<dyn Source>, Error> {
@@ -18,25 +29,61 @@ pub(super) fn source(input: &str, kind: &Kind) -> Result<Box<dyn Source>, Error>
 }
 
 #[cfg(feature = "libav")]
-fn video(path: &std::path::Path) -> Result<Box<dyn Source>, Error> {
+fn video(path: &Path) -> Result<Box<dyn Source>, Error> {
     Ok(Box::new(crate::av::Decoder::open(path)?))
 }
 
 #[cfg(not(feature = "libav"))]
-fn video(_: &std::path::Path) -> Result<Box<dyn Source>, Error> {
+fn video(_: &Path) -> Result<Box<dyn Source>, Error> {
     Err(ConfigError::new("video needs a build with the feature 'libav'").into())
 }
 
-/// What draws; nothing in a build that cannot, whose outputs then want no pixels.
-pub(super) fn annotator() -> Result<Option<Box<dyn Annotator>>, Error> {
+/// What draws; nothing in a build that cannot, whose outputs then want no pixels. `labels` are the
+/// model's classes.
+///
+/// # Errors
+/// Where the font cannot be used, or a class to be hidden is none of the model's.
+pub(super) fn annotator(
+    drawing: &Drawing,
+    labels: &Labels,
+) -> Result<Option<Box<dyn Annotator>>, Error> {
+    // Asked first: who asks for privacy must not be shown because of a misspelt class.
+    let hidden = drawing.hidden.as_ref().map(|wanted| labels.ids(wanted)).transpose()?;
     #[cfg(feature = "opencv")]
     {
-        let rasterizer = crate::cv::CvRasterizer::new();
-        let rasterizer = rasterizer.map_err(|error| Error::System(error.to_string()))?;
-        Ok(Some(Box::new(crate::annotate::Boxes::new(rasterizer))))
+        let failed = |error: AnnotateError| Error::System(error.to_string());
+        let fonts = match &drawing.font {
+            Some(path) => chosen_font(path)?,
+            None => Fonts::new(None).map_err(failed)?,
+        };
+        let rasterizer = crate::cv::CvRasterizer::new().map_err(failed)?;
+        Ok(Some(Box::new(Painter::new(rasterizer, fonts, drawing.style.clone(), hidden))))
     }
     #[cfg(not(feature = "opencv"))]
-    Ok(None)
+    {
+        drop(hidden);
+        Ok(None)
+    }
+}
+
+/// The fonts with that of a file in front.
+#[cfg(feature = "opencv")]
+fn chosen_font(path: &Path) -> Result<Fonts, Error> {
+    use std::io::Read;
+    let unusable = |reason: String| {
+        let message = format!("cannot use the font '{}': {reason}", path.display());
+        ConfigError::new(message).with_hint("give a TrueType or OpenType file; fc-list shows some")
+    };
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        std::fs::File::open(path)?.take(MAX_FONT + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().map_err(|error| unusable(io_reason(&error)))?;
+    if bytes.len() as u64 > MAX_FONT {
+        return Err(unusable(format!("it is larger than {} MiB", MAX_FONT >> 20)).into());
+    }
+    Ok(Fonts::new(Some(bytes)).map_err(|AnnotateError(reason)| unusable(reason))?)
 }
 
 /// The input, or what to do without one.

@@ -43,13 +43,14 @@ pub(super) fn run(config: &Config, stdout: File) -> Result<Status, Error> {
     let mode = config.progress;
     let hidden = config.quiet && mode == crate::config::ProgressMode::Auto;
     let mut progress = Progress::new(mode, expected_frames(config, &info), on_terminal || hidden);
+    let annotator = parts::annotator(&config.drawing, &recorder.labels)?;
     let parts = Parts {
         source: Box::new(Select::new(source, config.selection.clone(), counts.clone())),
         detector: model.detector,
         recorder: Box::new(move |meta, size, found, decode| {
             recorder.record(meta, size, found, decode)
         }),
-        annotator: parts::annotator()?,
+        annotator,
         sinks,
         run: run.clone(),
     };

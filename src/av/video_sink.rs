@@ -88,7 +88,7 @@ impl Sink for VideoFile {
     }
 
     fn write(&mut self, item: &Item) -> Result<Flow, SinkError> {
-        if let Item::Frame { record, image: Some(image) } = item {
+        if let Item::Frame { record, image: Some(image), .. } = item {
             let expected = self.encoder.size();
             if image.size() != expected {
                 return Err(SinkError::Frame {

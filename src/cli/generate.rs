@@ -39,6 +39,24 @@ A bug. The outputs were closed first and keep their .part names.
 .TP
 130, 143
 Ended by SIGINT or SIGTERM after finishing the outputs. A second signal ends at once.
+.SH DRAWING
+\fB\-\-draw\fR takes these words, joined by commas, or \fBnone\fR:
+.TP
+boxes, corners, dot, ellipse
+The box, its corners, its middle, an ellipse on the ground below it.
+.TP
+labels, confidence, ids
+The parts of a label: class, confidence, number of the track.
+.TP
+masks, keypoints, trace
+The outline, filled; keypoints and bones; where the track was in the last two seconds.
+.TP
+blur, pixelate
+Makes objects unrecognisable, for half a second after they were last seen too, before any output
+gets the picture. \fB\-\-blur\-classes\fR limits it to some classes.
+.TP
+heatmap, counts
+Where objects have stood so far; how many of each class there are.
 .SH FILES
 A file is written as NAME.part.EXT in its own folder and gets its name when it is whole, also
 after a signal and after damaged input. Devices and pipes are written in place.

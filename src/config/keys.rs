@@ -27,6 +27,7 @@ pub const INPUT: &str = "Input";
 /// Headline of settings of the model.
 pub const MODEL: &str = "Model";
 const OUTPUT: &str = "Output";
+const DRAWING: &str = "Drawing";
 const CONTROL: &str = "Control";
 
 const fn key(name: &'static str, heading: &'static str, help: &'static str) -> Key {
@@ -172,6 +173,25 @@ pub const KEYS: &[Key] = &[
     key("no-clobber", OUTPUT, "Do not replace files that are there").short('n'),
     key("summary-json", OUTPUT, "The summary record, also where stdout was closed").value("FILE"),
     key("timing", OUTPUT, "Add the time of each stage to every frame record"),
+    key(
+        "draw",
+        DRAWING,
+        "What to draw, or none; also trace, corners, ellipse, dot, blur, pixelate, heatmap, counts",
+    )
+    .value("LIST")
+    .default("boxes,labels,confidence,ids,masks,keypoints"),
+    key("color", DRAWING, "Colour of what is drawn: class, track, or one such as red or #ff8800")
+        .value("COLOR")
+        .default("class"),
+    key("line-width", DRAWING, "Width of lines in pixels [default: from the picture's size]")
+        .value("N"),
+    key("font-scale", DRAWING, "Size of the text, as a multiple of the usual")
+        .value("X")
+        .default("1"),
+    key("font", DRAWING, "A font file for labels [default: DejaVu Sans, then the system's]")
+        .value("FILE"),
+    key("blur-classes", DRAWING, "Blur or pixelate only these classes, by name or id: person,face")
+        .value("LIST"),
     key("workers", CONTROL, "Inference threads [default: the processors this process may use]")
         .short('w')
         .value("N"),

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 
 pub use layer::{Layer, Origin};
 
+use crate::annotate::Style;
 use crate::frame::Size;
 use crate::geometry::Fit;
 use crate::infer::device::Device;
@@ -34,6 +35,8 @@ pub struct Config {
     pub model: ModelConfig,
     /// Where results go.
     pub outputs: Outputs,
+    /// What is drawn on pictures.
+    pub drawing: Drawing,
     /// Inference threads.
     pub workers: usize,
     /// How long outputs may take to finish after a signal.
@@ -222,6 +225,17 @@ impl Outputs {
     pub fn use_stdout(&self) -> bool {
         self.video_to_stdout() || [&self.ndjson, &self.csv].contains(&&Some(TextTarget::Stdout))
     }
+}
+
+/// What is drawn on pictures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Drawing {
+    /// What, and how it looks.
+    pub style: Style,
+    /// A font that is preferred to the built-in one.
+    pub font: Option<PathBuf>,
+    /// Classes that blurring and pixelating are for, by name or id; all where `None`.
+    pub hidden: Option<Vec<String>>,
 }
 
 /// Where text goes.

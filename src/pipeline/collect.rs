@@ -11,8 +11,7 @@ use super::queue::{Gone, Inlet};
 use super::stage::StageError;
 use super::stats::Stats;
 use crate::annotate::Annotator;
-use crate::frame::FrameMeta;
-use crate::frame::Size;
+use crate::frame::{FrameMeta, Image, Size};
 use crate::infer::Found;
 use crate::policy::Need;
 use crate::record::FrameRecord;
@@ -36,11 +35,23 @@ pub(super) struct Out {
     pub(super) failed: Arc<AtomicBool>,
 }
 
+/// Which pixels outputs want.
+#[derive(Clone, Copy)]
+pub(super) struct Wants {
+    /// Annotated ones.
+    pub(super) drawn: bool,
+    /// Such with nothing drawn on them.
+    pub(super) clean: bool,
+}
+
+/// A picture for all outputs, where one wants it.
+type Shared = Option<Arc<Image>>;
+
 /// The sequential stage.
 pub(super) struct Collector {
     pub(super) recorder: Recorder,
-    /// Present where an output wants pixels.
     pub(super) annotator: Option<Box<dyn Annotator>>,
+    pub(super) wants: Wants,
     pub(super) outs: Vec<Out>,
     pub(super) stats: Arc<Stats>,
 }
@@ -76,19 +87,32 @@ impl Collector {
         self.stats.note("infer", found.infer);
         self.stats.note("postprocess", found.postprocess);
         self.stats.detections.fetch_add(record.predictions.len() as u64, Relaxed);
-        let image = match &mut self.annotator {
-            Some(annotator) => {
-                let start = Instant::now();
-                // The workers are done with it, so this moves the pixels.
-                let mut image = Arc::unwrap_or_clone(read.frame.image);
-                annotator.annotate(&mut image, &record)?;
-                self.stats.note("annotate", start.elapsed());
-                Some(Arc::new(image))
-            }
-            None => None,
-        };
+        let (image, clean) = self.pixels(read.frame.image, &record)?;
         self.stats.frames.fetch_add(1, Relaxed);
-        self.pass_on(&Item::Frame { record: Arc::new(record), image })
+        self.pass_on(&Item::Frame { record: Arc::new(record), image, clean })
+    }
+
+    /// The pixels that outputs want: annotated, and with nothing drawn on them. Neither shows what
+    /// is to be hidden.
+    fn pixels(
+        &mut self,
+        image: Arc<Image>,
+        record: &FrameRecord,
+    ) -> Result<(Shared, Shared), StageError> {
+        let Wants { drawn, clean } = self.wants;
+        let Some(annotator) = self.annotator.as_mut().filter(|_| drawn || clean) else {
+            return Ok((None, None));
+        };
+        let start = Instant::now();
+        // The workers are done with it, so this moves the pixels.
+        let mut image = Arc::unwrap_or_clone(image);
+        annotator.redact(&mut image, record)?;
+        let clean = clean.then(|| Arc::new(image.clone()));
+        if drawn {
+            annotator.annotate(&mut image, record)?;
+        }
+        self.stats.note("annotate", start.elapsed());
+        Ok((drawn.then(|| Arc::new(image)), clean))
     }
 
     /// Sends an item to every output; `false` when no output is left.

@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 pub use collect::Recorder;
-use collect::{Collector, Command, Out};
+use collect::{Collector, Command, Out, Wants};
 use dispatch::Read;
 use queue::{Inlet, Outlet, queue};
 use stage::Report;
@@ -184,11 +184,15 @@ impl Crew {
         stats: &Arc<Stats>,
     ) -> Result<Receiver<Collected>, StageError> {
         let live = parts.source.info().live;
-        let wants_pixels = parts.sinks.iter().any(|spec| spec.sink.wants_pixels());
+        let wants = Wants {
+            drawn: parts.sinks.iter().any(|spec| spec.sink.wants_pixels()),
+            clean: parts.sinks.iter().any(|spec| spec.sink.wants_clean_pixels()),
+        };
         let outs = self.start_sinks(parts.sinks, stats)?;
         let mut collector = Collector {
             recorder: parts.recorder,
-            annotator: parts.annotator.filter(|_| wants_pixels),
+            annotator: parts.annotator,
+            wants,
             outs,
             stats: stats.clone(),
         };

@@ -555,6 +555,10 @@ fn a_live_source_stops_when_what_follows_dies() {
 struct Never;
 
 impl Annotator for Never {
+    fn redact(&mut self, _: &mut Image, _: &FrameRecord) -> Result<(), AnnotateError> {
+        panic!("nobody wanted pixels")
+    }
+
     fn annotate(&mut self, _: &mut Image, _: &FrameRecord) -> Result<(), AnnotateError> {
         panic!("nobody wanted pixels")
     }

@@ -69,7 +69,7 @@ impl Sink for Images {
     }
 
     fn write(&mut self, item: &Item) -> Result<Flow, SinkError> {
-        if let Item::Frame { record, image: Some(image) } = item {
+        if let Item::Frame { record, image: Some(image), .. } = item {
             let target = Target::prepare(&self.path(record), self.no_clobber)?;
             let bytes = encode_jpeg(image, QUALITY).map_err(|error| SinkError::Frame {
                 target: target.shown(),

@@ -21,8 +21,11 @@ pub enum Item {
     Frame {
         /// Its record.
         record: Arc<FrameRecord>,
-        /// Its annotated pixels, where any output wants pixels.
+        /// Its annotated pixels, where any output wants them.
         image: Option<Arc<Image>>,
+        /// Its pixels with nothing drawn on them, where any output wants them. What nobody may see
+        /// is hidden here too.
+        clean: Option<Arc<Image>>,
     },
     /// How it ended; only for outputs that take it.
     Summary(Arc<SummaryRecord>),
@@ -61,6 +64,11 @@ pub trait Sink: Send {
 
     /// Whether frames must come with annotated pixels.
     fn wants_pixels(&self) -> bool {
+        false
+    }
+
+    /// Whether frames must come with pixels on which nothing is drawn.
+    fn wants_clean_pixels(&self) -> bool {
         false
     }
 

@@ -96,7 +96,7 @@ pub(super) fn measure(
     let counts = Arc::new(SourceCounts::default());
     let mut source = Select::new(source, config.selection.clone(), counts);
     let mut video = video(config, folder, &info)?;
-    let mut annotator = parts::annotator()?;
+    let mut annotator = parts::annotator(&config.drawing, &labels)?;
     let recorder = recorder(labels);
     let engine = detector.engine().name();
     let mut stages = Stages { model: name, engine, frames: 0, load_ms, all: Vec::new() };
@@ -133,11 +133,15 @@ pub(super) fn measure(
         });
         let (record, _) = record.map_err(|error| Error::System(error.to_string()))?;
         if let Some(annotator) = &mut annotator {
-            let drawn = stages.time("draw", || annotator.annotate(&mut image, &record));
+            let drawn = stages.time("draw", || {
+                annotator.redact(&mut image, &record)?;
+                annotator.annotate(&mut image, &record)
+            });
             drawn.map_err(StageError::from)?;
         }
         if let Some(video) = &mut video {
-            let item = Item::Frame { record: Arc::new(record), image: Some(Arc::new(image)) };
+            let (record, image) = (Arc::new(record), Some(Arc::new(image)));
+            let item = Item::Frame { record, image, clean: None };
             stages.time("encode", || video.write(&item)).map_err(StageError::from)?;
         }
         stages.frames = (index + 1usize).saturating_sub(WARM_UP);

@@ -1,0 +1,150 @@
+//! Where labels stand: at their box, inside the picture, and not on one another where there is
+//! room.
+
+use crate::frame::Size;
+use crate::geometry::BBox;
+
+/// A rectangle of whole pixels; its right and lower edge lie outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rect {
+    /// Pixels from the left.
+    pub x: i32,
+    /// Pixels from the top.
+    pub y: i32,
+    /// Pixels across.
+    pub width: i32,
+    /// Pixels down.
+    pub height: i32,
+}
+
+impl Rect {
+    /// Pixels that both cover.
+    fn shared(&self, other: &Self) -> i64 {
+        let side = |a: i32, a_len: i32, b: i32, b_len: i32| {
+            i64::from(((a + a_len).min(b + b_len) - a.max(b)).max(0))
+        };
+        side(self.x, self.width, other.x, other.width)
+            * side(self.y, self.height, other.y, other.height)
+    }
+}
+
+/// Rows of labels above and below a box that are tried, beyond the first.
+const MORE_ROWS: i32 = 5;
+
+/// Finds places for labels, one after the other; who comes first has the best.
+pub(super) struct Places {
+    picture: Size,
+    taken: Vec<Rect>,
+}
+
+impl Places {
+    /// Places in an empty picture.
+    pub(super) fn new(picture: Size) -> Self {
+        Self { picture, taken: Vec::new() }
+    }
+
+    /// The best free place at `bbox` for a label of `width` by `height` pixels; where none is
+    /// free, the one that covers the fewest pixels of other labels.
+    pub(super) fn take(&mut self, bbox: &BBox, (width, height): (u32, u32)) -> Rect {
+        let mut best: Option<(i64, Rect)> = None;
+        for place in self.places(bbox, (width as i32, height as i32)) {
+            let covered = self.covered(&place);
+            if best.is_none_or(|(least, _)| covered < least) {
+                best = Some((covered, place));
+            }
+            if covered == 0 {
+                break;
+            }
+        }
+        let place = best.map_or(Rect { x: 0, y: 0, width: 0, height: 0 }, |(_, place)| place);
+        self.taken.push(place);
+        place
+    }
+
+    /// Pixels of other labels that a place covers.
+    fn covered(&self, place: &Rect) -> i64 {
+        self.taken.iter().map(|taken| taken.shared(place)).sum()
+    }
+
+    /// The places for a label at a box, the best first, all inside the picture.
+    fn places(
+        &self,
+        bbox: &BBox,
+        (width, height): (i32, i32),
+    ) -> impl Iterator<Item = Rect> + use<> {
+        let (right, bottom) = (self.picture.width as i32, self.picture.height as i32);
+        let pixel = |v: f32, most: i32| (v.round() as i32).clamp(0, most - 1);
+        let (x1, y1) = (pixel(bbox.x1, right), pixel(bbox.y1, bottom));
+        let (x2, y2) = (pixel(bbox.x2, right) + 1, pixel(bbox.y2, bottom) + 1);
+        let near = [
+            (x1, y1 - height),
+            (x1, y1),
+            (x2 - width, y1 - height),
+            (x1, y2),
+            (x2 - width, y2),
+            (x1, y2 - height),
+        ];
+        let beside = [x1, x2 - width, x2, x1 - width];
+        let far = (0..=MORE_ROWS).flat_map(move |row| {
+            let rows = [y1 + row * height, y1 - (row + 1) * height, y2 + row * height];
+            rows.into_iter().flat_map(move |y| beside.map(|x| (x, y)))
+        });
+        let inside = move |(x, y): (i32, i32)| Rect {
+            x: x.min(right - width).max(0),
+            y: y.min(bottom - height).max(0),
+            width: width.min(right),
+            height: height.min(bottom),
+        };
+        near.into_iter().chain(far).map(inside)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_label_stands_above_its_box_or_inside_at_the_top_edge() {
+        let mut places = Places::new(Size::new(200, 100));
+        let place = places.take(&BBox::new(20.0, 50.0, 60.0, 90.0), (30, 12));
+        assert_eq!((place.x, place.y), (20, 38));
+        let place = places.take(&BBox::new(100.0, 0.0, 160.0, 90.0), (30, 12));
+        assert_eq!((place.x, place.y), (100, 0));
+    }
+
+    #[test]
+    fn two_of_one_place_do_not_cover_each_other() {
+        let mut places = Places::new(Size::new(200, 100));
+        let bbox = BBox::new(50.0, 40.0, 90.0, 80.0);
+        let rects: Vec<_> = (0..6).map(|_| places.take(&bbox, (30, 12))).collect();
+        for (i, a) in rects.iter().enumerate() {
+            assert!(rects[..i].iter().all(|b| a.shared(b) == 0), "{rects:?}");
+        }
+    }
+
+    fn any_box() -> impl Strategy<Value = BBox> {
+        (-50.0f32..700.0, -50.0f32..500.0, 1.0f32..300.0, 1.0f32..300.0)
+            .prop_map(|(x, y, w, h)| BBox::new(x, y, x + w, y + h))
+    }
+
+    proptest! {
+        #[test]
+        fn labels_stay_inside_and_cover_others_only_where_every_place_does(
+            boxes in prop::collection::vec((any_box(), 10u32..200, 8u32..40), 1..40),
+        ) {
+            let picture = Size::new(640, 480);
+            let mut places = Places::new(picture);
+            for (bbox, width, height) in boxes {
+                let before = Places { picture, taken: places.taken.clone() };
+                let place = places.take(&bbox, (width, height));
+                prop_assert!(place.x >= 0 && place.x + place.width <= 640);
+                prop_assert!(place.y >= 0 && place.y + place.height <= 480);
+                if before.covered(&place) > 0 {
+                    let mut all = before.places(&bbox, (width as i32, height as i32));
+                    prop_assert!(all.all(|other| before.covered(&other) > 0));
+                }
+            }
+        }
+    }
+}
