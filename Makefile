@@ -3,6 +3,8 @@
 
 PACKAGES = build-essential pkg-config clang libclang-dev libopencv-dev \
 	libavcodec-dev libavformat-dev libavutil-dev libswscale-dev ffmpeg
+# The browser opens what is written.
+TEST_PACKAGES = chromium
 SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PROGRAM = target/release/vision-pipe
 DEMO = demo
@@ -11,7 +13,7 @@ DEMO = demo
 ONNXRUNTIME = $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/vision-pipe/lib/libonnxruntime.so
 WHEEL = target/onnxruntime
 
-.PHONY: demo test packages build onnxruntime models lint vtest must-show
+.PHONY: demo test packages test-packages build onnxruntime models lint vtest must-show
 
 demo: build
 	@mkdir -p $(DEMO)
@@ -24,13 +26,15 @@ demo: build
 	echo "watch $(DEMO)/annotated.mp4; work with $(DEMO)/detections.ndjson and $(DEMO)/detections.csv"; \
 	echo "try next: $(PROGRAM) run YOUR.mp4 --classes person -o annotated.mp4"
 
-test: packages onnxruntime
+test: packages test-packages onnxruntime
 	cargo test
 
-packages:
-	@if ! dpkg -s $(PACKAGES) >/dev/null 2>&1; then \
+packages: INSTALL = $(PACKAGES)
+test-packages: INSTALL = $(TEST_PACKAGES)
+packages test-packages:
+	@if ! dpkg -s $(INSTALL) >/dev/null 2>&1; then \
 		$(SUDO) apt-get update -q && \
-		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(PACKAGES); \
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(INSTALL); \
 	fi
 
 build: packages

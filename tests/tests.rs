@@ -7,6 +7,8 @@
 )]
 
 mod architecture;
+#[cfg(all(feature = "libav", feature = "opencv"))]
+mod browser;
 mod cli;
 mod common;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract"))]

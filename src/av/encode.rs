@@ -261,8 +261,9 @@ fn open_codec(
         if let Some((width, height)) = settings.pixel_aspect {
             video.set_aspect_ratio(Rational(width as i32, height as i32));
         }
-        // All of our containers keep the stream's header apart.
-        video.set_flags(CodecFlags::GLOBAL_HEADER);
+        // All of our containers keep the stream's header apart. Without closed groups x264's key
+        // pictures are none that a player can start from: Chromium stops where it seeks to one.
+        video.set_flags(CodecFlags::GLOBAL_HEADER | CodecFlags::CLOSED_GOP);
         let mut dictionary = Dictionary::new();
         dictionary.set("threads", settings.threads.max(1).to_string());
         for (key, value) in options {
