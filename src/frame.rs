@@ -83,6 +83,17 @@ impl Image {
         &self.data[y * stride..(y + 1) * stride]
     }
 
+    /// A part of the picture: columns and rows, which must lie inside it and not be empty.
+    ///
+    /// # Panics
+    /// Where they do not lie inside.
+    pub fn part(&self, columns: std::ops::Range<u32>, rows: std::ops::Range<u32>) -> Self {
+        let size = Size::new(columns.end - columns.start, rows.end - rows.start);
+        let bytes = columns.start as usize * 3..columns.end as usize * 3;
+        let lines = rows.flat_map(|y| &self.row(y as usize)[bytes.clone()]);
+        Self { size, data: lines.copied().collect() }
+    }
+
     /// The picture turned clockwise by `quarters` times 90 degrees.
     pub fn rotated(self, quarters: u8) -> Self {
         let Size { width, height } = self.size;
@@ -159,6 +170,14 @@ mod tests {
         assert_eq!(turned.bytes(), [255, 0, 0, 0, 0, 255]);
         assert_eq!(pair().rotated(3).bytes(), [0, 0, 255, 255, 0, 0]);
         assert_eq!(pair().rotated(2).bytes(), [0, 0, 255, 255, 0, 0]);
+    }
+
+    #[test]
+    fn a_part_has_its_own_rows() {
+        let image = Image::from_bgr(Size::new(3, 3), (0..27).collect()).unwrap();
+        let part = image.part(1..3, 2..3);
+        assert_eq!(part.size(), Size::new(2, 1));
+        assert_eq!(part.bytes(), [21, 22, 23, 24, 25, 26]);
     }
 
     #[test]

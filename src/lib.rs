@@ -13,6 +13,7 @@ pub mod policy;
 pub mod reason;
 pub mod record;
 
+pub mod analyze;
 pub mod annotate;
 #[cfg(feature = "libav")]
 pub mod av;
@@ -23,6 +24,7 @@ pub mod pipeline;
 pub mod recorder;
 pub mod sink;
 pub mod source;
+pub mod track;
 
 pub mod app;
 pub mod cli;

@@ -13,7 +13,8 @@ use crate::infer::Found;
 use crate::infer::labels::Labels;
 use crate::infer::model::hex;
 use crate::record::{
-    AttributeRecord, FrameRecord, KeypointRecord, Place, PointRecord, Prediction, TimingMs, round,
+    AttributeRecord, EventKind, EventRecord, FrameRecord, KeypointRecord, Place, PointRecord,
+    Prediction, TimingMs, round,
 };
 use crate::source::SourceError;
 use crate::source::kind::Kind;
@@ -83,6 +84,24 @@ pub fn config_id(model_sha256: &str, settings: &str) -> String {
     identity(&[model_sha256.as_bytes(), settings.as_bytes()])
 }
 
+/// A frame of the source.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Moment {
+    /// Its index.
+    pub frame_id: u64,
+    /// Its time in seconds, where it has one.
+    pub pts_s: Option<f64>,
+}
+
+/// Whom an event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Who {
+    /// The track.
+    pub tracker_id: u64,
+    /// Index of its class.
+    pub class_id: u32,
+}
+
 /// Makes the records of one source.
 pub struct Recorder {
     /// Name of the source.
@@ -148,6 +167,26 @@ impl Recorder {
             keypoints: found.keypoints.iter().enumerate().map(keypoint).collect(),
             points: found.outline.iter().map(point).collect(),
             attributes: attributes.collect(),
+        }
+    }
+
+    /// A record of something that happened to a track, or to none.
+    pub fn event(&self, kind: EventKind, at: &Moment, track: Option<&Who>) -> EventRecord {
+        let id = track.map_or(0, |who| who.tracker_id);
+        let name =
+            format!("{}/{}/{}/{}/{id}", self.source_id, self.config_id, kind.word(), at.frame_id);
+        EventRecord {
+            source: self.source.clone(),
+            frame_id: at.frame_id,
+            pts_s: at.pts_s,
+            ts: self.timestamp(at.pts_s),
+            event_id: Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string(),
+            event: kind,
+            tracker_id: track.map(|who| who.tracker_id),
+            class: track.map(|who| self.labels.name(who.class_id)),
+            class_id: track.map(|who| who.class_id),
+            seconds: None,
+            file: None,
         }
     }
 

@@ -29,7 +29,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
 const WORDS: [&str; 7] = ["cancel", "detection", "frame", "geometry", "policy", "reason", "record"];
 
 /// What the engine may import besides words: traits, never what is behind them.
-const TRAITS: [&str; 4] = ["annotate", "infer", "sink", "source"];
+const TRAITS: [&str; 5] = ["analyze", "annotate", "infer", "sink", "source"];
 
 fn sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -118,7 +118,7 @@ fn the_engine_names_no_concrete_part() {
 #[test]
 fn parts_do_not_know_the_assembly() {
     let above = ["app", "cli", "config", "exit", "logging", "pipeline", "stdio"];
-    let parts = ["annotate", "av", "cv", "infer", "recorder", "sink", "source"];
+    let parts = ["analyze", "annotate", "av", "cv", "infer", "recorder", "sink", "source", "track"];
     for (name, text) in sources() {
         let room = name.split(['/', '.']).next().unwrap();
         for import in imports(&text).filter(|_| parts.contains(&room)) {

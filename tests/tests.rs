@@ -25,3 +25,5 @@ mod run;
 mod signals;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract", feature = "onnxruntime"))]
 mod tools;
+#[cfg(all(feature = "libav", feature = "opencv", feature = "tract"))]
+mod tracking;

@@ -129,6 +129,9 @@ pub(super) fn model(config: &ModelConfig, workers: usize) -> Result<Model, Error
     let Loaded { opened, engine, card } = loaded;
     let Opened { file, feed, hints, .. } = opened;
     let mut settings = settings(&card, &keep, &labels, &hints);
+    // A tracker takes more than what is reported; who reports leaves it out again.
+    let floor = config.tracked_confidence.unwrap_or(keep.min_confidence);
+    let keep = PostProcess { min_confidence: keep.min_confidence.min(floor), ..keep };
     let (family, task, engine_name) = (card.family, card.task, engine.name());
     let size = feed.size;
     let model = ModelDetector::new(engine, feed, card.preprocess, card.head, keep);

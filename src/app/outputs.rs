@@ -11,6 +11,7 @@ use crate::sink::csv::Csv;
 use crate::sink::file::{Target, TextFile};
 use crate::sink::images::Images;
 use crate::sink::ndjson::Ndjson;
+use crate::sink::snapshots::Snapshots;
 use crate::sink::{Sink, SinkError, SinkSpec};
 use crate::source::SourceInfo;
 use crate::source::kind::Kind;
@@ -105,6 +106,13 @@ pub(super) fn open(
     if let Some(folder) = &outputs.save_frames {
         needs_drawing("--save-frames")?;
         sinks.push(Box::new(Images::open(folder, outputs.no_clobber)?));
+    }
+    if config.takes.clips.is_some() {
+        return Err(ConfigError::new("--clips is not there yet").into());
+    }
+    if let Some(folder) = &config.takes.snapshots {
+        needs_drawing("--snapshots")?;
+        sinks.push(Box::new(Snapshots::open(folder, outputs.no_clobber)?));
     }
     if let Some(path) = &outputs.video {
         needs_drawing("--output")?;

@@ -9,18 +9,20 @@ use std::time::SystemTime;
 use uuid::Uuid;
 
 use super::{models, outputs, parts, signals, summary};
+use crate::analyze::{Scene, Takes};
 use crate::cancel::Cancel;
-use crate::config::{Config, RecordedAt};
+use crate::config::{Config, ConfigError, RecordedAt, Tracking};
 use crate::exit::{Error, Status};
 use crate::logging;
 use crate::pipeline::{self, Parts, Settings, Stats};
 use crate::progress::Progress;
 use crate::record::{InputInfo, RunRecord, SCHEMA};
-use crate::recorder::{Recorder, source_id};
+use crate::recorder::{Recorder, config_id, source_id};
 use crate::source::kind::{self, Kind};
 use crate::source::select::Select;
 use crate::source::{Source, SourceCounts, SourceInfo};
 use crate::stdio;
+use crate::track::Pace;
 
 /// Runs as configured.
 pub(super) fn run(config: &Config, stdout: File) -> Result<Status, Error> {
@@ -47,9 +49,7 @@ pub(super) fn run(config: &Config, stdout: File) -> Result<Status, Error> {
     let parts = Parts {
         source: Box::new(Select::new(source, config.selection.clone(), counts.clone())),
         detector: model.detector,
-        recorder: Box::new(move |meta, size, found, decode| {
-            recorder.record(meta, size, found, decode)
-        }),
+        observer: Box::new(scene(recorder, config, &info)?),
         annotator,
         sinks,
         run: run.clone(),
@@ -112,6 +112,20 @@ fn load(
     })
 }
 
+/// Who makes records of what is found, with tracks where they are asked for.
+fn scene(recorder: Recorder, config: &Config, info: &SourceInfo) -> Result<Scene, ConfigError> {
+    let scene = Scene::new(recorder);
+    let Some(Tracking { method, time }) = config.tracking else { return Ok(scene) };
+    let pace = Pace { fps: info.fps.unwrap_or_default(), time };
+    let tracker = method.tracker(pace).map_err(|error| ConfigError::new(error.to_string()))?;
+    let wanted = &config.takes;
+    let takes = Takes {
+        clips: wanted.clips.clone().map(|folder| (folder, wanted.clip_on.clone())),
+        snapshots: wanted.snapshots.clone(),
+    };
+    Ok(scene.tracked(tracker, config.model.min_confidence, takes))
+}
+
 fn recorder(
     input: &str,
     kind: &Kind,
@@ -124,7 +138,10 @@ fn recorder(
     Ok(Recorder {
         source: name.into(),
         source_id: source_id(input, kind)?,
-        config_id: model.config_id.clone(),
+        config_id: match &config.tracking {
+            Some(tracking) => config_id(&model.config_id, &format!("{tracking:?}")),
+            None => model.config_id.clone(),
+        },
         labels: model.labels.clone(),
         keypoints: model.keypoints.clone(),
         recorded_at: recorded_at(config, input, info)?,
@@ -140,8 +157,7 @@ fn recorded_at(
 ) -> Result<Option<SystemTime>, Error> {
     let Some(wanted) = config.recorded_at else { return Ok(None) };
     let missing = |what: &str| {
-        let error =
-            crate::config::ConfigError::new(format!("--recorded-at: '{input}' has no {what}"));
+        let error = ConfigError::new(format!("--recorded-at: '{input}' has no {what}"));
         error.with_hint("give the time itself: --recorded-at 2026-11-22T06:00:00Z")
     };
     match wanted {

@@ -27,6 +27,7 @@ pub const INPUT: &str = "Input";
 /// Headline of settings of the model.
 pub const MODEL: &str = "Model";
 const OUTPUT: &str = "Output";
+const TRACKING: &str = "Tracking";
 const DRAWING: &str = "Drawing";
 const CONTROL: &str = "Control";
 
@@ -173,6 +174,54 @@ pub const KEYS: &[Key] = &[
     key("no-clobber", OUTPUT, "Do not replace files that are there").short('n'),
     key("summary-json", OUTPUT, "The summary record, also where stdout was closed").value("FILE"),
     key("timing", OUTPUT, "Add the time of each stage to every frame record"),
+    key("tracker", TRACKING, "Who is who from frame to frame: none, bytetrack, sort or ocsort")
+        .value("NAME")
+        .default("none"),
+    key("track", TRACKING, "Short for --tracker bytetrack"),
+    key("track-time", TRACKING, "The time between frames: frames, or pts where some were left out")
+        .value("KIND")
+        .default("frames"),
+    key(
+        "track-high",
+        TRACKING,
+        "Detections above this confidence are tracked first [default: 0.5]",
+    )
+    .value("X"),
+    key("track-low", TRACKING, "Those above this continue tracks [default: 0.1; ocsort: none do]")
+        .value("X"),
+    key("track-new", TRACKING, "Least confidence of a new track [default: track-high + 0.1]")
+        .value("X"),
+    key("track-buffer", TRACKING, "Thirtieths of a second a lost track is kept [default: 30]")
+        .value("N"),
+    key("track-match", TRACKING, "Largest cost, 1 - IoU * confidence, of a match [default: 0.8]")
+        .value("X"),
+    key("track-match-low", TRACKING, "The same, 1 - IoU, of unsure detections [default: 0.5]")
+        .value("X"),
+    key("track-match-new", TRACKING, "The same of tracks that were seen once [default: 0.7]")
+        .value("X"),
+    key("track-duplicate", TRACKING, "Tracks as near as this cost are one [default: 0.15]")
+        .value("X"),
+    key("track-no-fuse", TRACKING, "Costs without the confidence"),
+    key("track-mix-classes", TRACKING, "A track may change its class"),
+    key("track-min-iou", TRACKING, "Least IoU of a match (sort, ocsort) [default: 0.3]").value("X"),
+    key("track-min-hits", TRACKING, "Frames until a track is sure (sort, ocsort) [default: 3]")
+        .value("N"),
+    key("track-max-age", TRACKING, "Frames a lost track is kept [default: sort 1, ocsort 30]")
+        .value("N"),
+    key("track-delta", TRACKING, "Frames over which a direction is taken (ocsort) [default: 3]")
+        .value("N"),
+    key("track-inertia", TRACKING, "Weight of the direction (ocsort) [default: 0.2]").value("X"),
+    key("clips", TRACKING, "A video of each event, named by time and track; needs a tracker")
+        .value("DIR"),
+    key("clip-on", TRACKING, "The events of which videos are made: appeared, left")
+        .value("LIST")
+        .default("appeared"),
+    key("pre", TRACKING, "How much of the time before an event its video shows")
+        .value("TIME")
+        .default("5s"),
+    key("post", TRACKING, "How much of the time after it").value("TIME").default("5s"),
+    key("snapshots", TRACKING, "The best picture of each track as JPEG; needs a tracker")
+        .value("DIR"),
     key(
         "draw",
         DRAWING,

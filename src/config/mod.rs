@@ -17,8 +17,10 @@ use crate::frame::Size;
 use crate::geometry::Fit;
 use crate::infer::device::Device;
 use crate::infer::fake::Script;
+use crate::record::EventKind;
 use crate::sink::ndjson::Emit;
 use crate::source::select::Selection;
+use crate::track::{Method, TrackTime};
 
 /// Everything a run was asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +39,10 @@ pub struct Config {
     pub outputs: Outputs,
     /// What is drawn on pictures.
     pub drawing: Drawing,
+    /// How tracks are made, where they are.
+    pub tracking: Option<Tracking>,
+    /// What is kept of tracks and events.
+    pub takes: TakesConfig,
     /// Inference threads.
     pub workers: usize,
     /// How long outputs may take to finish after a signal.
@@ -68,8 +74,10 @@ pub struct ModelConfig {
     pub hints: Hints,
     /// Class names.
     pub labels: Option<PathBuf>,
-    /// Least confidence.
+    /// Least confidence of what is reported.
     pub min_confidence: f32,
+    /// Least confidence of what a tracker takes, where there is one that takes less.
+    pub tracked_confidence: Option<f32>,
     /// Largest overlap; the model's own where `None`.
     pub max_iou: Option<f32>,
     /// Whether boxes of different classes suppress each other.
@@ -225,6 +233,30 @@ impl Outputs {
     pub fn use_stdout(&self) -> bool {
         self.video_to_stdout() || [&self.ndjson, &self.csv].contains(&&Some(TextTarget::Stdout))
     }
+}
+
+/// How tracks are made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tracking {
+    /// The tracker with its parameters.
+    pub method: Method,
+    /// What it takes as the time between two frames.
+    pub time: TrackTime,
+}
+
+/// What is kept of tracks and events.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TakesConfig {
+    /// Folder of the videos of events.
+    pub clips: Option<PathBuf>,
+    /// The events of which a video is made.
+    pub clip_on: Vec<EventKind>,
+    /// Seconds before an event that its video shows, at the least.
+    pub pre_s: f64,
+    /// Seconds after it.
+    pub post_s: f64,
+    /// Folder of the best picture of each track.
+    pub snapshots: Option<PathBuf>,
 }
 
 /// What is drawn on pictures.

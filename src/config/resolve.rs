@@ -1,15 +1,17 @@
 //! From text to checked values.
 
+mod drawing;
+mod tracking;
+
 use std::path::Path;
 
 use super::keys;
 use super::layer::{Given, Layer, Origin};
 use super::units::{self, Expected};
 use super::{
-    Config, ConfigError, Drawing, Encoding, EngineChoice, Hints, LogFormat, ModelConfig, Outputs,
+    Config, ConfigError, Encoding, EngineChoice, Hints, LogFormat, ModelConfig, Outputs,
     ProgressMode, RecordedAt, Resolved, ScaledSize, TextTarget,
 };
-use crate::annotate::{ColourBy, Mark, Style};
 use crate::frame::MAX_SIDE;
 use crate::geometry::Fit;
 use crate::infer::device::Device;
@@ -159,7 +161,9 @@ pub(super) fn resolve(layer: &Layer) -> Result<Config, ConfigError> {
         recorded_at: take.optional("recorded-at", recorded_at)?,
         model: model(&mut take)?,
         outputs: outputs(&mut take)?,
-        drawing: drawing(&mut take)?,
+        drawing: drawing::drawing(&mut take)?,
+        tracking: tracking::tracking(&mut take)?,
+        takes: tracking::takes(&mut take)?,
         workers: take
             .optional("workers", units::whole(1, MAX_WORKERS))?
             .unwrap_or_else(usual_workers),
@@ -181,6 +185,9 @@ pub(super) fn resolve(layer: &Layer) -> Result<Config, ConfigError> {
         quiet: take.switch("quiet")?,
         resolved: Vec::new(),
     };
+    let tracked = config.tracking.map(|tracking| tracking.method.least_confidence() as f32);
+    let model = ModelConfig { tracked_confidence: tracked, ..config.model };
+    let config = Config { model, ..config };
     let mut resolved = take.resolved;
     if let Some(workers) = resolved.iter_mut().find(|resolved| resolved.name == "workers") {
         workers.value.get_or_insert_with(|| config.workers.to_string());
@@ -249,6 +256,7 @@ fn model(take: &mut Resolver<'_>) -> Result<ModelConfig, ConfigError> {
         hints: hints(take)?,
         labels: take.optional("labels", units::path)?,
         min_confidence: take.value("conf", units::fraction)?,
+        tracked_confidence: None,
         max_iou: take.optional("iou", units::fraction)?,
         agnostic: take.switch("agnostic-nms")?,
         classes: take.list("classes")?,
@@ -339,51 +347,6 @@ fn outputs(take: &mut Resolver<'_>) -> Result<Outputs, ConfigError> {
     })
 }
 
-fn drawing(take: &mut Resolver<'_>) -> Result<Drawing, ConfigError> {
-    let origin = take.given("draw").map_or(Origin::Default, |given| given.origin);
-    let words = take.list("draw")?.unwrap_or_default();
-    let mark = units::one_of(&Mark::WORDS);
-    let marks = match words.as_slice() {
-        [none] if none == "none" => Vec::new(),
-        words => words
-            .iter()
-            .map(|word| mark(word).map_err(|expected| refused("draw", &origin, &expected, word)))
-            .collect::<Result<_, _>>()?,
-    };
-    let style = Style {
-        marks,
-        colour: take.value("color", colour_by)?,
-        line_width: take.optional("line-width", units::whole(1, 100))?,
-        font_scale: take.value("font-scale", font_scale)?,
-    };
-    let hidden = take.list("blur-classes")?;
-    if hidden.is_some() && !style.has(Mark::Blur) && !style.has(Mark::Pixelate) {
-        let (classes, draw) = (take.name_of("blur-classes"), take.name_of("draw"));
-        let error = ConfigError::new(format!("{classes} hides nothing without blur or pixelate"));
-        return Err(error.with_hint(format!("add one of them to {draw}")));
-    }
-    Ok(Drawing { style, font: take.optional("font", units::path)?, hidden })
-}
-
-/// `class`, `track`, or a colour in CSS's words.
-fn colour_by(text: &str) -> Result<ColourBy, Expected> {
-    match text {
-        "class" => Ok(ColourBy::Class),
-        "track" => Ok(ColourBy::Track),
-        _ => {
-            let expected = "must be class, track, or a colour such as red or #ff8800";
-            let [red, green, blue, _] =
-                csscolorparser::parse(text).map_err(|_| expected)?.to_rgba8();
-            Ok(ColourBy::Fixed([blue, green, red]))
-        }
-    }
-}
-
-fn font_scale(text: &str) -> Result<f64, Expected> {
-    let scale = units::positive(text).ok().filter(|scale| (0.2..=20.0).contains(scale));
-    scale.ok_or_else(|| "must be a number from 0.2 to 20".into())
-}
-
 /// `1280x720`, `1280:720`, or with -1 or -2 for a side that follows from the other, as FFmpeg has
 /// it.
 fn scaled_size(text: &str) -> Result<ScaledSize, Expected> {
@@ -415,6 +378,7 @@ mod tests {
 
     use super::super::keys::KEYS;
     use super::*;
+    use crate::annotate::Style;
     use proptest::prelude::*;
 
     fn config(toml: &str) -> Result<Config, ConfigError> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossbeam_channel::Receiver;
 
@@ -10,15 +10,12 @@ use super::dispatch::{Inferred, Slot};
 use super::queue::{Gone, Inlet};
 use super::stage::StageError;
 use super::stats::Stats;
+use crate::analyze::Observer;
 use crate::annotate::Annotator;
-use crate::frame::{FrameMeta, Image, Size};
-use crate::infer::Found;
+use crate::frame::Image;
 use crate::policy::Need;
-use crate::record::FrameRecord;
+use crate::record::{EventRecord, FrameRecord};
 use crate::sink::{Ending, Item};
-
-/// Makes the record of a frame.
-pub type Recorder = Box<dyn FnMut(&FrameMeta, Size, &Found, Duration) -> FrameRecord + Send>;
 
 /// What goes to an output's thread.
 pub(super) enum Command {
@@ -49,7 +46,7 @@ type Shared = Option<Arc<Image>>;
 
 /// The sequential stage.
 pub(super) struct Collector {
-    pub(super) recorder: Recorder,
+    pub(super) observer: Box<dyn Observer>,
     pub(super) annotator: Option<Box<dyn Annotator>>,
     pub(super) wants: Wants,
     pub(super) outs: Vec<Out>,
@@ -63,10 +60,11 @@ impl Collector {
             // An empty slot is the place that was reserved when the frames ended.
             let Ok(inferred) = slot.recv() else { continue };
             if !self.frame(inferred)? {
-                break;
+                return Ok(());
             }
         }
-        Ok(())
+        let last = self.observer.end();
+        self.tell(last).map(|_| ())
     }
 
     /// Ends the outputs that take no summary; the others are left for it.
@@ -81,15 +79,26 @@ impl Collector {
     fn frame(&mut self, Inferred { read, found }: Inferred) -> Result<bool, StageError> {
         let found = found?;
         let meta = &read.frame.meta;
-        let record = (self.recorder)(meta, read.frame.image.size(), &found, read.decode);
+        let size = read.frame.image.size();
         self.stats.note("decode", read.decode);
         self.stats.note("preprocess", found.preprocess);
         self.stats.note("infer", found.infer);
         self.stats.note("postprocess", found.postprocess);
+        let (record, events) = self.observer.frame(meta, size, found, read.decode);
         self.stats.detections.fetch_add(record.predictions.len() as u64, Relaxed);
         let (image, clean) = self.pixels(read.frame.image, &record)?;
         self.stats.frames.fetch_add(1, Relaxed);
-        self.pass_on(&Item::Frame { record: Arc::new(record), image, clean })
+        let someone_listens =
+            self.pass_on(&Item::Frame { record: Arc::new(record), image, clean })?;
+        Ok(self.tell(events)? && someone_listens)
+    }
+
+    /// Passes events on; `false` when no output is left.
+    fn tell(&mut self, events: Vec<EventRecord>) -> Result<bool, StageError> {
+        for event in events {
+            self.pass_on(&Item::Event(Arc::new(event)))?;
+        }
+        Ok(!self.outs.is_empty())
     }
 
     /// The pixels that outputs want: annotated, and with nothing drawn on them. Neither shows what

@@ -27,7 +27,6 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-pub use collect::Recorder;
 use collect::{Collector, Command, Out, Wants};
 use dispatch::Read;
 use queue::{Inlet, Outlet, queue};
@@ -35,6 +34,7 @@ use stage::Report;
 pub use stage::StageError;
 pub use stats::Stats;
 
+use crate::analyze::Observer;
 use crate::annotate::Annotator;
 use crate::cancel::Cancel;
 use crate::frame::Frame;
@@ -72,7 +72,7 @@ pub struct Parts {
     /// Finds objects.
     pub detector: Arc<dyn Detector>,
     /// Makes records.
-    pub recorder: Recorder,
+    pub observer: Box<dyn Observer>,
     /// Draws; used only where an output wants pixels.
     pub annotator: Option<Box<dyn Annotator>>,
     /// Where records and frames go.
@@ -190,7 +190,7 @@ impl Crew {
         };
         let outs = self.start_sinks(parts.sinks, stats)?;
         let mut collector = Collector {
-            recorder: parts.recorder,
+            observer: parts.observer,
             annotator: parts.annotator,
             wants,
             outs,

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use super::*;
+use crate::analyze::Told;
 use crate::annotate::AnnotateError;
 use crate::frame::{FrameMeta, Image, Size};
 use crate::infer::{Found, InferError};
@@ -138,7 +139,7 @@ impl Sink for Seen {
 
     fn write(&mut self, item: &Item) -> Result<Flow, SinkError> {
         match item {
-            Item::Run(_) => {}
+            Item::Run(_) | Item::Event(_) => {}
             Item::Summary(summary) => self
                 .ended
                 .lock()
@@ -167,19 +168,30 @@ impl Sink for Seen {
     }
 }
 
-fn record(meta: &FrameMeta, image: Size, _: &Found, _: Duration) -> FrameRecord {
-    FrameRecord {
-        source: "s".into(),
-        frame_id: meta.index,
-        pts_s: None,
-        ts: None,
-        file: None,
-        image,
-        top: None,
-        confidence: None,
-        predictions: vec![],
-        timing_ms: None,
+/// Makes records with nothing in them, after a look at the frame.
+struct Bare<L>(L);
+
+impl<L: FnMut(&FrameMeta) + Send> Observer for Bare<L> {
+    fn frame(&mut self, meta: &FrameMeta, image: Size, _: Found, _: Duration) -> Told {
+        (self.0)(meta);
+        let record = FrameRecord {
+            source: "s".into(),
+            frame_id: meta.index,
+            pts_s: None,
+            ts: None,
+            file: None,
+            image,
+            top: None,
+            confidence: None,
+            predictions: vec![],
+            timing_ms: None,
+        };
+        (record, Vec::new())
     }
+}
+
+fn bare(look: impl FnMut(&FrameMeta) + Send + 'static) -> Box<dyn Observer> {
+    Box::new(Bare(look))
 }
 
 fn run_record() -> RunRecord {
@@ -213,7 +225,7 @@ fn run_record() -> RunRecord {
 struct Trial {
     source: Counting,
     detector: Arc<dyn Detector>,
-    recorder: Recorder,
+    observer: Box<dyn Observer>,
     workers: usize,
     drain_timeout: Duration,
     cancel: Cancel,
@@ -227,7 +239,7 @@ fn trial(
     Trial {
         source: counting(end),
         detector: Arc::new(Doing(detect)),
-        recorder: Box::new(record),
+        observer: bare(|_| {}),
         workers: 4,
         drain_timeout: Duration::from_secs(8),
         cancel: Cancel::default(),
@@ -240,7 +252,7 @@ impl Trial {
         let parts = Parts {
             source: Box::new(self.source),
             detector: self.detector,
-            recorder: self.recorder,
+            observer: self.observer,
             annotator: None,
             sinks,
             run: Arc::new(run_record()),
@@ -379,10 +391,7 @@ fn a_panic_in_the_collector_is_reported_and_leaves_parts() {
     within(10, || {
         let seen = Seen { summary: true, ..Seen::default() };
         let mut trial = trial(1_000_000, jitter);
-        trial.recorder = Box::new(|meta, size, found, decode| {
-            assert_ne!(meta.index, 9, "tracker boom");
-            record(meta, size, found, decode)
-        });
+        trial.observer = bare(|meta| assert_ne!(meta.index, 9, "tracker boom"));
         let outcome = trial.run(vec![required(&seen)]);
         assert!(message(&outcome).starts_with("a bug in collect: "), "{}", message(&outcome));
         assert_eq!(seen.ended(), ["Broken"]);
@@ -571,7 +580,7 @@ fn without_a_wish_for_pixels_nothing_is_drawn() {
         let parts = Parts {
             source: Box::new(counting(5)),
             detector: Arc::new(Doing(jitter)),
-            recorder: Box::new(record),
+            observer: bare(|_| {}),
             annotator: Some(Box::new(Never)),
             sinks: vec![required(&seen)],
             run: Arc::new(run_record()),

@@ -27,6 +27,8 @@ pub enum Record<'a> {
     Frame(&'a FrameRecord),
     /// One box of one frame (`--emit detections`).
     Detection(DetectionRecord<'a>),
+    /// Something that happened.
+    Event(&'a EventRecord),
     /// Last line: how it ended. A consumer that never sees it knows that the run died.
     Summary(&'a SummaryRecord),
 }
@@ -161,6 +163,19 @@ pub struct Prediction {
     /// What the model of `--cascade` says of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<AttributeRecord>,
+}
+
+impl Prediction {
+    /// How good a picture of the object its box gives in a picture of `size`, more is better; of
+    /// what has no box, nothing. Sure and large is good, cut off at the edge is bad.
+    pub fn portrait(&self, size: Size) -> Option<f64> {
+        /// What is left of the worth of an object of which a part is outside.
+        const CUT: f64 = 0.25;
+        let Corners { x1, y1, x2, y2, width, height } = self.place?.bbox;
+        let (right, bottom) = (f64::from(size.width) - 1.0, f64::from(size.height) - 1.0);
+        let cut = x1 <= 1.0 || y1 <= 1.0 || x2 >= right || y2 >= bottom;
+        Some(self.confidence * (width * height).sqrt() * if cut { CUT } else { 1.0 })
+    }
 }
 
 /// Where a detection is.
@@ -339,6 +354,67 @@ impl FrameRecord {
             tracker_id: found.tracker_id,
             detection_id: &found.detection_id,
         })
+    }
+}
+
+/// Something that happened in a frame. Its line comes behind that of the frame in which it became
+/// known, which may be a later one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EventRecord {
+    /// Name of the source.
+    pub source: Arc<str>,
+    /// The frame it belongs to.
+    pub frame_id: u64,
+    /// Presentation time of that frame, seconds; absent for pictures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pts_s: Option<f64>,
+    /// UTC, with `--recorded-at`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ts: Option<String>,
+    /// The same in every run on the same input, model and settings.
+    pub event_id: String,
+    /// What happened.
+    pub event: EventKind,
+    /// The track it happened to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tracker_id: Option<u64>,
+    /// Class of the track.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<Arc<str>>,
+    /// Index of that class in the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_id: Option<u32>,
+    /// How long the object was there, of [`EventKind::Left`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+    /// The file that is made, of [`EventKind::Clip`] and [`EventKind::Snapshot`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<Arc<str>>,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// A track was confirmed.
+    Appeared,
+    /// A track was not seen for as long as it is remembered.
+    Left,
+    /// A video of an event is made.
+    Clip,
+    /// A picture of a track is made: the best one, of the frame that the event names.
+    Snapshot,
+}
+
+impl EventKind {
+    /// Its word in records and names of files.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Appeared => "appeared",
+            Self::Left => "left",
+            Self::Clip => "clip",
+            Self::Snapshot => "snapshot",
+        }
     }
 }
 

@@ -123,6 +123,16 @@ impl Target {
     }
 }
 
+/// Makes `folder` where it is missing and sees that files can be made in it.
+///
+/// # Errors
+/// When it cannot be made or written to.
+pub fn try_folder(folder: &Path) -> Result<(), SinkError> {
+    let shown = folder.display().to_string();
+    std::fs::create_dir_all(folder).map_err(|e| SinkError::open(&shown, &e))?;
+    Target::prepare(&folder.join("try"), false)?.try_out()
+}
+
 /// A text output: a file, or the program's standard output.
 pub struct TextFile {
     writer: BufWriter<File>,

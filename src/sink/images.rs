@@ -25,9 +25,7 @@ impl Images {
     /// # Errors
     /// When it cannot be made or written to.
     pub fn open(folder: &Path, no_clobber: bool) -> Result<Self, SinkError> {
-        let shown = folder.display().to_string();
-        std::fs::create_dir_all(folder).map_err(|e| SinkError::open(&shown, &e))?;
-        Target::prepare(&folder.join("try.jpg"), false)?.try_out()?;
+        super::file::try_folder(folder)?;
         Ok(Self { folder: folder.into(), no_clobber })
     }
 
@@ -55,6 +53,16 @@ pub fn encode_jpeg(image: &Image, quality: u8) -> Result<Vec<u8>, EncodingError>
     Ok(bytes)
 }
 
+/// Writes the bytes of a picture to a file of its own.
+///
+/// # Errors
+/// When the disk refuses, or the file is there and must not be.
+pub(super) fn write_picture(path: &Path, no_clobber: bool, bytes: &[u8]) -> Result<(), SinkError> {
+    let target = Target::prepare(path, no_clobber)?;
+    std::fs::write(target.writing_path(), bytes).map_err(|e| target.failed(&e))?;
+    target.rename()
+}
+
 impl Sink for Images {
     fn kind(&self) -> &'static str {
         "frames"
@@ -70,13 +78,11 @@ impl Sink for Images {
 
     fn write(&mut self, item: &Item) -> Result<Flow, SinkError> {
         if let Item::Frame { record, image: Some(image), .. } = item {
-            let target = Target::prepare(&self.path(record), self.no_clobber)?;
             let bytes = encode_jpeg(image, QUALITY).map_err(|error| SinkError::Frame {
-                target: target.shown(),
+                target: self.target(),
                 reason: error.to_string(),
             })?;
-            std::fs::write(target.writing_path(), bytes).map_err(|e| target.failed(&e))?;
-            target.rename()?;
+            write_picture(&self.path(record), self.no_clobber, &bytes)?;
         }
         Ok(Flow::Continue)
     }

@@ -4,15 +4,17 @@ pub mod csv;
 pub mod file;
 pub mod images;
 pub mod ndjson;
+pub mod snapshots;
 
 use std::sync::Arc;
 
 use crate::frame::Image;
 use crate::policy::{Need, WhenFull};
 use crate::reason::io_reason;
-use crate::record::{FrameRecord, RunRecord, SummaryRecord};
+use crate::record::{EventRecord, FrameRecord, RunRecord, SummaryRecord};
 
-/// What an output is given, in order: one `Run`, the frames, one `Summary`.
+/// What an output is given, in order: one `Run`, the frames, each with its events behind it, one
+/// `Summary`.
 #[derive(Clone, Debug)]
 pub enum Item {
     /// What is run.
@@ -27,6 +29,8 @@ pub enum Item {
         /// is hidden here too.
         clean: Option<Arc<Image>>,
     },
+    /// Something that happened in the frame before it.
+    Event(Arc<EventRecord>),
     /// How it ended; only for outputs that take it.
     Summary(Arc<SummaryRecord>),
 }

@@ -30,6 +30,7 @@ impl Ndjson {
     fn lines(&mut self, item: &Item) -> std::io::Result<()> {
         match item {
             Item::Run(run) => self.line(&Record::Run(run))?,
+            Item::Event(event) => self.line(&Record::Event(event))?,
             Item::Summary(summary) => self.line(&Record::Summary(summary))?,
             Item::Frame { record, .. } if self.emit == Emit::Frames => {
                 self.line(&Record::Frame(record))?;
