@@ -333,12 +333,108 @@ fn sound_is_kept_cut_and_left_out() {
     }
     run("-o silent.mp4 --no-audio");
     assert_eq!(packets_of(&place, "silent.mp4", "a:0"), None);
+    let piped = place.command("run in.mp4 --engine fake -o - --start 1 --end 4").output().unwrap();
+    place.file("piped.mkv", &piped.stdout);
+    let (start, end) = packets_of(&place, "piped.mkv", "a:0").unwrap();
+    assert!(start.abs() <= 0.04 && (end - 3.0).abs() <= 0.07, "{start} to {end}");
+}
+
+/// Silence everywhere but from 2.0 to 2.2 s, where a tone sounds and the picture is white.
+const BEEP: &str = "-f lavfi -i color=black:s=160x96:r=25:d=5,drawbox=c=white:t=fill:enable='between(t\\,2\\,2.19)' -f lavfi -i sine=f=1000:r=48000:d=5,volume=enable='not(between(t\\,2\\,2.2))':volume=0";
+
+/// When sound starts and stops in a file, in seconds.
+fn sounds(place: &Place, file: &str) -> Vec<f64> {
+    let output = Command::new("ffmpeg")
+        .args(["-v", "info", "-i"])
+        .arg(place.path(file))
+        .args(["-map", "0:a", "-af", "silencedetect=n=-35dB:d=0.05", "-f", "null", "-"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said = text.lines().filter_map(|line| {
+        let (_, rest) = line.split_once("silence_end: ").or(line.split_once("silence_start: "))?;
+        rest.split_whitespace().next()?.parse().ok()
+    });
+    // Silence starts the file and ends it.
+    said.filter(|at| *at > 0.1).take(2).collect()
+}
+
+/// The first time at which the picture is white.
+fn flash(place: &Place, file: &str) -> f64 {
+    let output = Command::new("ffmpeg")
+        .args(["-v", "error", "-i"])
+        .arg(place.path(file))
+        .args(["-vsync", "passthrough", "-pix_fmt", "gray", "-f", "rawvideo", "-"])
+        .output()
+        .unwrap();
+    let white = output.stdout.chunks_exact(160 * 96).position(|picture| picture[0] > 128);
+    ffprobe(place, file, "frame=pts_time")[white.unwrap()].parse().unwrap()
+}
+
+#[track_caller]
+fn beeps_with_the_flash(place: &Place, file: &str) {
+    let (beep, flash) = (sounds(place, file), flash(place, file));
+    assert!((beep[0] - flash).abs() <= 0.04, "{file}: {beep:?} and {flash}");
+    assert!((beep[1] - flash - 0.2).abs() <= 0.04, "{file}: {beep:?} and {flash}");
+}
+
+#[test]
+fn copied_sound_stays_with_its_picture() {
+    let place = Place::new();
+    ffmpeg(&place, &format!("{BEEP} -c:v libx264 -bf 3 -c:a aac in.mp4"));
+    ffmpeg(&place, "-i in.mp4 -c copy in.ts");
+    ffmpeg(&place, "-i in.mp4 -c:v copy -c:a libopus in.mkv");
+    // The picture starts a second after the sound, and an hour into the file.
+    ffmpeg(
+        &place,
+        "-itsoffset 1 -i in.mp4 -i in.mp4 -map 0:v -map 1:a -c copy -output_ts_offset 30 late.mkv",
+    );
+    for (input, output, more) in [
+        ("in.mp4", "a.mp4", ""),
+        ("in.mp4", "b.mkv", "--start 1 --end 4"),
+        ("in.ts", "c.mp4", "--start 1.5"),
+        ("in.ts", "d.mkv", ""),
+        ("in.mkv", "e.webm", ""),
+        ("in.mkv", "f.mp4", "--start 0.5 --stride 2"),
+    ] {
+        let run = format!("run {input} --engine fake:boxes=0 -o {output} {more}");
+        let said = place.output(&run).ended(0).stderr();
+        assert!(!said.contains("the sound"), "{output}: {said}");
+        beeps_with_the_flash(&place, output);
+    }
+    place.output("run late.mkv --engine fake:boxes=0 -o g.mp4").ended(0);
+    let beep = sounds(&place, "g.mp4")[0];
+    assert!((beep - 1.0).abs() <= 0.04, "a second before the flash, as in the original: {beep}");
+}
+
+#[test]
+fn sound_that_breaks_off_costs_no_picture() {
+    let place = Place::new();
+    ffmpeg(&place, &format!("{BEEP} -c:v libx264 -c:a aac -movflags +faststart in.mp4"));
+    // Sound that ends early, starts late, and is not there at all where the picture is.
+    ffmpeg(&place, "-i in.mp4 -t 1 -i in.mp4 -map 0:v -map 1:a -c copy short.mp4");
+    ffmpeg(&place, "-i in.mp4 -itsoffset 3 -i in.mp4 -map 0:v -map 1:a -c copy -t 5 late.mkv");
+    for (input, output, more) in
+        [("short.mp4", "a.mp4", ""), ("short.mp4", "b.mp4", "--start 3"), ("late.mkv", "c.mkv", "")]
+    {
+        place.output(&format!("run {input} --engine fake:boxes=0 -o {output} {more}")).ended(0);
+        assert!(decodable(&place, output) >= 50, "{output}");
+    }
+    assert_eq!(packets_of(&place, "b.mp4", "a:0"), None);
+    let whole = std::fs::read(place.path("in.mp4")).unwrap();
+    place.file("cut.mp4", &whole[..whole.len() * 6 / 10]);
+    place.output("run cut.mp4 --engine fake:boxes=0 -o cut-out.mp4").ended(65);
+    assert_eq!(decodable(&place, "cut-out.mp4"), decodable(&place, "cut.mp4"));
+    assert!(packets_of(&place, "cut-out.mp4", "a:0").is_some());
 }
 
 #[test]
 fn what_a_killed_run_left_plays_and_can_be_finished() {
     let place = Place::new();
-    ffmpeg(&place, "-f lavfi -i testsrc=s=320x180:r=25:d=20 -c:v libx264 -an in.mp4");
+    ffmpeg(
+        &place,
+        "-f lavfi -i testsrc=s=320x180:r=25:d=20 -f lavfi -i sine=d=20 -c:v libx264 -c:a aac in.mp4",
+    );
     let mut run = Command::new(assert_cmd::cargo::cargo_bin!("vision-pipe"))
         .args("run in.mp4 --engine fake:sleep-ms=40 -w 1 -o out.mp4 --ndjson out.ndjson".split(' '))
         .current_dir(place.path(""))
@@ -352,9 +448,13 @@ fn what_a_killed_run_left_plays_and_can_be_finished() {
     let playable = decodable(&place, "out.part.mp4");
     assert!(frames > 60, "{frames}");
     assert!(playable + 50 >= frames, "{playable} of {frames} frames: 2 s are 50");
+    let sound_s = |file: &str| packets_of(&place, file, "a:0").unwrap().1;
+    let part_s = sound_s("out.part.mp4");
+    assert!((part_s - playable as f64 / 25.0).abs() < 1.0, "{part_s} s of sound");
     let finished = place.output("repair out.part.mp4");
     assert_eq!(finished.ended(0).stdout(), "out.mp4\n");
     assert_eq!(decodable(&place, "out.mp4"), playable);
+    assert!((sound_s("out.mp4") - part_s).abs() < 0.05);
     assert!(!place.names().contains(&"out.part.mp4".to_owned()));
     let again = place.output("repair out.mp4");
     assert!(again.ended(2).stderr().contains("is not called NAME.part.EXT"));

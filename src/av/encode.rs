@@ -6,11 +6,12 @@ use std::path::Path;
 use ffmpeg_the_third as ffmpeg;
 
 use ffmpeg::codec::Flags as CodecFlags;
-use ffmpeg::format::{Pixel, context::Output};
+use ffmpeg::format::{self, Pixel};
 use ffmpeg::{Dictionary, Packet, Rational, encoder, frame, picture};
 
+use super::mux::{Muxer, PictureStream, container_of, keeps_headers_apart};
 use super::scale::Converter;
-use super::{url_of, write_trailer};
+use super::sound::Original;
 use crate::frame::{Image, Size};
 
 /// Endings of the files that can be written.
@@ -65,7 +66,7 @@ const TICKS: i32 = 90_000;
 
 /// A video file in the making.
 pub struct Encoder {
-    output: Output,
+    muxer: Muxer,
     codec: encoder::video::Encoder,
     name: String,
     converter: Converter,
@@ -73,7 +74,6 @@ pub struct Encoder {
     size: Size,
     padded: Size,
     bgr: frame::Video,
-    stream_ticks: Rational,
     /// Time of the first picture and of the last, in ticks.
     first: Option<i64>,
     last: Option<i64>,
@@ -83,40 +83,36 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// Opens `path` for pictures of `size`.
+    /// Opens `path` for pictures of `size`, with the sound of `original`.
     ///
     /// # Errors
     /// When no encoder works or the file cannot be written.
-    pub fn open(path: &Path, size: Size, settings: &EncodeSettings) -> Result<Self, ffmpeg::Error> {
+    pub fn open(
+        path: &Path,
+        size: Size,
+        settings: &EncodeSettings,
+        original: Option<Original>,
+    ) -> Result<Self, ffmpeg::Error> {
         // Chroma of yuv420p covers two by two pixels.
         let padded = Size::new(size.width.next_multiple_of(2), size.height.next_multiple_of(2));
-        let webm = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("webm"));
+        let container = container_of(path, settings.container)?;
         let written = settings.size.unwrap_or(padded);
         // First, so that an encoder that does not work has touched no file.
-        let (name, codec) = open_codec(written, settings, webm)?;
-        let mut output = match settings.container {
-            Some(name) => ffmpeg::format::output_as(url_of(path), name)?,
-            None => ffmpeg::format::output(url_of(path))?,
+        let (name, codec) = open_codec(written, settings, container)?;
+        let about = PictureStream {
+            tick: Rational(1, TICKS),
+            rate: rate(settings.fps),
+            pixel_aspect: settings.pixel_aspect.map(|(w, h)| Rational(w as i32, h as i32)),
         };
-        let mut stream = output.add_stream(None::<ffmpeg::Codec>)?;
-        stream.copy_parameters_from_context(&codec);
-        stream.set_time_base(Rational(1, TICKS));
-        stream.set_avg_frame_rate(rate(settings.fps));
-        if let Some((width, height)) = settings.pixel_aspect {
-            stream.set_sample_aspect_ratio(Rational(width as i32, height as i32));
-        }
-        output.write_header_with(in_pieces())?;
-        let stream_ticks = output.stream(0).map_or(Rational(1, TICKS), |s| s.time_base());
-        let (w, h) = (padded.width, padded.height);
+        let muxer = Muxer::open(path, container, &codec, &about, original)?;
         Ok(Self {
-            output,
+            muxer,
             codec,
             name,
             converter: Converter::new(padded, Pixel::YUV420P).scaled_to(written),
             size,
             padded,
-            bgr: frame::Video::new(Pixel::BGR24, w, h),
-            stream_ticks,
+            bgr: frame::Video::new(Pixel::BGR24, padded.width, padded.height),
             first: None,
             last: None,
             key: 0,
@@ -134,12 +130,9 @@ impl Encoder {
         self.frame_ticks as f64 / f64::from(TICKS)
     }
 
-    /// From the first picture to the end of the last, in the seconds that came with them; `None`
-    /// before the first.
-    pub fn range_s(&self) -> Option<(f64, f64)> {
-        let (first, last) = self.first.zip(self.last)?;
-        let seconds = |ticks: i64| ticks as f64 / f64::from(TICKS);
-        Some((seconds(first), seconds(first + last + self.frame_ticks)))
+    /// Whether no picture has come yet.
+    pub fn is_empty(&self) -> bool {
+        self.last.is_none()
     }
 
     /// Whether browsers play what it writes.
@@ -159,6 +152,7 @@ impl Encoder {
     pub fn write(&mut self, image: &Image, pts_s: f64) -> Result<(), ffmpeg::Error> {
         let ticks = (pts_s * f64::from(TICKS)).round() as i64;
         let ticks = ticks - *self.first.get_or_insert(ticks);
+        self.muxer.begin(Some(pts_s))?;
         // Two pictures must not share a time.
         let ticks = self.last.map_or(ticks, |last| ticks.max(last + 1));
         self.last = Some(ticks);
@@ -194,22 +188,22 @@ impl Encoder {
     fn pass_on(&mut self) -> Result<(), ffmpeg::Error> {
         let mut packet = Packet::empty();
         while self.codec.receive_packet(&mut packet).is_ok() {
-            packet.set_stream(0);
             packet.set_duration(self.frame_ticks);
-            packet.rescale_ts(Rational(1, TICKS), self.stream_ticks);
-            packet.write_interleaved(&mut self.output)?;
+            self.muxer.write(std::mem::replace(&mut packet, Packet::empty()))?;
         }
         Ok(())
     }
 
-    /// Writes what the encoder still holds, and the index.
+    /// Writes what the encoder still holds, the sound until the end of the last picture by the
+    /// nominal rate, and the index.
     ///
     /// # Errors
     /// When that cannot be written.
     pub fn finish(mut self) -> Result<(), ffmpeg::Error> {
         self.codec.send_eof()?;
         self.pass_on()?;
-        write_trailer(&mut self.output)
+        let end = self.last.map_or(0, |last| last + self.frame_ticks);
+        self.muxer.finish(end as f64 / f64::from(TICKS))
     }
 }
 
@@ -222,24 +216,13 @@ fn rate(fps: f64) -> Rational {
     Rational((fps * 1000.0).round() as i32, 1000)
 }
 
-/// Options of the containers that make a file that was cut off at any time playable until about
-/// there. Each container takes its own and passes over the others'.
-fn in_pieces() -> Dictionary {
-    let mut options = Dictionary::new();
-    options.set("movflags", "+delay_moov+default_base_moof");
-    options.set("frag_duration", "1000000");
-    options.set("cluster_time_limit", "1000");
-    options.set("flush_packets", "1");
-    options
-}
-
 /// Opens the encoder that is asked for, or the first that works.
 fn open_codec(
     size: Size,
     settings: &EncodeSettings,
-    webm: bool,
+    container: format::Output,
 ) -> Result<(String, encoder::video::Encoder), ffmpeg::Error> {
-    let usual = if webm { vec![VP9] } else { ENCODERS.to_vec() };
+    let usual = if container.name() == "webm" { vec![VP9] } else { ENCODERS.to_vec() };
     let wanted: Vec<(&str, &[(&str, &str)])> = match &settings.encoder {
         Some(name) => {
             let known = usual.iter().find(|(known, _)| known == name);
@@ -261,8 +244,9 @@ fn open_codec(
         if let Some((width, height)) = settings.pixel_aspect {
             video.set_aspect_ratio(Rational(width as i32, height as i32));
         }
-        // All of our containers keep the stream's header apart.
-        video.set_flags(CodecFlags::GLOBAL_HEADER);
+        if keeps_headers_apart(container) {
+            video.set_flags(CodecFlags::GLOBAL_HEADER);
+        }
         let mut dictionary = Dictionary::new();
         dictionary.set("threads", settings.threads.max(1).to_string());
         for (key, value) in options {

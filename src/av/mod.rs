@@ -5,18 +5,22 @@
 //! frame to the last (OpenCV 4.6 reports 0 for the frames it flushes at the end), which packets
 //! were damaged, how long the picture should be, and whether writing worked.
 
+mod adts;
 mod clock;
 mod damage;
 mod decode;
 mod encode;
 mod log_watch;
+mod mux;
 mod pace;
 mod remux;
 mod scale;
+mod sound;
 mod video_sink;
 
 pub use decode::Decoder;
 pub use encode::{ENDINGS, EncodeSettings, Encoder};
+pub use sound::Original;
 pub use video_sink::{VideoFile, finish_part};
 
 use std::ffi::OsString;
@@ -90,7 +94,7 @@ pub fn try_encoder(
     settings: &EncodeSettings,
 ) -> Result<String, String> {
     let attempt = || {
-        let mut encoder = Encoder::open(path, image.size(), settings)?;
+        let mut encoder = Encoder::open(path, image.size(), settings, None)?;
         let name = encoder.name().to_owned();
         encoder.write(image, 0.0)?;
         encoder.finish().map(|()| name)
