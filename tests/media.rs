@@ -407,6 +407,61 @@ fn copied_sound_stays_with_its_picture() {
     assert!((beep - 1.0).abs() <= 0.04, "a second before the flash, as in the original: {beep}");
 }
 
+/// The codec of a file's sound, by ffprobe.
+fn sound_codec(place: &Place, file: &str) -> String {
+    let output = Command::new("ffprobe")
+        .args(["-v", "error", "-select_streams", "a:0", "-of", "csv=p=0"])
+        .args(["-show_entries", "stream=codec_name"])
+        .arg(place.path(file))
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn sound_that_the_container_cannot_hold_is_encoded_anew() {
+    let place = Place::new();
+    ffmpeg(&place, &format!("{BEEP} -c:v libx264 -c:a aac in.mp4"));
+    ffmpeg(&place, &format!("{BEEP} -c:v libx264 -c:a pcm_s16le -ac 2 in.mov"));
+    ffmpeg(&place, &format!("{BEEP} -c:v libx264 -c:a aac -ar 44100 -ac 6 in44.mkv"));
+    for (input, output, codec, more) in [
+        ("in.mp4", "a.webm", "opus", ""),
+        ("in.mov", "b.mp4", "aac", ""),
+        ("in44.mkv", "c.webm", "opus", "--start 1.5 --end 4"),
+        ("in.mov", "d.mp4", "aac", "--start 1 --end 3.5"),
+    ] {
+        let run = format!("run {input} --engine fake:boxes=0 -o {output} {more}");
+        let said = place.output(&run).ended(0).stderr();
+        assert!(!said.contains("the sound"), "{output}: {said}");
+        assert_eq!(sound_codec(&place, output), codec, "{output}");
+        beeps_with_the_flash(&place, output);
+        let length = decodable(&place, output) as f64 / 25.0;
+        let end = packets_of(&place, output, "a:0").unwrap().1;
+        assert!((end - length).abs() <= 0.04, "{output}: {end} of {length} s");
+    }
+    assert!((sounds(&place, "a.webm")[0] - 2.0).abs() <= 0.04);
+    assert!((sounds(&place, "b.mp4")[0] - 2.0).abs() <= 0.04);
+}
+
+#[test]
+fn late_sound_does_not_hold_back_the_index() {
+    let place = Place::new();
+    ffmpeg(&place, &format!("{BEEP} -c:v libx264 -c:a aac in.mp4"));
+    ffmpeg(
+        &place,
+        "-stream_loop 2 -i in.mp4 -itsoffset 8 -i in.mp4 -map 0:v -map 1:a -c copy late.mp4",
+    );
+    let run = "run late.mp4 --engine fake:boxes=0:sleep-ms=30 -w 1 -o out.mp4";
+    let mut child = place.spawnable(run).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(decodable(&place, "out.part.mp4") > 25);
+    place.output("run late.mp4 --engine fake:boxes=0 -o whole.mp4").ended(0);
+    let beep = sounds(&place, "whole.mp4")[0];
+    assert!((beep - 10.0).abs() <= 0.04, "{beep}");
+}
+
 #[test]
 fn sound_that_breaks_off_costs_no_picture() {
     let place = Place::new();

@@ -10,8 +10,8 @@ use ffmpeg::format::{self, Pixel};
 use ffmpeg::{Dictionary, Packet, Rational, encoder, frame, picture};
 
 use super::mux::{Muxer, PictureStream, container_of, keeps_headers_apart};
+use super::original::Original;
 use super::scale::Converter;
-use super::sound::Original;
 use crate::frame::{Image, Size};
 
 /// Endings of the files that can be written.

@@ -12,7 +12,9 @@ mod decode;
 mod encode;
 mod log_watch;
 mod mux;
+mod original;
 mod pace;
+mod recode;
 mod remux;
 mod scale;
 mod sound;
@@ -20,7 +22,7 @@ mod video_sink;
 
 pub use decode::Decoder;
 pub use encode::{ENDINGS, EncodeSettings, Encoder};
-pub use sound::Original;
+pub use original::Original;
 pub use video_sink::{VideoFile, finish_part};
 
 use std::ffi::OsString;

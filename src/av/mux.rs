@@ -10,7 +10,8 @@ use ffmpeg_the_third as ffmpeg;
 use ffmpeg::format::{self, context::Output};
 use ffmpeg::{Dictionary, Packet, Rational, Stream, encoder, ffi};
 
-use super::sound::{Original, SoundTrack};
+use super::original::Original;
+use super::sound::SoundTrack;
 use super::{url_of, write_trailer};
 
 /// The container of a file, by FFmpeg's name or, without one, by the file's ending.
@@ -147,7 +148,7 @@ impl Muxer {
             return Ok(());
         }
         if let (Some(original), Some(first_s)) = (self.original.take(), first_s) {
-            self.sound = SoundTrack::open(original, first_s, &mut self.output);
+            self.sound = SoundTrack::open(&original, first_s, &mut self.output);
         }
         self.output.write_header_with(in_pieces())?;
         self.stream_tick = self.output.stream(0).map_or(self.tick, |stream| stream.time_base());

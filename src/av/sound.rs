@@ -2,96 +2,108 @@
 //! where it cannot be read or kept, it ends with a warning.
 
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
 
 use ffmpeg_the_third as ffmpeg;
 
 use ffmpeg::codec::Id;
-use ffmpeg::format::context::{Input, Output};
-use ffmpeg::{Packet, Rational, Stream, StreamMut, ffi, media};
+use ffmpeg::format::{self, context::Output};
+use ffmpeg::{Packet, Rational, Stream, StreamMut, ffi};
 
 use super::mux::{add_copied, holds, is_mp4, write};
-use super::{adts, io_error, open_file, reason};
-
-/// Where the sound of a video comes from.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Original {
-    /// The file.
-    pub path: PathBuf,
-    /// What the video is called in messages.
-    pub video: String,
-}
+use super::original::{Original, Reader};
+use super::recode::Recoder;
+use super::{adts, io_error, reason};
 
 /// Sound that starts later than this after the picture, in seconds, is late: the index of an MP4
-/// file in the making waits for every stream.
+/// file in the making waits for the first packet of every stream.
 const LATE_S: f64 = 0.5;
 
-/// How far before the first picture reading starts, in seconds: decoders need a little to get going,
-/// and containers find times only roughly.
-const RUN_UP_S: f64 = 5.0;
-
-/// One stream of an original on its way into the video.
+/// The sound on its way into the video.
 pub(super) struct SoundTrack {
     reader: Reader,
+    way: Way,
     video: String,
+    /// Unit of the times of `next`.
+    tick: Rational,
+    next: Option<Packet>,
     /// The stream's index in the video, and the unit of its times there.
     index: usize,
     out_tick: Rational,
-    next: Option<Packet>,
-    /// Decoding time of the last packet written, in the unit of the video's stream.
+    /// Decoding time of the last packet written, in that unit.
     last: Option<i64>,
     /// Whether the first packet need not wait until it is due.
     hurry: bool,
-    /// Whether packets come with headers that are taken off, and what those say.
-    headers: bool,
-    description: Option<[u8; 2]>,
+}
+
+/// What becomes of a packet.
+enum Way {
+    /// It is copied.
+    Copy,
+    /// It is copied without its header; what the first header said.
+    Bare(Option<[u8; 2]>),
+    /// It is decoded and encoded anew.
+    Recode(Box<Recoder>),
 }
 
 impl SoundTrack {
     /// The best sound of the original from `first_s` on, in seconds from the start of its picture,
     /// with a stream of its own in `output`; `None` where there is none that can be kept.
-    pub(super) fn open(original: Original, first_s: f64, output: &mut Output) -> Option<Self> {
-        let Original { path, video } = original;
-        let left_out = |why: &str| {
-            log::warn!("the sound is left out of '{video}': {why}");
+    pub(super) fn open(original: &Original, first_s: f64, output: &mut Output) -> Option<Self> {
+        let track = Self::start(original, first_s, output).and_then(|track| {
+            let Some(mut track) = track else { return Ok(None) };
+            track.index = track.describe(output).map_err(reason)?;
+            Ok(Some(track))
+        });
+        track.unwrap_or_else(|why| {
+            log::warn!("the sound is left out of '{}': {why}", original.video);
             None
+        })
+    }
+
+    /// Goes to the first packet; says in words why there is none.
+    fn start(original: &Original, first_s: f64, output: &Output) -> Result<Option<Self>, String> {
+        let container = output.format();
+        let read = || {
+            let reader = Reader::open(&original.path, first_s);
+            reader.map_err(|_| "the original cannot be read any more")
         };
-        let reader = match Reader::open(&path, first_s) {
-            Ok(Some(reader)) => reader,
-            Ok(None) => return None,
-            Err(_) => return left_out("the original cannot be read any more"),
-        };
-        let Ok(stream) = reader.stream() else { return None };
-        if !can_be_copied(&stream, output) {
-            return left_out("this kind of file cannot hold it; .mkv can");
+        let video = original.video.clone();
+        let Some(reader) = read()? else { return Ok(None) };
+        if let Some(way) = Way::copying(&reader.stream().map_err(reason)?, container) {
+            let tick = reader.tick;
+            let track = Self::new(reader, way, tick, video.clone());
+            let Some(first_s) = track.due_s() else { return Ok(None) };
+            if first_s < LATE_S || !is_mp4(container) {
+                return Ok(Some(Self { hurry: is_mp4(container), ..track }));
+            }
+            // Encoded anew, it starts with silence.
         }
-        let mut track = Self {
-            headers: has_headers(&stream, output),
-            description: None,
-            video,
-            index: 0,
-            out_tick: reader.tick,
-            next: None,
-            last: None,
-            hurry: false,
-            reader,
-        };
+        let Some(reader) = read()? else { return Ok(None) };
+        let recoder = Recoder::open(&reader.stream().map_err(reason)?, container)
+            .map_err(|_| "this kind of file cannot hold it; .mkv can")?;
+        log::info!("the sound is encoded with {}", recoder.name());
+        let (tick, way) = (recoder.tick(), Way::Recode(Box::new(recoder)));
+        let track = Self::new(reader, way, tick, video);
+        Ok(track.due_s().map(|_| Self { hurry: is_mp4(container), ..track }))
+    }
+
+    fn new(reader: Reader, way: Way, tick: Rational, video: String) -> Self {
+        let (index, next, last, hurry) = (0, None, None, false);
+        let mut track = Self { reader, way, video, tick, next, index, out_tick: tick, last, hurry };
         track.advance();
-        track.hurry = is_mp4(output.format()) && track.due_s()? < LATE_S;
-        match track.reader.stream().and_then(|stream| add_copied(&stream, output)) {
-            Ok(index) => {
-                track.index = index;
-                let made = output.stream_mut(index);
-                if let (Some(made), Some(description)) = (made, &track.description) {
-                    describe(made, description);
-                }
-            }
-            Err(error) => {
-                track.lost(&reason(error));
-                return None;
-            }
+        track
+    }
+
+    /// Makes the stream in the video, and gives its index.
+    fn describe(&self, output: &mut Output) -> Result<usize, ffmpeg::Error> {
+        if let Way::Recode(recoder) = &self.way {
+            return recoder.describe(output);
         }
-        Some(track)
+        let index = add_copied(&self.reader.stream()?, output)?;
+        if let (Way::Bare(Some(said)), Some(stream)) = (&self.way, output.stream_mut(index)) {
+            set_description(stream, said);
+        }
+        Ok(index)
     }
 
     /// Takes over what the header made of the stream.
@@ -124,6 +136,9 @@ impl SoundTrack {
     /// # Errors
     /// When the file cannot be written.
     pub(super) fn finish(&mut self, end_s: f64, output: &mut Output) -> Result<(), ffmpeg::Error> {
+        if let Way::Recode(recoder) = &mut self.way {
+            recoder.end_at(end_s);
+        }
         while self.due_s().is_some_and(|due_s| due_s < end_s) {
             self.pass_on(output)?;
         }
@@ -134,32 +149,15 @@ impl SoundTrack {
     fn due_s(&self) -> Option<f64> {
         let packet = self.next.as_ref()?;
         let time = packet.dts().or(packet.pts())?;
-        Some(time as f64 * f64::from(self.reader.tick))
+        Some(time as f64 * f64::from(self.tick))
     }
 
     /// Goes to the next packet that is wanted.
     fn advance(&mut self) {
-        self.next = None;
-        loop {
-            match self.reader.read() {
-                // Before the first picture.
-                Ok(Some(packet)) if packet.pts().is_none_or(|time| time < 0) => {}
-                Ok(Some(packet)) if self.headers => match without_header(&packet) {
-                    // One description holds for the whole stream.
-                    Some((said, bare)) if *self.description.get_or_insert(said) == said => {
-                        self.next = Some(bare);
-                        return;
-                    }
-                    Some(_) => return self.lost("it changes on the way"),
-                    None => return self.lost("its packets say too little"),
-                },
-                Ok(next) => {
-                    self.next = next;
-                    return;
-                }
-                Err(error) => return self.lost(&reason(error)),
-            }
-        }
+        self.next = self.way.next(&mut self.reader).unwrap_or_else(|why| {
+            self.lost(&why);
+            None
+        });
     }
 
     /// Writes the next packet and goes to the one after it.
@@ -167,7 +165,7 @@ impl SoundTrack {
         let Some(mut packet) = self.next.take() else { return Ok(()) };
         packet.set_stream(self.index);
         packet.set_position(-1);
-        packet.rescale_ts(self.reader.tick, self.out_tick);
+        packet.rescale_ts(self.tick, self.out_tick);
         let time = packet.dts().or(packet.pts());
         // Muxers refuse times that do not increase, which broken originals have.
         if time <= self.last && self.last.is_some() {
@@ -200,6 +198,38 @@ impl SoundTrack {
     }
 }
 
+impl Way {
+    /// How packets of a stream are copied; `None` where the container cannot hold them.
+    fn copying(stream: &Stream<'_>, container: format::Output) -> Option<Self> {
+        holds(container, stream.parameters().id())
+            .then(|| if has_headers(stream, container) { Self::Bare(None) } else { Self::Copy })
+    }
+
+    /// The next packet from the first picture on; `None` at the end. Says in words why there is no
+    /// more.
+    fn next(&mut self, reader: &mut Reader) -> Result<Option<Packet>, String> {
+        if let Self::Recode(recoder) = self {
+            return recoder.next(|| reader.read()).map_err(reason);
+        }
+        // Before the first picture.
+        let is_early = |packet: &Packet| packet.pts().is_none_or(|time| time < 0);
+        let packet = loop {
+            match reader.read().map_err(reason)? {
+                Some(packet) if is_early(&packet) => {}
+                Some(packet) => break packet,
+                None => return Ok(None),
+            }
+        };
+        let Self::Bare(first) = self else { return Ok(Some(packet)) };
+        let (said, bare) = without_header(&packet).ok_or("its packets do not say what it is")?;
+        // One description holds for the whole stream.
+        if *first.get_or_insert(said) != said {
+            return Err("it changes on the way".into());
+        }
+        Ok(Some(bare))
+    }
+}
+
 /// Whether it is the system that refuses, and not the muxer, whose own words for what it cannot take
 /// are EINVAL and -1.
 fn is_of_the_disk(error: ffmpeg::Error) -> bool {
@@ -208,91 +238,13 @@ fn is_of_the_disk(error: ffmpeg::Error) -> bool {
     matches!(error, ffmpeg::Error::Other { .. }) && !of_muxer
 }
 
-/// Reads the packets of the best sound of a file.
-struct Reader {
-    input: Input,
-    stream: usize,
-    tick: Rational,
-    /// Taken off every time, in ticks.
-    shift: i64,
-}
-
-impl Reader {
-    /// Opens the best sound of a file, to be read from about `first_s` on, in seconds from the start
-    /// of its picture; `None` where there is no sound.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    fn open(path: &Path, first_s: f64) -> Result<Option<Self>, ffmpeg::Error> {
-        let mut input = open_file(path)?;
-        let Some(best) = input.streams().best(media::Type::Audio) else { return Ok(None) };
-        let (stream, tick) = (best.index(), best.time_base());
-        let zero_s = picture_start_s(&input) + first_s;
-        ignore_others(&mut input, stream);
-        if first_s > 2.0 * RUN_UP_S {
-            let micros = ((zero_s - RUN_UP_S) * 1e6) as i64;
-            // Where that fails, reading from the start only takes longer.
-            input.seek(micros, ..micros).ok();
-        }
-        let shift = (zero_s / f64::from(tick)).round() as i64;
-        Ok(Some(Self { input, stream, tick, shift }))
-    }
-
-    /// The next packet, its times counted from the first picture on; `None` at the end.
-    fn read(&mut self) -> Result<Option<Packet>, ffmpeg::Error> {
-        loop {
-            let mut packet = Packet::empty();
-            match packet.read(&mut self.input) {
-                Ok(()) if packet.stream() != self.stream => continue,
-                Ok(()) => {}
-                Err(ffmpeg::Error::Eof) => return Ok(None),
-                Err(error) => return Err(error),
-            }
-            let pts = packet.pts().or(packet.dts());
-            packet.set_pts(pts.map(|time| time.saturating_sub(self.shift)));
-            packet.set_dts(packet.dts().map(|time| time.saturating_sub(self.shift)));
-            return Ok(Some(packet));
-        }
-    }
-
-    /// The stream as the original has it.
-    fn stream(&self) -> Result<Stream<'_>, ffmpeg::Error> {
-        self.input.stream(self.stream).ok_or(ffmpeg::Error::StreamNotFound)
-    }
-}
-
-/// Spares the demuxer what nobody wants of a file: all streams but one.
-fn ignore_others(input: &mut Input, wanted: usize) {
-    for mut stream in input.streams_mut() {
-        if stream.index() != wanted {
-            // SAFETY: the stream belongs to the open input, and this member is the user's to set.
-            #[expect(unsafe_code, reason = "the wrapper has no way to set this member")]
-            unsafe {
-                (*stream.as_mut_ptr()).discard = ffi::AVDiscard::ALL;
-            }
-        }
-    }
-}
-
-/// When the picture of a file starts on its clock, in seconds.
-fn picture_start_s(input: &Input) -> f64 {
-    let best = input.streams().best(media::Type::Video);
-    best.filter(|stream| stream.start_time() != ffi::AV_NOPTS_VALUE)
-        .map_or(0.0, |stream| stream.start_time() as f64 * f64::from(stream.time_base()))
-}
-
-/// Whether the container can take the stream's packets as they are.
-fn can_be_copied(stream: &Stream<'_>, output: &Output) -> bool {
-    holds(output.format(), stream.parameters().id())
-}
-
 /// Whether packets carry a header that the container has no place for.
-fn has_headers(stream: &Stream<'_>, output: &Output) -> bool {
+fn has_headers(stream: &Stream<'_>, container: format::Output) -> bool {
     let parameters = stream.parameters();
     // SAFETY: the parameters are valid as long as they are borrowed.
     #[expect(unsafe_code, reason = "the wrapper has no accessor for this member")]
     let described = unsafe { (*parameters.as_ptr()).extradata_size > 0 };
-    parameters.id() == Id::AAC && !described && output.format().name() != "mpegts"
+    parameters.id() == Id::AAC && !described && container.name() != "mpegts"
 }
 
 /// The packet without its header, with the description that was in it.
@@ -308,7 +260,7 @@ fn without_header(packet: &Packet) -> Option<([u8; 2], Packet)> {
 }
 
 /// Gives a stream the description of its codec.
-fn describe(mut stream: StreamMut<'_>, description: &[u8]) {
+fn set_description(mut stream: StreamMut<'_>, description: &[u8]) {
     let mut parameters = stream.parameters_mut();
     let room = description.len() + ffi::AV_INPUT_BUFFER_PADDING_SIZE as usize;
     // SAFETY: the stream has no description yet, takes over the memory, and frees it; it has room

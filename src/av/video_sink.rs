@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::encode::{EncodeSettings, Encoder};
+use super::original::Original;
 use super::pace::Pace;
 use super::remux::remux;
-use super::sound::Original;
 use super::{io_error, reason};
 use crate::frame::{Image, Size};
 use crate::sink::file::Target;
