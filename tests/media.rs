@@ -415,7 +415,9 @@ fn sound_codec(place: &Place, file: &str) -> String {
         .arg(place.path(file))
         .output()
         .unwrap();
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    // Of a transport stream it says everything twice.
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().next().unwrap_or_default().to_owned()
 }
 
 #[test]
@@ -608,6 +610,35 @@ fn a_video_on_standard_output_is_matroska() {
     );
     let shell = Command::new("bash").args(["-o", "pipefail", "-c", &head]).status().unwrap();
     assert_eq!(shell.code(), Some(0), "a reader that has seen enough is no error");
+}
+
+#[test]
+fn transport_streams_are_written_to_files_and_pipes() {
+    let place = Place::new();
+    ffmpeg(&place, &format!("{BEEP} -c:v libx264 -c:a aac in.mp4"));
+    place.output("run in.mp4 --engine fake:boxes=0 -o out.ts").ended(0);
+    let run = "run in.mp4 --engine fake:boxes=0 -o - --output-format mpegts";
+    let piped = place.command(run).output().unwrap();
+    place.file("piped.ts", &piped.stdout);
+    // What a program that was killed has written to the pipe.
+    place.file("cut.ts", &piped.stdout[..piped.stdout.len() / 2 / 188 * 188]);
+    for file in ["out.ts", "piped.ts"] {
+        assert_eq!(ffprobe(&place, file, "format=format_name"), ["mpegts"]);
+        assert_eq!(ffprobe(&place, file, "stream=codec_name")[0], "h264");
+        assert_eq!(sound_codec(&place, file), "aac");
+        assert_eq!(decodable(&place, file), 125);
+        times_agree(&place, file);
+        let all = ffprobe(&place, file, "frame=pts_time");
+        let time = |text: &String| text.parse::<f64>().unwrap();
+        assert!((time(&all[124]) - time(&all[0]) - 4.96).abs() < 0.002);
+        let (start, flash) = (time(&all[0]), flash(&place, file));
+        assert!((flash - start - 2.0).abs() < 0.002);
+        let sound = packets_of(&place, file, "a:0").unwrap();
+        assert!((sound.0 - start).abs() < 0.05 && (sound.1 - start - 5.0).abs() < 0.05);
+    }
+    assert!(decodable(&place, "cut.ts") > 30);
+    let run = "run in.mp4 --engine fake -o out.mkv --output-format mpegts";
+    assert!(place.output(run).ended(2).stderr().contains("hint: the ending of a file says"));
 }
 
 #[test]

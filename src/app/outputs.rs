@@ -186,11 +186,11 @@ pub(super) fn encode_settings(
     pictures: Size,
     pixel_aspect: Option<(u32, u32)>,
 ) -> crate::av::EncodeSettings {
-    let crate::config::Encoding { encoder, crf, preset, size, .. } =
+    let crate::config::Encoding { form, encoder, crf, preset, size, .. } =
         config.outputs.encoding.clone();
     let size = size.map(|size| size.of(pictures)).filter(|size| size.is_acceptable());
     let threads = (config.workers / 2).clamp(1, MAX_ENCODER_THREADS);
-    let container = config.outputs.video_to_stdout().then_some("matroska");
+    let container = config.outputs.video_to_stdout().then_some(form.container());
     crate::av::EncodeSettings { container, fps, size, pixel_aspect, threads, encoder, crf, preset }
 }
 

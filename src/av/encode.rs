@@ -15,7 +15,7 @@ use super::scale::Converter;
 use crate::frame::{Image, Size};
 
 /// Endings of the files that can be written.
-pub const ENDINGS: [&str; 5] = ["mp4", "mkv", "mov", "m4v", "webm"];
+pub const ENDINGS: [&str; 6] = ["mp4", "mkv", "mov", "m4v", "webm", "ts"];
 
 /// An encoder's name, and its options with their values.
 type Known = (&'static str, &'static [(&'static str, &'static str)]);

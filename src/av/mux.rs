@@ -7,6 +7,7 @@ use std::path::Path;
 
 use ffmpeg_the_third as ffmpeg;
 
+use ffmpeg::codec::Id;
 use ffmpeg::format::{self, context::Output};
 use ffmpeg::{Dictionary, Packet, Rational, Stream, encoder, ffi};
 
@@ -33,8 +34,15 @@ pub(super) fn container_of(
     found.ok_or(ffmpeg::Error::MuxerNotFound)
 }
 
+/// What a transport stream holds that receivers know; the library itself says nothing of it.
+const IN_TRANSPORT_STREAMS: [Id; 9] =
+    [Id::H264, Id::HEVC, Id::MPEG4, Id::MPEG2VIDEO, Id::AAC, Id::MP2, Id::MP3, Id::AC3, Id::EAC3];
+
 /// Whether a container can hold a codec.
-pub(super) fn holds(container: format::Output, codec: ffmpeg::codec::Id) -> bool {
+pub(super) fn holds(container: format::Output, codec: Id) -> bool {
+    if container.name() == "mpegts" {
+        return IN_TRANSPORT_STREAMS.contains(&codec);
+    }
     // SAFETY: containers are static.
     #[expect(unsafe_code, reason = "the wrapper does not have this question")]
     unsafe {
@@ -51,6 +59,11 @@ pub(super) fn keeps_headers_apart(container: format::Output) -> bool {
 /// Whether it is one of the family of MP4, which states all streams in one index.
 pub(super) fn is_mp4(container: format::Output) -> bool {
     ["mp4", "mov", "ipod"].contains(&container.name())
+}
+
+/// Whether a file in pieces is complete as it is, without an index.
+pub(super) fn needs_no_index(container: format::Output) -> bool {
+    container.name() == "mpegts"
 }
 
 /// Writes a packet at once. Where one stream ends early, waiting to interleave would hold back the

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::encode::{EncodeSettings, Encoder};
+use super::mux::{container_of, needs_no_index};
 use super::original::Original;
 use super::pace::Pace;
 use super::remux::remux;
@@ -136,11 +137,15 @@ pub fn finish_part(whole: &Path) -> Result<(), SinkError> {
     complete(&Target::prepare(whole, true)?, true)
 }
 
-/// Makes the finished file of the part, the index in front. For a moment both are on the disk.
+/// Makes the finished file of the part, the index in front where its kind has one. For a moment both
+/// are on the disk.
 /// `cut` is that of [`remux`].
 fn complete(target: &Target, cut: bool) -> Result<(), SinkError> {
     let Some(copy) = target.copy_path() else { return Ok(()) };
     let part = target.writing_path();
+    if container_of(part, None).is_ok_and(needs_no_index) {
+        return target.commit();
+    }
     let size = std::fs::metadata(part).map_or(0, |about| about.len());
     if free_space(part).is_some_and(|free| free < size) {
         let full = std::io::Error::from(ErrorKind::StorageFull);

@@ -137,13 +137,15 @@ pub const KEYS: &[Key] = &[
     key("tile", MODEL, "Look at so many parts too, for small objects: 2x2 (across x down)")
         .value("TILES"),
     key("cascade", MODEL, "A classifier for every box; adds `attributes`").value("MODEL"),
+    key("output", OUTPUT, "Annotated video: .mp4, .mkv, .mov, .webm or .ts; - is standard output")
+        .short('o')
+        .value("FILE"),
     key(
-        "output",
+        "output-format",
         OUTPUT,
-        "Annotated video: .mp4, .mkv, .mov or .webm; - is standard output, Matroska",
+        "What the video on standard output is: matroska or mpegts [default: matroska]",
     )
-    .short('o')
-    .value("FILE"),
+    .value("FORM"),
     key(
         "encoder",
         OUTPUT,
