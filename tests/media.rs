@@ -642,6 +642,32 @@ fn transport_streams_are_written_to_files_and_pipes() {
 }
 
 #[test]
+fn gifs_keep_number_and_length() {
+    let place = Place::new();
+    ffmpeg(&place, &format!("{BEEP} -c:v libx264 -c:a aac in.mp4"));
+    ffmpeg(&place, &format!("{IRREGULAR} -t 4 -vf scale=192:-2 -an vfr.mkv"));
+    for (input, output, more) in
+        [("in.mp4", "a.gif", ""), ("vfr.mkv", "b.gif", "--output-size 160:-2")]
+    {
+        let said =
+            place.output(&format!("run {input} --engine fake:boxes=0 -o {output} {more}")).ended(0);
+        assert!(!said.stderr().contains("sound"), "{}", said.stderr());
+        let (read, written) = (decodable(&place, input), decodable(&place, output));
+        assert!(read.abs_diff(written) <= 1, "{output}: {read} and {written}");
+        let times = |file: &str| -> Vec<f64> {
+            ffprobe(&place, file, "frame=pts_time").iter().map(|t| t.parse().unwrap()).collect()
+        };
+        let (read, written) = (times(input), times(output));
+        let pairs = read.iter().zip(&written);
+        assert!(pairs.clone().all(|(a, b)| (a - read[0] - b).abs() <= 0.011), "{output}");
+        let bytes = std::fs::read(place.path(output)).unwrap();
+        let loops = bytes.windows(11).any(|part| part == b"NETSCAPE2.0");
+        assert!(loops, "{output} loops");
+    }
+    assert_eq!(flash(&place, "a.gif"), 2.0);
+}
+
+#[test]
 fn the_size_of_the_video_may_be_another() {
     let place = Place::new();
     for (size, written) in [("384:-2", "384,288"), ("-2:144", "192,144"), ("300x200", "300,200")] {

@@ -7,6 +7,7 @@
 
 mod adts;
 mod clock;
+mod codec;
 mod damage;
 mod decode;
 mod encode;
@@ -14,6 +15,7 @@ mod log_watch;
 mod mux;
 mod original;
 mod pace;
+mod palette;
 mod recode;
 mod remux;
 mod scale;

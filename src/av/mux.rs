@@ -61,9 +61,14 @@ pub(super) fn is_mp4(container: format::Output) -> bool {
     ["mp4", "mov", "ipod"].contains(&container.name())
 }
 
+/// Whether it is GIF: hundredths of a second, 256 colours, no sound.
+pub(super) fn is_gif(container: format::Output) -> bool {
+    container.name() == "gif"
+}
+
 /// Whether a file in pieces is complete as it is, without an index.
 pub(super) fn needs_no_index(container: format::Output) -> bool {
-    container.name() == "mpegts"
+    container.name() == "mpegts" || is_gif(container)
 }
 
 /// Writes a packet at once. Where one stream ends early, waiting to interleave would hold back the
@@ -147,6 +152,7 @@ impl Muxer {
         if let Some(ratio) = about.pixel_aspect {
             stream.set_sample_aspect_ratio(ratio);
         }
+        let original = original.filter(|_| !is_gif(container));
         let (tick, stream_tick) = (about.tick, about.tick);
         Ok(Self { output, tick, stream_tick, original, sound: None, begun: false })
     }

@@ -137,9 +137,13 @@ pub const KEYS: &[Key] = &[
     key("tile", MODEL, "Look at so many parts too, for small objects: 2x2 (across x down)")
         .value("TILES"),
     key("cascade", MODEL, "A classifier for every box; adds `attributes`").value("MODEL"),
-    key("output", OUTPUT, "Annotated video: .mp4, .mkv, .mov, .webm or .ts; - is standard output")
-        .short('o')
-        .value("FILE"),
+    key(
+        "output",
+        OUTPUT,
+        "Annotated video: .mp4, .mkv, .mov, .webm, .ts or .gif; - is standard output",
+    )
+    .short('o')
+    .value("FILE"),
     key(
         "output-format",
         OUTPUT,
