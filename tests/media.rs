@@ -668,6 +668,42 @@ fn gifs_keep_number_and_length() {
 }
 
 #[test]
+fn encoders_get_pictures_in_a_form_they_take() {
+    let place = Place::new();
+    let run = |more: &str| {
+        let clip = sample().display().to_string();
+        place
+            .output(&format!("run {clip} --max-frames 6 --engine fake --output-size 320:-2 {more}"))
+    };
+    for (file, encoder, about) in [
+        ("a.mp4", "libx265", "hevc,hvc1,yuv420p"),
+        ("b.mov", "prores_ks", "prores,apch,yuv422p10le"),
+        ("c.mkv", "ffv1", "ffv1,FFV1,yuv420p"),
+        ("d.mov", "mjpeg", "mjpeg,jpeg,yuvj420p"),
+    ] {
+        let said = run(&format!("-o {file} --encoder {encoder}")).ended(0).stderr();
+        assert!(said.lines().all(|line| line.starts_with("vision-pipe: ")), "{encoder}: {said}");
+        let shown = ffprobe(&place, file, "stream=codec_name,codec_tag_string,pix_fmt");
+        assert_eq!(shown, [about], "{file}");
+        assert_eq!(decodable(&place, file), 6, "{file}");
+    }
+    for (file, encoder, words) in [
+        ("f.mp4", "ffv1", "cannot hold what ffv1 makes"),
+        ("g.mp4", "h264_vaapi", "takes pictures from a graphics card only"),
+        ("h.mp4", "h264_nvenc", "the encoder refuses these settings"),
+    ] {
+        let run = run(&format!("-o {file} --encoder {encoder}"));
+        let said = run.stderr();
+        if said.contains("FFmpeg here has no encoder") {
+            continue;
+        }
+        assert!(said.contains(words), "{encoder}: {said}");
+        assert_eq!(run.code(), 2, "{encoder}: {said}");
+        assert!(!place.path(file).exists() && said.contains("hint: "), "{encoder}: {said}");
+    }
+}
+
+#[test]
 fn the_size_of_the_video_may_be_another() {
     let place = Place::new();
     for (size, written) in [("384:-2", "384,288"), ("-2:144", "192,144"), ("300x200", "300,200")] {

@@ -7,7 +7,8 @@ use ffmpeg::format::{self, Pixel};
 use ffmpeg::{Codec, Dictionary, Rational, encoder, ffi};
 
 use super::encode::EncodeSettings;
-use super::mux::keeps_headers_apart;
+use super::mux::{holds, keeps_headers_apart};
+use super::reason;
 use crate::frame::Size;
 
 /// An encoder's name, and its options with their values.
@@ -32,6 +33,23 @@ const GIF: Known = ("gif", &[]);
 /// How much of the video an encoder may hold back to look ahead, in seconds.
 const LOOK_AHEAD_S: f64 = 0.5;
 
+/// Why no encoder takes the pictures.
+#[derive(Debug, thiserror::Error)]
+pub enum EncodeError {
+    /// The file cannot be written.
+    #[error("{}", reason(.0.to_owned()))]
+    File(#[from] ffmpeg::Error),
+    /// The encoder does not work here, or not with these settings.
+    #[error("{}", reason(.0.to_owned()))]
+    Refused(ffmpeg::Error),
+    /// The container has no place for what the encoder makes.
+    #[error("this kind of file cannot hold what {0} makes")]
+    NotHeld(String),
+    /// The encoder takes pictures only from the memory of a graphics card.
+    #[error("{0} takes pictures from a graphics card only; take h264_nvenc, h264_qsv or libx264")]
+    OnCard(String),
+}
+
 /// An encoder that is open.
 pub(super) struct Opened {
     /// FFmpeg's name of it.
@@ -51,7 +69,7 @@ pub(super) fn open(
     settings: &EncodeSettings,
     container: format::Output,
     tick: Rational,
-) -> Result<Opened, ffmpeg::Error> {
+) -> Result<Opened, EncodeError> {
     let usual = match container.name() {
         "webm" => vec![VP9],
         "gif" => vec![GIF],
@@ -64,10 +82,17 @@ pub(super) fn open(
         }
         None => usual,
     };
-    let mut failure = ffmpeg::Error::EncoderNotFound;
+    let mut failure = EncodeError::Refused(ffmpeg::Error::EncoderNotFound);
     for (name, options) in wanted {
         let Some(codec) = encoder::find_by_name(name) else { continue };
-        let Some(pixel) = pixel_format(codec) else { continue };
+        if !holds(container, codec.id()) {
+            failure = EncodeError::NotHeld(name.to_owned());
+            continue;
+        }
+        let Some(pixel) = pixel_format(codec) else {
+            failure = EncodeError::OnCard(name.to_owned());
+            continue;
+        };
         let context = ffmpeg::codec::Context::new_with_codec(codec);
         let mut video = context.encoder().video()?;
         video.set_width(size.width);
@@ -83,7 +108,7 @@ pub(super) fn open(
         }
         match video.open_as_with(codec, options_of(name, options, settings)) {
             Ok(codec) => return Ok(Opened { name: name.to_owned(), codec, pixel }),
-            Err(error) => failure = error,
+            Err(error) => failure = EncodeError::Refused(error),
         }
     }
     Err(failure)
@@ -101,6 +126,10 @@ fn options_of(name: &str, own: &[(&str, &str)], settings: &EncodeSettings) -> Di
         let frames = (settings.fps * LOOK_AHEAD_S).clamp(1.0, 10.0) as u32;
         dictionary.set("rc-lookahead", frames.to_string());
         dictionary.set("bf", frames.min(3).to_string());
+    }
+    if name == "libx265" {
+        // It prints on its own, past the libraries' logging.
+        dictionary.set("x265-params", "log-level=none");
     }
     if let Some(crf) = settings.crf {
         dictionary.set("crf", crf.to_string());

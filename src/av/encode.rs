@@ -8,7 +8,7 @@ use ffmpeg_the_third as ffmpeg;
 use ffmpeg::format::Pixel;
 use ffmpeg::{Packet, Rational, encoder, frame, picture::Type};
 
-use super::codec::{self, Opened, rate};
+use super::codec::{self, EncodeError, Opened, rate};
 use super::mux::{Muxer, PictureStream, container_of, is_gif};
 use super::original::Original;
 use super::palette::Palette;
@@ -83,7 +83,7 @@ impl Encoder {
         size: Size,
         settings: &EncodeSettings,
         original: Option<Original>,
-    ) -> Result<Self, ffmpeg::Error> {
+    ) -> Result<Self, EncodeError> {
         // Chroma of yuv420p covers two by two pixels.
         let padded = Size::new(size.width.next_multiple_of(2), size.height.next_multiple_of(2));
         let container = container_of(path, settings.container)?;

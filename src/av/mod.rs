@@ -22,6 +22,7 @@ mod scale;
 mod sound;
 mod video_sink;
 
+pub use codec::EncodeError;
 pub use decode::Decoder;
 pub use encode::{ENDINGS, EncodeSettings, Encoder};
 pub use original::Original;
@@ -97,13 +98,14 @@ pub fn try_encoder(
     image: &Image,
     settings: &EncodeSettings,
 ) -> Result<String, String> {
-    let attempt = || {
+    let attempt = || -> Result<String, EncodeError> {
         let mut encoder = Encoder::open(path, image.size(), settings, None)?;
         let name = encoder.name().to_owned();
         encoder.write(image, 0.0)?;
-        encoder.finish().map(|()| name)
+        encoder.finish()?;
+        Ok(name)
     };
-    let result = attempt().map_err(reason);
+    let result = attempt().map_err(|error| error.to_string());
     // It may not have come to a file at all.
     std::fs::remove_file(path).ok();
     result

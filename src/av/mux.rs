@@ -9,7 +9,7 @@ use ffmpeg_the_third as ffmpeg;
 
 use ffmpeg::codec::Id;
 use ffmpeg::format::{self, context::Output};
-use ffmpeg::{Dictionary, Packet, Rational, Stream, encoder, ffi};
+use ffmpeg::{Dictionary, Packet, Rational, Stream, StreamMut, encoder, ffi};
 
 use super::original::Original;
 use super::sound::SoundTrack;
@@ -90,19 +90,36 @@ pub(super) fn add_copied(stream: &Stream<'_>, output: &mut Output) -> Result<usi
     if !holds(output.format(), parameters.id()) {
         return Err(ffmpeg::Error::EncoderNotFound);
     }
+    let container = output.format();
     let mut made = output.add_stream(None::<ffmpeg::Codec>)?;
     let ratio = parameters.sample_aspect_ratio();
     made.set_parameters(parameters);
     made.set_time_base(stream.time_base());
     made.set_avg_frame_rate(stream.avg_frame_rate());
     made.set_sample_aspect_ratio(ratio);
-    // SAFETY: the parameters belong to the stream that was just made; 0 lets the muxer choose its
-    // own mark for the codec.
-    #[expect(unsafe_code, reason = "the wrapper has no way to clear the mark")]
+    let index = made.index();
+    mark(&mut made, container);
+    Ok(index)
+}
+
+/// Marks the codec of a stream as the container does: as it is marked, where the container knows that.
+/// HEVC has two marks in MP4, and Apple's players know only the one for headers kept apart.
+fn mark(stream: &mut StreamMut<'_>, container: format::Output) {
+    let id = stream.parameters().id();
+    let mut parameters = stream.parameters_mut();
+    // SAFETY: the parameters belong to the stream, which is borrowed; the container's table of marks
+    // is null or static.
+    #[expect(unsafe_code, reason = "the wrapper knows no marks")]
     unsafe {
-        (*made.parameters_mut().as_mut_ptr()).codec_tag = 0;
+        let parameters = parameters.as_mut_ptr();
+        let known = ffi::av_codec_get_id((*container.as_ptr()).codec_tag, (*parameters).codec_tag);
+        if is_mp4(container) && id == Id::HEVC {
+            (*parameters).codec_tag = u32::from_le_bytes(*b"hvc1");
+        } else if Id::from(known) != id {
+            // The muxer chooses.
+            (*parameters).codec_tag = 0;
+        }
     }
-    Ok(made.index())
 }
 
 /// How the picture's stream is described.
@@ -133,7 +150,7 @@ impl Muxer {
     /// Opens `path` for the picture of `codec`.
     ///
     /// # Errors
-    /// When the container cannot hold it, or the file cannot be opened.
+    /// When the file cannot be opened.
     pub(super) fn open(
         path: &Path,
         container: format::Output,
@@ -141,12 +158,10 @@ impl Muxer {
         about: &PictureStream,
         original: Option<Original>,
     ) -> Result<Self, ffmpeg::Error> {
-        if !holds(container, codec.id()) {
-            return Err(ffmpeg::Error::InvalidData);
-        }
         let mut output = format::output_as(url_of(path), container.name())?;
         let mut stream = output.add_stream(None::<ffmpeg::Codec>)?;
         stream.copy_parameters_from_context(codec);
+        mark(&mut stream, container);
         stream.set_time_base(about.tick);
         stream.set_avg_frame_rate(about.rate);
         if let Some(ratio) = about.pixel_aspect {

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::codec::EncodeError;
 use super::encode::{EncodeSettings, Encoder};
 use super::mux::{container_of, needs_no_index};
 use super::original::Original;
@@ -66,13 +67,15 @@ impl VideoFile {
 }
 
 /// A failure to open: of the disk, or of the encoder.
-fn refused(target: &Target, error: ffmpeg_the_third::Error) -> SinkError {
+fn refused(target: &Target, error: EncodeError) -> SinkError {
+    let encoder = SinkError::Encoder { target: target.shown(), reason: error.to_string() };
+    let EncodeError::File(error) = error else { return encoder };
     let system = io_error(error);
     match system.kind() {
         ErrorKind::StorageFull | ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
             target.failed(&system)
         }
-        _ => SinkError::Encoder { target: target.shown(), reason: reason(error) },
+        _ => encoder,
     }
 }
 
