@@ -667,6 +667,76 @@ fn gifs_keep_number_and_length() {
     assert_eq!(flash(&place, "a.gif"), 2.0);
 }
 
+/// The colour in the middle of the first picture, by ffmpeg, told how it is coded.
+fn middle(place: &Place, file: &str, matrix: &str, range: &str) -> [u8; 3] {
+    let output = Command::new("ffmpeg")
+        .args(["-v", "error", "-i"])
+        .arg(place.path(file))
+        .args([
+            "-vf",
+            &format!("scale=in_color_matrix={matrix}:in_range={range}:flags=accurate_rnd"),
+        ])
+        .args(["-frames:v", "1", "-pix_fmt", "rgb24", "-f", "rawvideo", "-"])
+        .output()
+        .unwrap();
+    let at = output.stdout.len() / 6 * 3;
+    let row = at - at % 3 + 300;
+    output.stdout[row..row + 3].try_into().unwrap()
+}
+
+#[track_caller]
+fn same_colour(ours: [u8; 3], wanted: [u8; 3], what: &str) {
+    let close = ours.iter().zip(wanted).all(|(ours, wanted)| ours.abs_diff(wanted) <= 3);
+    assert!(close, "{what}: {ours:?} and not {wanted:?}");
+}
+
+#[test]
+fn colours_stay_what_they_are() {
+    let place = Place::new();
+    let red = [200, 30, 60];
+    for (name, size, tag, written, range) in [
+        ("hd", "1280x720", "bt709", "bt709", "tv"),
+        ("pal", "1280x720", "bt470bg", "bt601", "tv"),
+        ("ntsc", "1280x720", "smpte170m", "bt601", "tv"),
+        ("small", "320x240", "bt709", "bt709", "tv"),
+        ("wide", "1280x720", "bt2020nc", "bt2020", "tv"),
+        ("full", "1280x720", "bt709", "bt709", "pc"),
+        ("unsaid", "1280x720", "unknown", "bt709", "tv"),
+        ("unsaid-small", "320x240", "unknown", "bt601", "tv"),
+    ] {
+        let scale =
+            format!("scale=out_color_matrix={written}:out_range={range}:flags=accurate_rnd");
+        ffmpeg(
+            &place,
+            &format!(
+                "-f lavfi -i color=0xC81E3C:s={size}:r=25:d=0.2 -vf {scale},format=yuv420p \
+                 -color_range {range} -colorspace {tag} -c:v libx264 -qp 1 {name}.mp4"
+            ),
+        );
+        // Eight bits of brightness and colour do not hold every red, green and blue.
+        let read = middle(&place, &format!("{name}.mp4"), written, range);
+        assert!(read.iter().zip(red).all(|(read, red)| read.abs_diff(red) <= 4), "{read:?}");
+        let out = format!("{name}-out.mp4");
+        let run =
+            format!("run {name}.mp4 --engine fake:boxes=0 -o {out} --crf 1 --save-frames {name}");
+        place.output(&run).ended(0);
+        let decoded = corner(&place.path(&format!("{name}/000000.jpg")), 100, 100);
+        same_colour(decoded, read, &format!("{name} decoded"));
+        same_colour(middle(&place, &out, written, "tv"), read, &format!("{name} written"));
+        let said = ffprobe(&place, &out, "stream=color_range,color_space");
+        let expected = match tag {
+            "unknown" if written == "bt601" => "smpte170m",
+            "unknown" => "bt709",
+            said => said,
+        };
+        assert_eq!(said, [format!("tv,{expected}")], "{name}");
+    }
+    let run = "run hd.mp4 --engine fake:boxes=0 -o full.mov --encoder mjpeg";
+    place.output(run).ended(0);
+    let read = middle(&place, "hd.mp4", "bt709", "tv");
+    same_colour(middle(&place, "full.mov", "bt709", "pc"), read, "mjpeg");
+}
+
 #[test]
 fn encoders_get_pictures_in_a_form_they_take() {
     let place = Place::new();

@@ -6,6 +6,7 @@ use ffmpeg::codec::Flags as CodecFlags;
 use ffmpeg::format::{self, Pixel};
 use ffmpeg::{Codec, Dictionary, Rational, encoder, ffi};
 
+use super::colour::tag;
 use super::encode::EncodeSettings;
 use super::mux::{holds, keeps_headers_apart};
 use super::reason;
@@ -100,6 +101,7 @@ pub(super) fn open(
         video.set_format(pixel);
         video.set_time_base(tick);
         video.set_frame_rate(Some(rate(settings.fps)));
+        tag(&mut video, settings.colour, pixel);
         if let Some((width, height)) = settings.pixel_aspect {
             video.set_aspect_ratio(Rational(width as i32, height as i32));
         }

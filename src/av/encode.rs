@@ -9,11 +9,13 @@ use ffmpeg::format::Pixel;
 use ffmpeg::{Packet, Rational, encoder, frame, picture::Type};
 
 use super::codec::{self, EncodeError, Opened, rate};
+use super::colour::Coding;
 use super::mux::{Muxer, PictureStream, container_of, is_gif};
 use super::original::Original;
 use super::palette::Palette;
 use super::scale::Converter;
 use crate::frame::{Image, Size};
+use crate::source::Colour;
 
 /// Endings of the files that can be written.
 pub const ENDINGS: [&str; 7] = ["mp4", "mkv", "mov", "m4v", "webm", "ts", "gif"];
@@ -29,6 +31,8 @@ pub struct EncodeSettings {
     pub size: Option<Size>,
     /// Width to height of a pixel, where it is no square.
     pub pixel_aspect: Option<(u32, u32)>,
+    /// How colours are coded.
+    pub colour: Colour,
     /// Threads of the encoder.
     pub threads: usize,
     /// FFmpeg's name of the encoder, where the user chose one.
@@ -56,6 +60,8 @@ pub struct Encoder {
     codec: encoder::video::Encoder,
     name: String,
     converter: Converter,
+    /// How colours are coded for the encoder.
+    coding: Coding,
     /// What makes 256 colours, where the encoder takes no more.
     palette: Option<Palette>,
     /// Size of the pictures that come, and the even size they are padded to.
@@ -108,6 +114,7 @@ impl Encoder {
             codec,
             name,
             converter: Converter::new(padded, made).scaled_to(written),
+            coding: Coding::for_encoder(settings.colour, pixel),
             palette,
             size,
             padded,
@@ -162,7 +169,7 @@ impl Encoder {
         };
         self.last = Some(ticks);
         self.fill(image);
-        let mut picture = self.converter.convert(&self.bgr)?;
+        let mut picture = self.converter.convert(&self.bgr, self.coding)?;
         if let Some(palette) = &mut self.palette {
             picture = palette.convert(&picture);
         }

@@ -8,6 +8,7 @@
 mod adts;
 mod clock;
 mod codec;
+mod colour;
 mod damage;
 mod decode;
 mod encode;
