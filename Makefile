@@ -2,7 +2,7 @@
 # by their local names and use cargo.
 
 PACKAGES = build-essential pkg-config clang libclang-dev libopencv-dev \
-	libavcodec-dev libavformat-dev libavutil-dev libswscale-dev ffmpeg
+	libavcodec-dev libavformat-dev libavutil-dev libswresample-dev libswscale-dev ffmpeg
 # The browser opens what is written.
 TEST_PACKAGES = chromium
 SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)

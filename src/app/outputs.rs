@@ -13,6 +13,8 @@ use crate::sink::images::Images;
 use crate::sink::ndjson::Ndjson;
 use crate::sink::snapshots::Snapshots;
 use crate::sink::{Sink, SinkError, SinkSpec};
+#[cfg(feature = "libav")]
+use crate::source::Colour;
 use crate::source::SourceInfo;
 use crate::source::kind::Kind;
 
@@ -193,13 +195,24 @@ pub(super) fn encode_settings(
     fps: f64,
     pictures: Size,
     pixel_aspect: Option<(u32, u32)>,
+    colour: Colour,
 ) -> crate::av::EncodeSettings {
-    let crate::config::Encoding { encoder, crf, preset, size, .. } =
+    let crate::config::Encoding { form, encoder, crf, preset, size, .. } =
         config.outputs.encoding.clone();
     let size = size.map(|size| size.of(pictures)).filter(|size| size.is_acceptable());
     let threads = (config.workers / 2).clamp(1, MAX_ENCODER_THREADS);
-    let container = config.outputs.video_to_stdout().then_some("matroska");
-    crate::av::EncodeSettings { container, fps, size, pixel_aspect, threads, encoder, crf, preset }
+    let container = config.outputs.video_to_stdout().then_some(form.container());
+    crate::av::EncodeSettings {
+        container,
+        fps,
+        size,
+        pixel_aspect,
+        colour,
+        threads,
+        encoder,
+        crf,
+        preset,
+    }
 }
 
 #[cfg(feature = "libav")]
@@ -214,7 +227,7 @@ fn video(target: Target, config: &Config, info: &SourceInfo) -> Result<Box<dyn S
     let original = original.map(PathBuf::from).filter(|path| path.is_file());
     let constant = config.outputs.encoding.fps;
     let fps = constant.unwrap_or_else(|| written_fps(config, info));
-    let settings = encode_settings(config, fps, info.size, info.pixel_aspect);
+    let settings = encode_settings(config, fps, info.size, info.pixel_aspect, info.colour);
     let encoding = &config.outputs.encoding;
     let chosen = encoding.encoder.is_some() || encoding.crf.is_some() || encoding.preset.is_some();
     let opened = crate::av::VideoFile::open(target, info.size, &settings, original, constant);

@@ -10,13 +10,14 @@ use ffmpeg::format::{Pixel, context::Input, stream::Disposition};
 use ffmpeg::{Packet, Rational, Stream, ffi, frame, media};
 
 use super::clock::Clock;
+use super::colour::{Coding, colour_of};
 use super::damage::Evidence;
 use super::log_watch::errors_on_this_thread;
 use super::scale::Converter;
 use super::{open_file, reason};
 use crate::frame::{FrameMeta, Image, Size};
 use crate::record::{PtsSource, round};
-use crate::source::{Source, SourceError, SourceInfo};
+use crate::source::{Colour, Source, SourceError, SourceInfo};
 
 /// Failures in a row after which nothing more is expected of a file.
 const MAX_FAILURES: u32 = 64;
@@ -92,6 +93,7 @@ impl Decoder {
             uri: uri.to_string(),
             size: Size::new(codec.width(), codec.height()),
             pixel_aspect: None,
+            colour: Colour::usual(Size::new(codec.width(), codec.height())),
             fps: fps.map(|fps| round(fps, 1e3)),
             frames: u64::try_from(stream.frames()).ok().filter(|&count| count > 0),
             duration_s: evidence.stated_end_s,
@@ -141,6 +143,7 @@ impl Decoder {
             _ => self.coded,
         };
         self.info.pixel_aspect = pixel_aspect(self.codec.aspect_ratio(), self.turns);
+        self.info.colour = colour_of(&self.frame);
         // AVI has decoding times only: with B-frames they are not presentation times.
         let timeless = self.frame.pts().is_none()
             || (self.input.format().name() == "avi" && self.codec.has_b_frames());
@@ -211,7 +214,7 @@ impl Decoder {
 
     /// The pixels of the current frame, not yet turned.
     fn pixels(&mut self) -> Result<Vec<u8>, ffmpeg::Error> {
-        let converted = self.converter.convert(&self.frame)?;
+        let converted = self.converter.convert(&self.frame, Coding::of(&self.frame))?;
         let (row, stride) = (self.coded.width as usize * 3, converted.stride(0));
         let mut data = Vec::with_capacity(row * self.coded.height as usize);
         for line in converted.data(0).chunks(stride).take(self.coded.height as usize) {

@@ -5,32 +5,20 @@ use std::path::Path;
 
 use ffmpeg_the_third as ffmpeg;
 
-use ffmpeg::codec::Flags as CodecFlags;
-use ffmpeg::format::{Pixel, context::Output};
-use ffmpeg::{Dictionary, Packet, Rational, encoder, frame, picture};
+use ffmpeg::format::Pixel;
+use ffmpeg::{Packet, Rational, encoder, frame, picture::Type};
 
+use super::codec::{self, EncodeError, Opened, rate};
+use super::colour::Coding;
+use super::mux::{Muxer, PictureStream, container_of, is_gif};
+use super::original::Original;
+use super::palette::Palette;
 use super::scale::Converter;
-use super::{url_of, write_trailer};
 use crate::frame::{Image, Size};
+use crate::source::Colour;
 
 /// Endings of the files that can be written.
-pub const ENDINGS: [&str; 5] = ["mp4", "mkv", "mov", "m4v", "webm"];
-
-/// An encoder's name, and its options with their values.
-type Known = (&'static str, &'static [(&'static str, &'static str)]);
-
-/// Encoders in the order they are tried.
-const ENCODERS: [Known; 3] = [
-    ("libx264", &[("preset", "veryfast"), ("crf", "23")]),
-    ("libopenh264", &[]),
-    ("mpeg4", &[("qscale", "3")]),
-];
-
-/// The encoder of WebM: constant quality at the speed of a camera.
-const VP9: Known = (
-    "libvpx-vp9",
-    &[("crf", "31"), ("b", "0"), ("deadline", "realtime"), ("cpu-used", "6"), ("row-mt", "1")],
-);
+pub const ENDINGS: [&str; 7] = ["mp4", "mkv", "mov", "m4v", "webm", "ts", "gif"];
 
 /// How a video is encoded.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +31,8 @@ pub struct EncodeSettings {
     pub size: Option<Size>,
     /// Width to height of a pixel, where it is no square.
     pub pixel_aspect: Option<(u32, u32)>,
+    /// How colours are coded.
+    pub colour: Colour,
     /// Threads of the encoder.
     pub threads: usize,
     /// FFmpeg's name of the encoder, where the user chose one.
@@ -53,74 +43,88 @@ pub struct EncodeSettings {
     pub preset: Option<String>,
 }
 
-/// Longest time between two pictures that stand alone, in ticks.
-const KEY_TICKS: i64 = 2 * TICKS as i64;
-
-/// How much of the video an encoder may hold back to look ahead, in seconds.
-const LOOK_AHEAD_S: f64 = 0.5;
+/// Longest time between two pictures that stand alone, in seconds.
+const KEY_S: i64 = 2;
 
 /// Ticks a second of the written times: a multiple of the usual frame rates, and fine enough for
 /// every other.
 const TICKS: i32 = 90_000;
 
+/// GIF has hundredths of a second, and players slow down what comes faster than every second one.
+const GIF_TICKS: i32 = 100;
+const GIF_LEAST_TICKS: i64 = 2;
+
 /// A video file in the making.
 pub struct Encoder {
-    output: Output,
+    muxer: Muxer,
     codec: encoder::video::Encoder,
     name: String,
     converter: Converter,
+    /// How colours are coded for the encoder.
+    coding: Coding,
+    /// What makes 256 colours, where the encoder takes no more.
+    palette: Option<Palette>,
     /// Size of the pictures that come, and the even size they are padded to.
     size: Size,
     padded: Size,
     bgr: frame::Video,
-    stream_ticks: Rational,
     /// Time of the first picture and of the last, in ticks.
     first: Option<i64>,
     last: Option<i64>,
     /// Time of the last picture that was asked to stand alone.
     key: i64,
     frame_ticks: i64,
+    /// Ticks a second, and the least between two pictures.
+    ticks: i32,
+    least_ticks: i64,
 }
 
 impl Encoder {
-    /// Opens `path` for pictures of `size`.
+    /// Opens `path` for pictures of `size`, with the sound of `original`.
     ///
     /// # Errors
     /// When no encoder works or the file cannot be written.
-    pub fn open(path: &Path, size: Size, settings: &EncodeSettings) -> Result<Self, ffmpeg::Error> {
+    pub fn open(
+        path: &Path,
+        size: Size,
+        settings: &EncodeSettings,
+        original: Option<Original>,
+    ) -> Result<Self, EncodeError> {
         // Chroma of yuv420p covers two by two pixels.
         let padded = Size::new(size.width.next_multiple_of(2), size.height.next_multiple_of(2));
-        let webm = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("webm"));
+        let container = container_of(path, settings.container)?;
         let written = settings.size.unwrap_or(padded);
         // First, so that an encoder that does not work has touched no file.
-        let (name, codec) = open_codec(written, settings, webm)?;
-        let mut output = match settings.container {
-            Some(name) => ffmpeg::format::output_as(url_of(path), name)?,
-            None => ffmpeg::format::output(url_of(path))?,
+        let ticks = if is_gif(container) { GIF_TICKS } else { TICKS };
+        let Opened { name, codec, pixel } =
+            codec::open(written, settings, container, Rational(1, ticks))?;
+        let about = PictureStream {
+            tick: Rational(1, ticks),
+            rate: rate(settings.fps),
+            pixel_aspect: settings.pixel_aspect.map(|(w, h)| Rational(w as i32, h as i32)),
         };
-        let mut stream = output.add_stream(None::<ffmpeg::Codec>)?;
-        stream.copy_parameters_from_context(&codec);
-        stream.set_time_base(Rational(1, TICKS));
-        stream.set_avg_frame_rate(rate(settings.fps));
-        if let Some((width, height)) = settings.pixel_aspect {
-            stream.set_sample_aspect_ratio(Rational(width as i32, height as i32));
-        }
-        output.write_header_with(in_pieces())?;
-        let stream_ticks = output.stream(0).map_or(Rational(1, TICKS), |s| s.time_base());
-        let (w, h) = (padded.width, padded.height);
+        // The scaler's own 256 colours are the same for every video: see `Palette`.
+        let (made, palette) = match pixel {
+            Pixel::PAL8 => (Pixel::BGR24, Some(Palette::default())),
+            other => (other, None),
+        };
+        let muxer = Muxer::open(path, container, &codec, &about, original)?;
         Ok(Self {
-            output,
+            muxer,
             codec,
             name,
-            converter: Converter::new(padded, Pixel::YUV420P).scaled_to(written),
+            converter: Converter::new(padded, made).scaled_to(written),
+            coding: Coding::for_encoder(settings.colour, pixel),
+            palette,
             size,
             padded,
-            bgr: frame::Video::new(Pixel::BGR24, w, h),
-            stream_ticks,
+            bgr: frame::Video::new(Pixel::BGR24, padded.width, padded.height),
             first: None,
             last: None,
             key: 0,
-            frame_ticks: ((f64::from(TICKS) / settings.fps).round() as i64).max(1),
+            frame_ticks: ((f64::from(ticks) / settings.fps).round() as i64).max(1),
+            ticks,
+            least_ticks: if is_gif(container) { GIF_LEAST_TICKS } else { 1 },
         })
     }
 
@@ -131,15 +135,12 @@ impl Encoder {
 
     /// How long a picture is shown by the nominal rate, in seconds.
     pub fn frame_s(&self) -> f64 {
-        self.frame_ticks as f64 / f64::from(TICKS)
+        self.frame_ticks as f64 / f64::from(self.ticks)
     }
 
-    /// From the first picture to the end of the last, in the seconds that came with them; `None`
-    /// before the first.
-    pub fn range_s(&self) -> Option<(f64, f64)> {
-        let (first, last) = self.first.zip(self.last)?;
-        let seconds = |ticks: i64| ticks as f64 / f64::from(TICKS);
-        Some((seconds(first), seconds(first + last + self.frame_ticks)))
+    /// Whether no picture has come yet.
+    pub fn is_empty(&self) -> bool {
+        self.last.is_none()
     }
 
     /// Whether browsers play what it writes.
@@ -157,20 +158,28 @@ impl Encoder {
     /// # Errors
     /// When it cannot be encoded or written.
     pub fn write(&mut self, image: &Image, pts_s: f64) -> Result<(), ffmpeg::Error> {
-        let ticks = (pts_s * f64::from(TICKS)).round() as i64;
+        let ticks = (pts_s * f64::from(self.ticks)).round() as i64;
         let ticks = ticks - *self.first.get_or_insert(ticks);
+        self.muxer.begin(Some(pts_s))?;
         // Two pictures must not share a time.
-        let ticks = self.last.map_or(ticks, |last| ticks.max(last + 1));
+        let ticks = match self.last.map(|last| last + self.least_ticks) {
+            Some(earliest) if ticks < earliest && self.least_ticks > 1 => return Ok(()),
+            Some(earliest) => ticks.max(earliest),
+            None => ticks,
+        };
         self.last = Some(ticks);
         self.fill(image);
-        let mut yuv = self.converter.convert(&self.bgr)?;
-        yuv.set_pts(Some(ticks));
-        let stands_alone = ticks - self.key >= KEY_TICKS;
+        let mut picture = self.converter.convert(&self.bgr, self.coding)?;
+        if let Some(palette) = &mut self.palette {
+            picture = palette.convert(&picture);
+        }
+        picture.set_pts(Some(ticks));
+        let stands_alone = ticks - self.key >= KEY_S * i64::from(self.ticks);
         if stands_alone {
             self.key = ticks;
         }
-        yuv.set_kind(if stands_alone { picture::Type::I } else { picture::Type::None });
-        self.codec.send_frame(&yuv)?;
+        picture.set_kind(if stands_alone { Type::I } else { Type::None });
+        self.codec.send_frame(&picture)?;
         self.pass_on()
     }
 
@@ -194,110 +203,21 @@ impl Encoder {
     fn pass_on(&mut self) -> Result<(), ffmpeg::Error> {
         let mut packet = Packet::empty();
         while self.codec.receive_packet(&mut packet).is_ok() {
-            packet.set_stream(0);
             packet.set_duration(self.frame_ticks);
-            packet.rescale_ts(Rational(1, TICKS), self.stream_ticks);
-            packet.write_interleaved(&mut self.output)?;
+            self.muxer.write(std::mem::replace(&mut packet, Packet::empty()))?;
         }
         Ok(())
     }
 
-    /// Writes what the encoder still holds, and the index.
+    /// Writes what the encoder still holds, the sound until the end of the last picture by the
+    /// nominal rate, and the index.
     ///
     /// # Errors
     /// When that cannot be written.
     pub fn finish(mut self) -> Result<(), ffmpeg::Error> {
         self.codec.send_eof()?;
         self.pass_on()?;
-        write_trailer(&mut self.output)
-    }
-}
-
-/// A frame rate as a fraction: NTSC rates are multiples of 1000/1001.
-fn rate(fps: f64) -> Rational {
-    let ntsc = (fps * 1.001).round();
-    if (fps - ntsc / 1.001).abs() < 1e-3 && (fps - fps.round()).abs() > 1e-3 {
-        return Rational(ntsc as i32 * 1000, 1001);
-    }
-    Rational((fps * 1000.0).round() as i32, 1000)
-}
-
-/// Options of the containers that make a file that was cut off at any time playable until about
-/// there. Each container takes its own and passes over the others'.
-fn in_pieces() -> Dictionary {
-    let mut options = Dictionary::new();
-    options.set("movflags", "+delay_moov+default_base_moof");
-    options.set("frag_duration", "1000000");
-    options.set("cluster_time_limit", "1000");
-    options.set("flush_packets", "1");
-    options
-}
-
-/// Opens the encoder that is asked for, or the first that works.
-fn open_codec(
-    size: Size,
-    settings: &EncodeSettings,
-    webm: bool,
-) -> Result<(String, encoder::video::Encoder), ffmpeg::Error> {
-    let usual = if webm { vec![VP9] } else { ENCODERS.to_vec() };
-    let wanted: Vec<(&str, &[(&str, &str)])> = match &settings.encoder {
-        Some(name) => {
-            let known = usual.iter().find(|(known, _)| known == name);
-            vec![(name, known.map_or(&[], |(_, options)| options))]
-        }
-        None => usual.clone(),
-    };
-    let fps = settings.fps;
-    let mut failure = ffmpeg::Error::EncoderNotFound;
-    for (name, options) in wanted {
-        let Some(codec) = encoder::find_by_name(name) else { continue };
-        let context = ffmpeg::codec::Context::new_with_codec(codec);
-        let mut video = context.encoder().video()?;
-        video.set_width(size.width);
-        video.set_height(size.height);
-        video.set_format(Pixel::YUV420P);
-        video.set_time_base(Rational(1, TICKS));
-        video.set_frame_rate(Some(rate(fps)));
-        if let Some((width, height)) = settings.pixel_aspect {
-            video.set_aspect_ratio(Rational(width as i32, height as i32));
-        }
-        // All of our containers keep the stream's header apart. Without closed groups x264's key
-        // pictures are none that a player can start from: Chromium stops where it seeks to one.
-        video.set_flags(CodecFlags::GLOBAL_HEADER | CodecFlags::CLOSED_GOP);
-        let mut dictionary = Dictionary::new();
-        dictionary.set("threads", settings.threads.max(1).to_string());
-        for (key, value) in options {
-            dictionary.set(*key, *value);
-        }
-        if name == "libx264" {
-            // At few frames a second the usual ten would be seconds that a crash loses.
-            let frames = (fps * LOOK_AHEAD_S).clamp(1.0, 10.0) as u32;
-            dictionary.set("rc-lookahead", frames.to_string());
-            dictionary.set("bf", frames.min(3).to_string());
-        }
-        if let Some(crf) = settings.crf {
-            dictionary.set("crf", crf.to_string());
-        }
-        if let Some(preset) = &settings.preset {
-            dictionary.set("preset", preset);
-        }
-        match video.open_as_with(codec, dictionary) {
-            Ok(encoder) => return Ok((name.to_owned(), encoder)),
-            Err(error) => failure = error,
-        }
-    }
-    Err(failure)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn usual_rates_are_exact() {
-        assert_eq!(rate(25.0), Rational(25000, 1000));
-        assert_eq!(rate(29.97), Rational(30000, 1001));
-        assert_eq!(rate(23.976), Rational(24000, 1001));
-        assert_eq!(rate(12.5), Rational(12500, 1000));
+        let end = self.last.map_or(0, |last| last + self.frame_ticks);
+        self.muxer.finish(end as f64 / f64::from(self.ticks))
     }
 }

@@ -5,18 +5,28 @@
 //! frame to the last (OpenCV 4.6 reports 0 for the frames it flushes at the end), which packets
 //! were damaged, how long the picture should be, and whether writing worked.
 
+mod adts;
 mod clock;
+mod codec;
+mod colour;
 mod damage;
 mod decode;
 mod encode;
 mod log_watch;
+mod mux;
+mod original;
 mod pace;
+mod palette;
+mod recode;
 mod remux;
 mod scale;
+mod sound;
 mod video_sink;
 
+pub use codec::EncodeError;
 pub use decode::Decoder;
 pub use encode::{ENDINGS, EncodeSettings, Encoder};
+pub use original::Original;
 pub use video_sink::{VideoFile, finish_part};
 
 use std::ffi::OsString;
@@ -89,13 +99,14 @@ pub fn try_encoder(
     image: &Image,
     settings: &EncodeSettings,
 ) -> Result<String, String> {
-    let attempt = || {
-        let mut encoder = Encoder::open(path, image.size(), settings)?;
+    let attempt = || -> Result<String, EncodeError> {
+        let mut encoder = Encoder::open(path, image.size(), settings, None)?;
         let name = encoder.name().to_owned();
         encoder.write(image, 0.0)?;
-        encoder.finish().map(|()| name)
+        encoder.finish()?;
+        Ok(name)
     };
-    let result = attempt().map_err(reason);
+    let result = attempt().map_err(|error| error.to_string());
     // It may not have come to a file at all.
     std::fs::remove_file(path).ok();
     result

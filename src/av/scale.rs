@@ -3,9 +3,10 @@
 use ffmpeg_the_third as ffmpeg;
 
 use ffmpeg::format::Pixel;
-use ffmpeg::frame;
 use ffmpeg::software::scaling::{Context, Flags};
+use ffmpeg::{ffi, frame};
 
+use super::colour::Coding;
 use crate::frame::Size;
 
 /// Converts frames of one size to one pixel format and size.
@@ -13,8 +14,8 @@ pub(super) struct Converter {
     size: Size,
     to_size: Size,
     to: Pixel,
-    /// The context for the format that came last.
-    context: Option<(Pixel, Context)>,
+    /// The context for the format and coding that came last.
+    context: Option<((Pixel, Coding), Context)>,
 }
 
 // SAFETY: `SwsContext` is plain heap memory without ties to the thread that made it; a
@@ -33,22 +34,48 @@ impl Converter {
         Self { to_size, ..self }
     }
 
-    /// Converts a frame, which must have the size that was promised.
-    pub(super) fn convert(&mut self, frame: &frame::Video) -> Result<frame::Video, ffmpeg::Error> {
-        let from = frame.format();
+    /// Converts a frame, which must have the size that was promised. `coding` is that of the side
+    /// that is not red, green and blue.
+    pub(super) fn convert(
+        &mut self,
+        frame: &frame::Video,
+        coding: Coding,
+    ) -> Result<frame::Video, ffmpeg::Error> {
+        let from = (frame.format(), coding);
         let context = match &mut self.context {
             Some((known, context)) if *known == from => context,
             other => {
                 let Size { width, height } = self.size;
                 let (to_width, to_height) = (self.to_size.width, self.to_size.height);
-                // Bicubic for the chroma, as OpenCV's reader and writer do.
-                let flags = Flags::BICUBIC;
-                let new = Context::get(from, width, height, self.to, to_width, to_height, flags)?;
+                // Bicubic for the chroma, as OpenCV's reader and writer do. What is written is
+                // rounded exactly: the fast way is four levels off, and darker each time.
+                let flags = match self.to {
+                    Pixel::BGR24 => Flags::BICUBIC,
+                    _ => Flags::BICUBIC | Flags::ACCURATE_RND,
+                };
+                let mut new =
+                    Context::get(from.0, width, height, self.to, to_width, to_height, flags)?;
+                set_coding(&mut new, coding);
                 &mut other.insert((from, new)).1
             }
         };
         let mut converted = frame::Video::empty();
         context.run(frame, &mut converted)?;
         Ok(converted)
+    }
+}
+
+/// Sets matrix and range: by itself the scaler takes everything for BT.601. It passes over them on
+/// the side of red, green and blue.
+fn set_coding(context: &mut Context, Coding { matrix, full }: Coding) {
+    /// Contrast and saturation of 1, in fixed point.
+    const ONE: i32 = 1 << 16;
+    let range = i32::from(full);
+    // SAFETY: the context is valid; the coefficients are a static table for any number.
+    #[expect(unsafe_code, reason = "the wrapper does not have this call")]
+    unsafe {
+        let table = ffi::sws_getCoefficients(matrix.into());
+        let context = context.as_mut_ptr();
+        ffi::sws_setColorspaceDetails(context, table, range, table, range, 0, ONE, ONE);
     }
 }

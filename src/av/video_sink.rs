@@ -4,9 +4,12 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::codec::EncodeError;
 use super::encode::{EncodeSettings, Encoder};
+use super::mux::{container_of, needs_no_index};
+use super::original::Original;
 use super::pace::Pace;
-use super::remux::{Sound, SoundKept, remux};
+use super::remux::remux;
 use super::{io_error, reason};
 use crate::frame::{Image, Size};
 use crate::sink::file::Target;
@@ -14,12 +17,10 @@ use crate::sink::{Ending, Flow, Item, Sink, SinkError};
 use crate::usage::free_space;
 
 /// A video file. It is written in pieces that play by themselves; when it is whole, a copy gets the
-/// index in front, the sound of the original, and the name.
+/// index in front, and the name.
 pub struct VideoFile {
     encoder: Encoder,
     target: Target,
-    /// Whose sound it gets.
-    original: Option<PathBuf>,
     /// What makes the rate constant, where that is asked for.
     pace: Option<Pace>,
     /// Where the last frame ends by the nominal rate, in seconds.
@@ -27,7 +28,8 @@ pub struct VideoFile {
 }
 
 impl VideoFile {
-    /// Opens the encoder, so that a missing one is known before the first frame.
+    /// Opens the encoder, so that a missing one is known before the first frame. `original` is the
+    /// file whose sound the video gets.
     ///
     /// # Errors
     /// When the file cannot be opened or no encoder works.
@@ -40,9 +42,10 @@ impl VideoFile {
     ) -> Result<Self, SinkError> {
         // FFmpeg's own "cannot open" would not say why an encoder is missing, and the reverse.
         target.try_out()?;
-        let encoder = Encoder::open(target.writing_path(), size, settings)
+        let original = original.map(|path| Original { path, video: target.shown() });
+        let encoder = Encoder::open(target.writing_path(), size, settings, original)
             .map_err(|error| refused(&target, error))?;
-        Ok(Self { encoder, target, original, pace: constant_fps.map(Pace::new), end_s: 0.0 })
+        Ok(Self { encoder, target, pace: constant_fps.map(Pace::new), end_s: 0.0 })
     }
 
     /// Writes a frame that is shown from `pts_s` on.
@@ -64,13 +67,15 @@ impl VideoFile {
 }
 
 /// A failure to open: of the disk, or of the encoder.
-fn refused(target: &Target, error: ffmpeg_the_third::Error) -> SinkError {
+fn refused(target: &Target, error: EncodeError) -> SinkError {
+    let encoder = SinkError::Encoder { target: target.shown(), reason: error.to_string() };
+    let EncodeError::File(error) = error else { return encoder };
     let system = io_error(error);
     match system.kind() {
         ErrorKind::StorageFull | ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
             target.failed(&system)
         }
-        _ => SinkError::Encoder { target: target.shown(), reason: reason(error) },
+        _ => encoder,
     }
 }
 
@@ -109,23 +114,20 @@ impl Sink for VideoFile {
     }
 
     fn finish(self: Box<Self>, ending: Ending) -> Result<(), SinkError> {
-        let Self { mut encoder, target, original, pace, end_s } = *self;
+        let Self { mut encoder, target, pace, end_s } = *self;
         let mut rest = pace.into_iter().flat_map(|mut pace| pace.finish(end_s));
         let written = rest.try_for_each(|(image, pts_s)| encoder.write(&image, pts_s));
-        let range_s = encoder.range_s();
+        let empty = encoder.is_empty();
         match written.and_then(|()| encoder.finish()).map_err(io_error) {
             Ok(()) => {}
             // Who watches has seen enough.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
             Err(error) => return Err(target.failed(&error)),
         }
-        match (ending, range_s) {
-            (Ending::Broken, _) => Ok(()),
-            (Ending::Whole, None) => target.commit(),
-            (Ending::Whole, Some(range_s)) => {
-                let sound = original.map(|path| Sound { path, range_s });
-                complete(&target, sound.as_ref(), false)
-            }
+        match ending {
+            Ending::Broken => Ok(()),
+            Ending::Whole if empty => target.commit(),
+            Ending::Whole => complete(&target, false),
         }
     }
 }
@@ -135,37 +137,33 @@ impl Sink for VideoFile {
 /// # Errors
 /// When the part holds no picture or the disk refuses; the part stays.
 pub fn finish_part(whole: &Path) -> Result<(), SinkError> {
-    complete(&Target::prepare(whole, true)?, None, true)
+    complete(&Target::prepare(whole, true)?, true)
 }
 
-/// Makes the finished file of the part: index in front, sound beside the picture. For a moment both
-/// are on the disk. `cut` is that of [`remux`].
-fn complete(target: &Target, sound: Option<&Sound>, cut: bool) -> Result<(), SinkError> {
+/// Makes the finished file of the part, the index in front where its kind has one. For a moment both
+/// are on the disk.
+/// `cut` is that of [`remux`].
+fn complete(target: &Target, cut: bool) -> Result<(), SinkError> {
     let Some(copy) = target.copy_path() else { return Ok(()) };
     let part = target.writing_path();
+    if container_of(part, None).is_ok_and(needs_no_index) {
+        return target.commit();
+    }
     let size = std::fs::metadata(part).map_or(0, |about| about.len());
     if free_space(part).is_some_and(|free| free < size) {
         let full = std::io::Error::from(ErrorKind::StorageFull);
         return Err(target.failed(&full));
     }
-    let made = remux(part, sound, &copy, cut).map_err(|error| SinkError::Write {
+    let made = remux(part, &copy, cut).map_err(|error| SinkError::Write {
         target: target.shown(),
         reason: reason(error),
         part: Some(part.display().to_string()),
     });
-    let placed = made.and_then(|kept| {
-        let renamed = std::fs::rename(&copy, part).map_err(|error| target.failed(&error));
-        renamed.map(|()| kept)
-    });
-    let kept = placed.inspect_err(|_| {
+    let placed =
+        made.and_then(|()| std::fs::rename(&copy, part).map_err(|error| target.failed(&error)));
+    placed.inspect_err(|_| {
         // Half a copy is worth nothing; the part plays.
         std::fs::remove_file(&copy).ok();
     })?;
-    let why = match kept {
-        SoundKept::Refused => "this kind of file cannot hold it; .mkv can",
-        SoundKept::Lost => "the original cannot be read any more",
-        SoundKept::None | SoundKept::Copied => return target.commit(),
-    };
-    log::warn!("the sound is left out of '{}': {why}", target.shown());
     target.commit()
 }

@@ -142,10 +142,16 @@ pub const KEYS: &[Key] = &[
     key(
         "output",
         OUTPUT,
-        "Annotated video: .mp4, .mkv, .mov or .webm; - is standard output, Matroska",
+        "Annotated video: .mp4, .mkv, .mov, .webm, .ts or .gif; - is standard output",
     )
     .short('o')
     .value("FILE"),
+    key(
+        "output-format",
+        OUTPUT,
+        "What the video on standard output is: matroska or mpegts [default: matroska]",
+    )
+    .value("FORM"),
     key(
         "encoder",
         OUTPUT,

@@ -206,9 +206,31 @@ impl ScaledSize {
     }
 }
 
+/// What a video on standard output is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StreamForm {
+    /// Matroska.
+    #[default]
+    Matroska,
+    /// An MPEG transport stream.
+    MpegTs,
+}
+
+impl StreamForm {
+    /// FFmpeg's name of it.
+    pub fn container(self) -> &'static str {
+        match self {
+            Self::Matroska => "matroska",
+            Self::MpegTs => "mpegts",
+        }
+    }
+}
+
 /// What is said of how the video is encoded.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Encoding {
+    /// What it is on standard output.
+    pub form: StreamForm,
     /// FFmpeg's name of the encoder.
     pub encoder: Option<String>,
     /// Constant rate factor.

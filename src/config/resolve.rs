@@ -10,7 +10,7 @@ use super::layer::{Given, Layer, Origin};
 use super::units::{self, Expected};
 use super::{
     Config, ConfigError, Encoding, EngineChoice, Hints, LogFormat, ModelConfig, Outputs,
-    ProgressMode, RecordedAt, Resolved, ScaledSize, TextTarget,
+    ProgressMode, RecordedAt, Resolved, ScaledSize, StreamForm, TextTarget,
 };
 use crate::frame::MAX_SIDE;
 use crate::geometry::Fit;
@@ -313,10 +313,11 @@ fn outputs(take: &mut Resolver<'_>) -> Result<Outputs, ConfigError> {
     )?;
     let csv = take.optional("csv", text_target)?;
     let save_frames = take.optional("save-frames", units::path)?;
+    let to_stdout = video.as_deref() == Some(Path::new("-"));
     let stdout = [
         ("NDJSON", ndjson == Some(TextTarget::Stdout)),
         ("CSV", csv == Some(TextTarget::Stdout)),
-        ("video", video.as_deref() == Some(Path::new("-"))),
+        ("video", to_stdout),
     ];
     let asked: Vec<&str> =
         stdout.iter().filter(|(_, asked)| *asked).map(|(what, _)| *what).collect();
@@ -326,11 +327,25 @@ fn outputs(take: &mut Resolver<'_>) -> Result<Outputs, ConfigError> {
             ConfigError::new(format!("standard output carries one thing: {what}, not both"));
         return Err(error.with_hint("give one of them a file"));
     }
+    if !to_stdout && take.layer.0.contains_key("output-format") {
+        let name = take.name_of("output-format");
+        let error = ConfigError::new(format!("{name} is for a video on standard output: -o -"));
+        return Err(error.with_hint("the ending of a file says what it is, such as .ts"));
+    }
     let others = video.is_some() || csv.is_some() || save_frames.is_some();
     Ok(Outputs {
         ndjson: ndjson.or_else(|| (!others).then_some(TextTarget::Stdout)),
         video,
         encoding: Encoding {
+            form: take
+                .optional(
+                    "output-format",
+                    units::one_of(&[
+                        ("matroska", StreamForm::Matroska),
+                        ("mpegts", StreamForm::MpegTs),
+                    ]),
+                )?
+                .unwrap_or_default(),
             encoder: take.optional("encoder", units::text)?,
             crf: take.optional("crf", units::whole(0, 63))?,
             preset: take.optional("preset", units::text)?,
@@ -416,6 +431,15 @@ mod tests {
         let both = config("csv = 'a.csv'\nndjson = '/dev/stdout'").unwrap();
         assert_eq!(both.outputs.ndjson, Some(TextTarget::Stdout));
         assert!(message("csv = '-'\nndjson = '-'").starts_with("standard output carries one"));
+    }
+
+    #[test]
+    fn the_form_is_for_standard_output() {
+        let piped = config("output = '-'\noutput-format = 'mpegts'").unwrap();
+        assert_eq!(piped.outputs.encoding.form, StreamForm::MpegTs);
+        let error = config("output = 'a.ts'\noutput-format = 'mpegts'").unwrap_err();
+        assert!(error.to_string().contains("for a video on standard output"));
+        assert!(error.hint.is_some());
     }
 
     #[test]

@@ -44,6 +44,7 @@ fn counting(end: u64) -> Counting {
         uri: "counting".into(),
         size: Size::new(2, 2),
         pixel_aspect: None,
+        colour: crate::source::Colour::usual(Size::new(2, 2)),
         fps: None,
         frames: None,
         duration_s: None,

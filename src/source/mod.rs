@@ -41,6 +41,28 @@ pub trait Source: Send {
     }
 }
 
+/// How colours are coded in a video, by the numbers of ITU-T H.273.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Colour {
+    /// Which red, green and blue: 1 is BT.709, 9 BT.2020.
+    pub primaries: u8,
+    /// The transfer characteristics: 1 is BT.709.
+    pub transfer: u8,
+    /// The matrix that makes brightness and colour of them: 1 is BT.709, 5 and 6 are BT.601.
+    pub matrix: u8,
+}
+
+impl Colour {
+    /// H.273's number for what is not said.
+    pub const UNSPECIFIED: u8 = 2;
+
+    /// What players take pictures of `size` for that do not say.
+    pub fn usual(size: Size) -> Self {
+        let matrix = if size.height >= 720 { 1 } else { 6 };
+        Self { primaries: Self::UNSPECIFIED, transfer: Self::UNSPECIFIED, matrix }
+    }
+}
+
 /// What is known of a source before its first frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourceInfo {
@@ -50,6 +72,8 @@ pub struct SourceInfo {
     pub size: Size,
     /// Width to height of a pixel as it is shown, where it is no square.
     pub pixel_aspect: Option<(u32, u32)>,
+    /// How its colours are coded; of pictures that have none such, the usual for their size.
+    pub colour: Colour,
     /// Nominal frames a second.
     pub fps: Option<f64>,
     /// Frames by the container's count.

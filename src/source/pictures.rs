@@ -7,7 +7,7 @@ use std::sync::Arc;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
 
-use super::{Source, SourceError, SourceInfo};
+use super::{Colour, Source, SourceError, SourceInfo};
 use crate::frame::{FrameMeta, Image, MAX_PIXELS, MAX_SIDE, Size};
 use crate::reason::one_line;
 
@@ -28,10 +28,12 @@ impl Pictures {
     /// When `files` is empty or the first cannot be decoded.
     pub fn open(uri: &str, files: Vec<PathBuf>) -> Result<Self, SourceError> {
         let first = files.first().ok_or_else(|| unreadable(uri, "there are no pictures"))?;
+        let size = read(first)?.size();
         let info = SourceInfo {
             uri: uri.into(),
-            size: read(first)?.size(),
+            size,
             pixel_aspect: None,
+            colour: Colour::usual(size),
             fps: None,
             frames: Some(files.len() as u64),
             duration_s: None,

@@ -1,7 +1,7 @@
 //! Frames made up on the spot, `synthetic:WIDTHxHEIGHT@FPSxFRAMES`, hidden: the tests' source
 //! that needs no video library.
 
-use super::{Source, SourceError, SourceInfo};
+use super::{Colour, Source, SourceError, SourceInfo};
 use crate::frame::{FrameMeta, Image, Size};
 use crate::record::PtsSource;
 
@@ -42,6 +42,7 @@ impl Synthetic {
             uri: uri.into(),
             size: pattern.size,
             pixel_aspect: None,
+            colour: Colour::usual(pattern.size),
             fps: Some(pattern.fps),
             frames: Some(pattern.frames),
             duration_s: Some(pattern.frames as f64 / pattern.fps),
