@@ -19,5 +19,9 @@ mod media;
 mod models;
 mod run;
 mod signals;
+#[cfg(all(feature = "libav", feature = "opencv"))]
+mod sound;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract", feature = "onnxruntime"))]
 mod tools;
+#[cfg(all(feature = "libav", feature = "opencv"))]
+mod written;
