@@ -23,7 +23,11 @@ mod media;
 mod models;
 mod run;
 mod signals;
+#[cfg(all(feature = "libav", feature = "opencv"))]
+mod sound;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract", feature = "onnxruntime"))]
 mod tools;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract"))]
 mod tracking;
+#[cfg(all(feature = "libav", feature = "opencv"))]
+mod written;
