@@ -126,3 +126,64 @@ fn a_colour_of_ones_own_is_drawn() {
     let Rgb([red, green, blue]) = *read(&place, "out/000000-noise.jpg").get_pixel(50, 100);
     assert!(red > 200 && green < 60 && blue < 60, "{red} {green} {blue}");
 }
+
+/// A picture out of a video, as PNG.
+#[cfg(feature = "libav")]
+fn frame_of(place: &Place, video: &str) -> RgbImage {
+    let made = std::process::Command::new("ffmpeg")
+        .args(["-v", "error", "-y", "-i"])
+        .arg(place.path(video))
+        .args(["-frames:v", "1"])
+        .arg(place.path("frame.png"))
+        .status()
+        .unwrap();
+    assert!(made.success());
+    read(place, "frame.png")
+}
+
+#[cfg(feature = "libav")]
+#[test]
+fn who_is_hidden_is_hidden_in_every_output_at_once() {
+    let place = Place::new();
+    noise(&place);
+    let made = std::process::Command::new("ffmpeg")
+        .args(["-v", "error", "-loop", "1", "-r", "10", "-t", "2", "-i"])
+        .arg(place.path("noise.png"))
+        .args(["-c:v", "libx264", "-qp", "4", "-pix_fmt", "yuv444p"])
+        .arg(place.path("in.mp4"))
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let outputs = "-o out.mp4 --side-by-side --save-frames frames --snapshots best --clips clips";
+    place.output(&format!("run in.mp4 --engine fake --track {outputs} --draw blur")).ended(0);
+    assert!(contrast(&frame_of(&place, "in.mp4"), (4, 4), 96) > 90.0);
+    let wide = frame_of(&place, "out.mp4");
+    assert_eq!(wide.dimensions(), (2 * SIDE, SIDE));
+    for at in [(4, 4), (SIDE + 4, 4)] {
+        assert!(contrast(&wide, at, 96) < 25.0, "{at:?}: {}", contrast(&wide, at, 96));
+    }
+    assert!(contrast(&wide, (200, 200), 100) > 80.0, "only the object");
+    let one = |folder: &str| {
+        let entry = std::fs::read_dir(place.path(folder)).unwrap().next().unwrap().unwrap();
+        format!("{folder}/{}", entry.file_name().to_string_lossy())
+    };
+    assert!(contrast(&read(&place, &one("frames")), (4, 4), 96) < 25.0);
+    assert!(contrast(&read(&place, &one("best")), (4, 4), 96) < 25.0);
+    assert!(contrast(&frame_of(&place, &one("clips")), (4, 4), 96) < 25.0);
+}
+
+#[cfg(feature = "libav")]
+#[test]
+fn the_picture_as_it_was_stands_to_the_left() {
+    let place = Place::new();
+    let run = "--engine fake --max-frames 3 --side-by-side --color red -o out.mp4";
+    place.output(&format!("run {} {run}", crate::common::sample().display())).ended(0);
+    let wide = frame_of(&place, "out.mp4");
+    assert_eq!(wide.dimensions(), (2 * 768, 576));
+    let red = |from: u32| {
+        let pixels = (0..576).flat_map(|y| (from..from + 768).map(move |x| (x, y)));
+        let is_red = |Rgb([r, g, b]): &Rgb<u8>| *r > 180 && *g < 80 && *b < 80;
+        pixels.filter(|&(x, y)| is_red(wide.get_pixel(x, y))).count()
+    };
+    assert!(red(768) > red(0) + 500, "{} and {}", red(0), red(768));
+}

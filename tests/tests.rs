@@ -10,6 +10,8 @@ mod architecture;
 #[cfg(all(feature = "libav", feature = "opencv"))]
 mod browser;
 mod cli;
+#[cfg(all(feature = "libav", feature = "opencv"))]
+mod clips;
 mod common;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract"))]
 mod detect;

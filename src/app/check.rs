@@ -103,7 +103,7 @@ fn video(
     let size = source.map_or(Size::new(640, 360), |info| info.size);
     let fps = source.and_then(|info| info.fps).unwrap_or(25.0);
     let failed = |reason: String| SinkError::Encoder { target: target.shown(), reason };
-    let settings = outputs::encode_settings(config, fps, size, None, Colour::usual(size));
+    let settings = super::videos::encode_settings(config, fps, size, None, Colour::usual(size));
     let picture = Image::filled(size, [0; 3]);
     let name =
         crate::av::try_encoder(target.writing_path(), &picture, &settings).map_err(failed)?;

@@ -12,6 +12,8 @@ mod run;
 mod signals;
 mod summary;
 mod verify;
+#[cfg_attr(not(feature = "libav"), path = "no_videos.rs")]
+mod videos;
 
 use std::ffi::OsString;
 use std::fs::File;

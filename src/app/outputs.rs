@@ -3,18 +3,15 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::videos;
 use crate::config::{Config, ConfigError, Outputs, TextTarget};
 use crate::exit::Error;
-#[cfg(feature = "libav")]
-use crate::frame::Size;
 use crate::sink::csv::Csv;
 use crate::sink::file::{Target, TextFile};
 use crate::sink::images::Images;
 use crate::sink::ndjson::Ndjson;
 use crate::sink::snapshots::Snapshots;
 use crate::sink::{Sink, SinkError, SinkSpec};
-#[cfg(feature = "libav")]
-use crate::source::Colour;
 use crate::source::SourceInfo;
 use crate::source::kind::Kind;
 
@@ -81,8 +78,11 @@ pub(super) fn refuse_clashes(config: &Config, kind: &Kind) -> Result<(), ConfigE
             );
         }
     }
-    if config.outputs.video.is_some() && matches!(kind, Kind::Pictures(_)) {
-        let error = ConfigError::new("--output makes a video, and the input is pictures");
+    let videos = [("--output", &config.outputs.video), ("--clips", &config.takes.clips)];
+    if let Some((flag, _)) = videos.iter().find(|(_, path)| path.is_some())
+        && matches!(kind, Kind::Pictures(_))
+    {
+        let error = ConfigError::new(format!("{flag} makes videos, and the input is pictures"));
         return Err(error.with_hint("give a folder for annotated pictures: --save-frames DIR"));
     }
     Ok(())
@@ -109,17 +109,17 @@ pub(super) fn open(
         needs_drawing("--save-frames")?;
         sinks.push(Box::new(Images::open(folder, outputs.no_clobber)?));
     }
-    if config.takes.clips.is_some() {
-        return Err(ConfigError::new("--clips is not there yet").into());
-    }
     if let Some(folder) = &config.takes.snapshots {
         needs_drawing("--snapshots")?;
         sinks.push(Box::new(Snapshots::open(folder, outputs.no_clobber)?));
     }
     if let Some(path) = &outputs.video {
         needs_drawing("--output")?;
-        let target = video_target(path, config, stdout)?;
-        sinks.push(video(target, config, info)?);
+        sinks.push(videos::video(path, config, info, stdout)?);
+    }
+    if let Some(folder) = &config.takes.clips {
+        needs_drawing("--clips")?;
+        sinks.push(videos::clips(folder, config, info)?);
     }
     Ok(sinks.into_iter().map(SinkSpec::required).collect())
 }
@@ -136,121 +136,10 @@ fn text(target: &TextTarget, config: &Config, stdout: &File) -> Result<TextFile,
     }
 }
 
-/// The video alone.
-///
-/// # Errors
-/// Where it cannot be opened or is not asked for.
-pub(super) fn video_file(config: &Config, info: &SourceInfo) -> Result<Box<dyn Sink>, Error> {
-    let path = config.outputs.video.as_deref();
-    let path = path.ok_or_else(|| ConfigError::new("no video is asked for"))?;
-    video(Target::prepare(path, config.outputs.no_clobber)?, config, info)
-}
-
-/// Where the video is written. A path leads FFmpeg to our standard output, which is no longer
-/// descriptor 1.
-fn video_target(path: &Path, config: &Config, stdout: &File) -> Result<Target, Error> {
-    if config.outputs.video_to_stdout() {
-        let descriptor = std::os::fd::AsRawFd::as_raw_fd(stdout);
-        return Ok(Target::stdout(format!("/proc/self/fd/{descriptor}").into()));
-    }
-    #[cfg(feature = "libav")]
-    {
-        let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-        if !crate::av::ENDINGS.contains(&ending.as_str()) {
-            let endings = crate::av::ENDINGS.map(|ending| format!(".{ending}")).join(", ");
-            let message = format!("--output '{}' has no ending of a video", path.display());
-            let error = ConfigError::new(message);
-            return Err(error.with_hint(format!("use one of {endings}")).into());
-        }
-    }
-    Ok(Target::prepare(path, config.outputs.no_clobber)?)
-}
-
 /// A build without OpenCV cannot draw.
 fn needs_drawing(flag: &str) -> Result<(), ConfigError> {
     if cfg!(feature = "opencv") {
         return Ok(());
     }
     Err(ConfigError::new(format!("{flag} needs a build with the feature 'opencv'")))
-}
-
-/// Frames a second that reach the video, for its nominal rate.
-#[cfg(feature = "libav")]
-fn written_fps(config: &Config, info: &SourceInfo) -> f64 {
-    /// Assumed where the source does not say.
-    const ASSUMED_FPS: f64 = 25.0;
-    let fps = info.fps.unwrap_or(ASSUMED_FPS) / config.selection.stride.max(1) as f64;
-    config.selection.max_fps.map_or(fps, |most| fps.min(most))
-}
-
-/// Each thread of the encoder holds frames of its own; one keeps up with two workers, and four with
-/// any number of them.
-#[cfg(feature = "libav")]
-const MAX_ENCODER_THREADS: usize = 4;
-
-/// How the video of such pictures is encoded at `fps` frames a second.
-#[cfg(feature = "libav")]
-pub(super) fn encode_settings(
-    config: &Config,
-    fps: f64,
-    pictures: Size,
-    pixel_aspect: Option<(u32, u32)>,
-    colour: Colour,
-) -> crate::av::EncodeSettings {
-    let crate::config::Encoding { form, encoder, crf, preset, size, .. } =
-        config.outputs.encoding.clone();
-    let size = size.map(|size| size.of(pictures)).filter(|size| size.is_acceptable());
-    let threads = (config.workers / 2).clamp(1, MAX_ENCODER_THREADS);
-    let container = config.outputs.video_to_stdout().then_some(form.container());
-    crate::av::EncodeSettings {
-        container,
-        fps,
-        size,
-        pixel_aspect,
-        colour,
-        threads,
-        encoder,
-        crf,
-        preset,
-    }
-}
-
-#[cfg(feature = "libav")]
-fn video(target: Target, config: &Config, info: &SourceInfo) -> Result<Box<dyn Sink>, Error> {
-    if let Some(name) = config.outputs.encoding.encoder.as_deref()
-        && !crate::av::has_encoder(name)
-    {
-        let error = ConfigError::new(format!("FFmpeg here has no encoder '{name}'"));
-        return Err(error.with_hint("'ffmpeg -encoders' lists them").into());
-    }
-    let original = config.input.as_deref().filter(|_| !config.outputs.encoding.no_audio);
-    let original = original.map(PathBuf::from).filter(|path| path.is_file());
-    let constant = config.outputs.encoding.fps;
-    let fps = constant.unwrap_or_else(|| written_fps(config, info));
-    let settings = encode_settings(config, fps, info.size, info.pixel_aspect, info.colour);
-    let encoding = &config.outputs.encoding;
-    let chosen = encoding.encoder.is_some() || encoding.crf.is_some() || encoding.preset.is_some();
-    let opened = crate::av::VideoFile::open(target, info.size, &settings, original, constant);
-    let file = opened.map_err(|error| match error {
-        // Without a choice of the user's the encoder itself is what is missing.
-        SinkError::Encoder { .. } if chosen => Error::from(
-            ConfigError::new(format!("{error}: the encoder refuses these settings")).with_hint(
-                "'ffmpeg -h encoder=NAME' lists what --encoder, --crf and --preset may say",
-            ),
-        ),
-        error => error.into(),
-    })?;
-    let (encoder, plays_everywhere) = file.encoder();
-    log::info!("video is encoded with {encoder}");
-    if !plays_everywhere {
-        log::warn!(
-            "no H.264 encoder was found: with {encoder} the video is larger and browsers do not play it"
-        );
-    }
-    Ok(Box::new(file))
-}
-
-#[cfg(not(feature = "libav"))]
-fn video(_: Target, _: &Config, _: &SourceInfo) -> Result<Box<dyn Sink>, Error> {
-    Err(ConfigError::new("--output needs a build with the feature 'libav'").into())
 }

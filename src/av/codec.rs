@@ -6,8 +6,8 @@ use ffmpeg::codec::Flags as CodecFlags;
 use ffmpeg::format::{self, Pixel};
 use ffmpeg::{Codec, Dictionary, Rational, encoder, ffi};
 
+use super::coder::EncodeSettings;
 use super::colour::tag;
-use super::encode::EncodeSettings;
 use super::mux::{holds, keeps_headers_apart};
 use super::reason;
 use crate::frame::Size;

@@ -6,8 +6,10 @@
 //! were damaged, how long the picture should be, and whether writing worked.
 
 mod adts;
+mod clips;
 mod clock;
 mod codec;
+mod coder;
 mod colour;
 mod damage;
 mod decode;
@@ -23,9 +25,11 @@ mod scale;
 mod sound;
 mod video_sink;
 
+pub use clips::{Clips, Span};
 pub use codec::EncodeError;
+pub use coder::EncodeSettings;
 pub use decode::Decoder;
-pub use encode::{ENDINGS, EncodeSettings, Encoder};
+pub use encode::{ENDINGS, Encoder};
 pub use original::Original;
 pub use video_sink::{VideoFile, finish_part};
 
@@ -102,7 +106,7 @@ pub fn try_encoder(
     let attempt = || -> Result<String, EncodeError> {
         let mut encoder = Encoder::open(path, image.size(), settings, None)?;
         let name = encoder.name().to_owned();
-        encoder.write(image, 0.0)?;
+        encoder.write(&[image], 0.0)?;
         encoder.finish()?;
         Ok(name)
     };

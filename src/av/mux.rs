@@ -123,6 +123,7 @@ fn mark(stream: &mut StreamMut<'_>, container: format::Output) {
 }
 
 /// How the picture's stream is described.
+#[derive(Clone, Copy)]
 pub(super) struct PictureStream {
     /// Unit of its packets' times.
     pub(super) tick: Rational,

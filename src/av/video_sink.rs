@@ -4,8 +4,11 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ffmpeg_the_third::Error;
+
 use super::codec::EncodeError;
-use super::encode::{EncodeSettings, Encoder};
+use super::coder::EncodeSettings;
+use super::encode::Encoder;
 use super::mux::{container_of, needs_no_index};
 use super::original::Original;
 use super::pace::Pace;
@@ -16,13 +19,24 @@ use crate::sink::file::Target;
 use crate::sink::{Ending, Flow, Item, Sink, SinkError};
 use crate::usage::free_space;
 
+/// The pictures of a frame that stand side by side.
+type Panels = Vec<Arc<Image>>;
+
+/// Writes pictures side by side.
+fn write(encoder: &mut Encoder, panels: &Panels, pts_s: f64) -> Result<(), Error> {
+    let panels: Vec<&Image> = panels.iter().map(|image| &**image).collect();
+    encoder.write(&panels, pts_s)
+}
+
 /// A video file. It is written in pieces that play by themselves; when it is whole, a copy gets the
 /// index in front, and the name.
 pub struct VideoFile {
     encoder: Encoder,
     target: Target,
     /// What makes the rate constant, where that is asked for.
-    pace: Option<Pace>,
+    pace: Option<Pace<Panels>>,
+    /// Whether the picture as it was stands to the left.
+    side_by_side: bool,
     /// Where the last frame ends by the nominal rate, in seconds.
     end_s: f64,
 }
@@ -45,18 +59,19 @@ impl VideoFile {
         let original = original.map(|path| Original { path, video: target.shown() });
         let encoder = Encoder::open(target.writing_path(), size, settings, original)
             .map_err(|error| refused(&target, error))?;
-        Ok(Self { encoder, target, pace: constant_fps.map(Pace::new), end_s: 0.0 })
+        let (pace, side_by_side) = (constant_fps.map(Pace::new), settings.panels > 1);
+        Ok(Self { encoder, target, pace, side_by_side, end_s: 0.0 })
     }
 
     /// Writes a frame that is shown from `pts_s` on.
-    fn show(&mut self, image: &Arc<Image>, pts_s: f64) -> Result<(), ffmpeg_the_third::Error> {
+    fn show(&mut self, panels: Panels, pts_s: f64) -> Result<(), Error> {
         self.end_s = pts_s + self.encoder.frame_s();
         match &mut self.pace {
             Some(pace) => {
-                let mut due = pace.push(image.clone(), pts_s);
-                due.try_for_each(|(image, pts_s)| self.encoder.write(&image, pts_s))
+                let mut due = pace.push(panels, pts_s);
+                due.try_for_each(|(panels, pts_s)| write(&mut self.encoder, &panels, pts_s))
             }
-            None => self.encoder.write(image, pts_s),
+            None => write(&mut self.encoder, &panels, pts_s),
         }
     }
 
@@ -67,7 +82,7 @@ impl VideoFile {
 }
 
 /// A failure to open: of the disk, or of the encoder.
-fn refused(target: &Target, error: EncodeError) -> SinkError {
+pub(super) fn refused(target: &Target, error: EncodeError) -> SinkError {
     let encoder = SinkError::Encoder { target: target.shown(), reason: error.to_string() };
     let EncodeError::File(error) = error else { return encoder };
     let system = io_error(error);
@@ -92,8 +107,14 @@ impl Sink for VideoFile {
         true
     }
 
+    fn wants_clean_pixels(&self) -> bool {
+        self.side_by_side
+    }
+
     fn write(&mut self, item: &Item) -> Result<Flow, SinkError> {
-        if let Item::Frame { record, image: Some(image), .. } = item {
+        if let Item::Frame { record, image: Some(image), clean } = item {
+            let original = clean.iter().filter(|_| self.side_by_side);
+            let panels: Panels = original.chain([image]).cloned().collect();
             let expected = self.encoder.size();
             if image.size() != expected {
                 return Err(SinkError::Frame {
@@ -101,7 +122,8 @@ impl Sink for VideoFile {
                     reason: format!("a frame of {} in a video of {expected}", image.size()),
                 });
             }
-            if let Err(error) = self.show(image, record.pts_s.unwrap_or_default()).map_err(io_error)
+            if let Err(error) =
+                self.show(panels, record.pts_s.unwrap_or_default()).map_err(io_error)
             {
                 // Who watches has seen enough.
                 return match error.kind() {
@@ -114,9 +136,9 @@ impl Sink for VideoFile {
     }
 
     fn finish(self: Box<Self>, ending: Ending) -> Result<(), SinkError> {
-        let Self { mut encoder, target, pace, end_s } = *self;
+        let Self { mut encoder, target, pace, end_s, .. } = *self;
         let mut rest = pace.into_iter().flat_map(|mut pace| pace.finish(end_s));
-        let written = rest.try_for_each(|(image, pts_s)| encoder.write(&image, pts_s));
+        let written = rest.try_for_each(|(panels, pts_s)| write(&mut encoder, &panels, pts_s));
         let empty = encoder.is_empty();
         match written.and_then(|()| encoder.finish()).map_err(io_error) {
             Ok(()) => {}
@@ -143,7 +165,7 @@ pub fn finish_part(whole: &Path) -> Result<(), SinkError> {
 /// Makes the finished file of the part, the index in front where its kind has one. For a moment both
 /// are on the disk.
 /// `cut` is that of [`remux`].
-fn complete(target: &Target, cut: bool) -> Result<(), SinkError> {
+pub(super) fn complete(target: &Target, cut: bool) -> Result<(), SinkError> {
     let Some(copy) = target.copy_path() else { return Ok(()) };
     let part = target.writing_path();
     if container_of(part, None).is_ok_and(needs_no_index) {

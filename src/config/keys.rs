@@ -165,6 +165,7 @@ pub const KEYS: &[Key] = &[
         .value("SIZE"),
     key("output-fps", OUTPUT, "Give the video a constant rate [default: the frames' own times]")
         .value("N"),
+    key("side-by-side", OUTPUT, "Put the picture as it was to the left of the annotated one"),
     key("no-audio", OUTPUT, "Leave the sound out of the video"),
     key(
         "ndjson",

@@ -241,6 +241,8 @@ pub struct Encoding {
     pub size: Option<ScaledSize>,
     /// Constant frames a second; the frames' own times where `None`.
     pub fps: Option<f64>,
+    /// Whether the picture as it was stands beside the annotated one.
+    pub side_by_side: bool,
     /// Whether the sound is left out.
     pub no_audio: bool,
 }

@@ -351,6 +351,7 @@ fn outputs(take: &mut Resolver<'_>) -> Result<Outputs, ConfigError> {
             preset: take.optional("preset", units::text)?,
             size: take.optional("output-size", scaled_size)?,
             fps: take.optional("output-fps", units::rate)?,
+            side_by_side: take.switch("side-by-side")?,
             no_audio: take.switch("no-audio")?,
         },
         emit,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use super::whole::Folder;
-use crate::app::{models, outputs, parts};
+use crate::app::{models, parts};
 use crate::config::{Config, Outputs};
 use crate::exit::Error;
 use crate::geometry::Region;
@@ -207,7 +207,7 @@ fn video(
         ..config.outputs.clone()
     };
     let config = Config { outputs, ..config.clone() };
-    Ok(Some(outputs::video_file(&config, info)?))
+    Ok(Some(crate::app::videos::video_file(&config, info)?))
 }
 
 fn recorder(labels: Labels) -> Recorder {

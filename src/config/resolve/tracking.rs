@@ -116,12 +116,18 @@ pub(super) fn takes(take: &mut Resolver<'_>) -> Result<TakesConfig, ConfigError>
         .iter()
         .map(|word| kind(word).map_err(|expected| refused("clip-on", &origin, &expected, word)))
         .collect::<Result<_, _>>()?;
-    let seconds = |text: &str| units::duration(text).map(|time| time.as_secs_f64());
+    // The time before lies in memory, a few megabytes for each minute.
+    let around = |text: &str| {
+        let seconds = units::duration(text)?.as_secs_f64();
+        Some(seconds)
+            .filter(|seconds| *seconds <= 600.0)
+            .ok_or_else(|| "must be at most 10m".into())
+    };
     Ok(TakesConfig {
         clips: take.optional("clips", units::path)?,
         clip_on: kinds,
-        pre_s: take.value("pre", seconds)?,
-        post_s: take.value("post", seconds)?,
+        pre_s: take.value("pre", around)?,
+        post_s: take.value("post", around)?,
         snapshots: take.optional("snapshots", units::path)?,
     })
 }

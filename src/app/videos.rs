@@ -1,0 +1,163 @@
+//! Opens the outputs that are videos: the annotated one, and those of events.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use crate::av::{Clips, ENDINGS, EncodeSettings, Span, VideoFile};
+use crate::config::{Config, ConfigError, Encoding};
+use crate::exit::Error;
+use crate::frame::Size;
+use crate::sink::file::Target;
+use crate::sink::{Sink, SinkError};
+use crate::source::{Colour, SourceInfo};
+
+/// The annotated video at `path`; `stdout` is used where that is standard output.
+///
+/// # Errors
+/// Where it cannot be opened.
+pub(super) fn video(
+    path: &Path,
+    config: &Config,
+    info: &SourceInfo,
+    stdout: &File,
+) -> Result<Box<dyn Sink>, Error> {
+    video_at(target(path, config, stdout)?, config, info)
+}
+
+/// The annotated video, which is a file.
+///
+/// # Errors
+/// Where it cannot be opened or is not asked for.
+pub(super) fn video_file(config: &Config, info: &SourceInfo) -> Result<Box<dyn Sink>, Error> {
+    let path = config.outputs.video.as_deref();
+    let path = path.ok_or_else(|| ConfigError::new("no video is asked for"))?;
+    video_at(Target::prepare(path, config.outputs.no_clobber)?, config, info)
+}
+
+fn video_at(target: Target, config: &Config, info: &SourceInfo) -> Result<Box<dyn Sink>, Error> {
+    let constant = config.outputs.encoding.fps;
+    let settings = settings(config, info, constant)?;
+    let original = original(config);
+    let opened = VideoFile::open(target, info.size, &settings, original, constant);
+    let file = opened.map_err(|error| explained(error, config))?;
+    let (encoder, plays_everywhere) = file.encoder();
+    log::info!("video is encoded with {encoder}");
+    if !plays_everywhere {
+        log::warn!(
+            "no H.264 encoder was found: with {encoder} the video is larger and browsers do not play it"
+        );
+    }
+    Ok(Box::new(file))
+}
+
+/// The videos of events in `folder`.
+///
+/// # Errors
+/// Where the encoder or the folder cannot be used.
+pub(super) fn clips(
+    folder: &Path,
+    config: &Config,
+    info: &SourceInfo,
+) -> Result<Box<dyn Sink>, Error> {
+    let settings = settings(config, info, None)?;
+    let settings = EncodeSettings { size: None, ..settings };
+    let span = Span { pre_s: config.takes.pre_s, post_s: config.takes.post_s };
+    let no_clobber = config.outputs.no_clobber;
+    let opened = Clips::open(folder, no_clobber, info.size, &settings, original(config), span);
+    Ok(Box::new(opened.map_err(|error| explained(error, config))?))
+}
+
+/// Whose sound the videos get.
+fn original(config: &Config) -> Option<PathBuf> {
+    let input = config.input.as_deref().filter(|_| !config.outputs.encoding.no_audio);
+    input.map(PathBuf::from).filter(|path| path.is_file())
+}
+
+fn settings(
+    config: &Config,
+    info: &SourceInfo,
+    constant: Option<f64>,
+) -> Result<EncodeSettings, ConfigError> {
+    if let Some(name) = config.outputs.encoding.encoder.as_deref()
+        && !crate::av::has_encoder(name)
+    {
+        let error = ConfigError::new(format!("FFmpeg here has no encoder '{name}'"));
+        return Err(error.with_hint("'ffmpeg -encoders' lists them"));
+    }
+    let fps = constant.unwrap_or_else(|| written_fps(config, info));
+    Ok(encode_settings(config, fps, info.size, info.pixel_aspect, info.colour))
+}
+
+/// A failure to open an encoder, which is the user's where the user chose one.
+fn explained(error: SinkError, config: &Config) -> Error {
+    let encoding = &config.outputs.encoding;
+    let chosen = encoding.encoder.is_some() || encoding.crf.is_some() || encoding.preset.is_some();
+    match error {
+        // Without a choice of the user's the encoder itself is what is missing.
+        SinkError::Encoder { .. } if chosen => {
+            let message = format!("{error}: the encoder refuses these settings");
+            let hint = "'ffmpeg -h encoder=NAME' lists what --encoder, --crf and --preset may say";
+            ConfigError::new(message).with_hint(hint).into()
+        }
+        error => error.into(),
+    }
+}
+
+/// Where the video is written. A path leads FFmpeg to our standard output, which is no longer
+/// descriptor 1.
+fn target(path: &Path, config: &Config, stdout: &File) -> Result<Target, Error> {
+    if config.outputs.video_to_stdout() {
+        let descriptor = std::os::fd::AsRawFd::as_raw_fd(stdout);
+        return Ok(Target::stdout(format!("/proc/self/fd/{descriptor}").into()));
+    }
+    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    if !ENDINGS.contains(&ending.as_str()) {
+        let endings = ENDINGS.map(|ending| format!(".{ending}")).join(", ");
+        let error =
+            ConfigError::new(format!("--output '{}' has no ending of a video", path.display()));
+        return Err(error.with_hint(format!("use one of {endings}")).into());
+    }
+    Ok(Target::prepare(path, config.outputs.no_clobber)?)
+}
+
+/// Frames a second that reach the video, for its nominal rate.
+fn written_fps(config: &Config, info: &SourceInfo) -> f64 {
+    /// Assumed where the source does not say.
+    const ASSUMED_FPS: f64 = 25.0;
+    let fps = info.fps.unwrap_or(ASSUMED_FPS) / config.selection.stride.max(1) as f64;
+    config.selection.max_fps.map_or(fps, |most| fps.min(most))
+}
+
+/// Each thread of the encoder holds frames of its own; one keeps up with two workers, and four with
+/// any number of them.
+const MAX_ENCODER_THREADS: usize = 4;
+
+/// How the video of such pictures is encoded at `fps` frames a second.
+pub(super) fn encode_settings(
+    config: &Config,
+    fps: f64,
+    pictures: Size,
+    pixel_aspect: Option<(u32, u32)>,
+    colour: Colour,
+) -> EncodeSettings {
+    let Encoding { form, encoder, crf, preset, size, side_by_side, .. } =
+        config.outputs.encoding.clone();
+    let panels = if side_by_side { 2 } else { 1 };
+    let pictures = Size::new(pictures.width * panels, pictures.height);
+    let size = size.map(|size| size.of(pictures)).filter(|size| size.is_acceptable());
+    let threads = (config.workers / 2).clamp(1, MAX_ENCODER_THREADS);
+    let container = config.outputs.video_to_stdout().then_some(form.container());
+    EncodeSettings {
+        container,
+        fps,
+        size,
+        pixel_aspect,
+        colour,
+        panels,
+        key_s: 2,
+        threads,
+        encoder,
+        crf,
+        preset,
+    }
+}
