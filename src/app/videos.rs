@@ -132,6 +132,10 @@ fn written_fps(config: &Config, info: &SourceInfo) -> f64 {
 /// any number of them.
 const MAX_ENCODER_THREADS: usize = 4;
 
+/// Longest time between two pictures that a player can start from. Pieces of the file need none of
+/// their own, and each costs as much as seconds of video: at 2 s a third of the file.
+const KEY_S: u32 = 20;
+
 /// How the video of such pictures is encoded at `fps` frames a second.
 pub(super) fn encode_settings(
     config: &Config,
@@ -154,7 +158,7 @@ pub(super) fn encode_settings(
         pixel_aspect,
         colour,
         panels,
-        key_s: 2,
+        key_s: KEY_S,
         threads,
         encoder,
         crf,

@@ -1,5 +1,5 @@
 //! Video files, written so that browsers play them, H.264 in yuv420p, and so that a run that dies
-//! leaves what it wrote: fragments of a second, and a picture that stands alone every two.
+//! leaves what it wrote: fragments of a second.
 
 use std::path::Path;
 
