@@ -141,6 +141,8 @@ impl Recorder {
             top: found.top.map(|(class, _)| self.labels.name(class)),
             confidence: found.top.map(|(_, score)| share(score)),
             predictions: found.detections.iter().enumerate().map(found_at).collect(),
+            zones: Vec::new(),
+            lines: Vec::new(),
             timing_ms: self.timing.then(|| timing_ms(found, decode)),
         }
     }
@@ -164,17 +166,28 @@ impl Recorder {
             class_id: found.class_id,
             tracker_id: found.tracker_id,
             detection_id: self.detection_id(frame, index),
+            speed_m_s: None,
+            heading_deg: None,
             keypoints: found.keypoints.iter().enumerate().map(keypoint).collect(),
             points: found.outline.iter().map(point).collect(),
             attributes: attributes.collect(),
         }
     }
 
-    /// A record of something that happened to a track, or to none.
-    pub fn event(&self, kind: EventKind, at: &Moment, track: Option<&Who>) -> EventRecord {
+    /// A record of something that happened to a track, or to none, at a place, or at none.
+    pub fn event(
+        &self,
+        kind: EventKind,
+        at: &Moment,
+        track: Option<&Who>,
+        place: Option<&Arc<str>>,
+    ) -> EventRecord {
         let id = track.map_or(0, |who| who.tracker_id);
-        let name =
-            format!("{}/{}/{}/{}/{id}", self.source_id, self.config_id, kind.word(), at.frame_id);
+        let (frame, word) = (at.frame_id, kind.word());
+        let mut name = format!("{}/{}/{word}/{frame}/{id}", self.source_id, self.config_id);
+        if let Some(place) = place {
+            name = format!("{name}/{place}");
+        }
         EventRecord {
             source: self.source.clone(),
             frame_id: at.frame_id,
@@ -182,6 +195,9 @@ impl Recorder {
             ts: self.timestamp(at.pts_s),
             event_id: Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string(),
             event: kind,
+            name: place.cloned(),
+            direction: None,
+            count: None,
             tracker_id: track.map(|who| who.tracker_id),
             class: track.map(|who| self.labels.name(who.class_id)),
             class_id: track.map(|who| who.class_id),

@@ -96,7 +96,7 @@ fn a_clip_has_the_sound_of_its_time() {
 fn events_at_the_end_and_of_other_kinds_have_theirs() {
     let place = Place::new();
     make(&place, "");
-    let run = "run in.mp4 --engine fake --track --clips out --clip-on appeared,left --ndjson -";
+    let run = "run in.mp4 --engine fake --track --track-buffer 30 --clips out --clip-on appeared,left --ndjson -";
     let records = place.output(run).ended(0).records();
     let clips = clips(&records);
     let left: Vec<_> = clips.iter().filter(|(_, file)| file.contains("left-1")).collect();

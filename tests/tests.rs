@@ -6,6 +6,8 @@
     reason = "a test that meets the unexpected should panic"
 )]
 
+#[cfg(all(feature = "libav", feature = "opencv"))]
+mod analytics;
 mod architecture;
 #[cfg(all(feature = "libav", feature = "opencv"))]
 mod browser;

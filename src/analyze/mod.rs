@@ -1,10 +1,35 @@
 //! What is seen becomes records: who is who, what happened, and what is reported of it.
 
+mod anchor;
+mod ground;
+mod inertia;
+mod line;
+mod motion;
+mod plan;
+mod polygon;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod published;
 mod scene;
+mod watch;
+#[cfg(test)]
+mod watching;
+mod zone;
 
 use std::time::Duration;
 
+pub use anchor::Anchor;
+pub use ground::{Calibration, Ground, GroundError, MAX_METRES, Metres};
+pub use line::{Direction, LineCount};
+pub use motion::Motion;
+pub use plan::{
+    Line, MAX_CLASSES, MAX_INERTIA, MAX_NAME, MAX_PLACES, PlaceError, Plan, PlanError, Zone,
+};
+pub use polygon::{MAX_POINTS, Polygon, PolygonError};
 pub use scene::{Scene, Takes};
+pub use watch::{Happening, LineShape, Overlay, Sighting, Watch, What, ZoneShape};
+pub use zone::{Stay, ZoneCount};
 
 use crate::frame::{FrameMeta, Size};
 use crate::infer::Found;

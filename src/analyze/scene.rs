@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Observer, Told};
+use super::{Happening, Observer, Sighting, Told, Watch, What};
 use crate::frame::{FrameMeta, Size};
 use crate::infer::Found;
-use crate::record::{Corners, EventKind, EventRecord, FrameRecord, round};
+use crate::record::{
+    ClassCount, ClassCrossings, Corners, EventKind, EventRecord, FrameRecord, LineRecord,
+    ZoneRecord, round,
+};
 use crate::recorder::{Moment, Recorder, Who};
 use crate::track::{Seen, Track, Tracker, Update};
 
-/// Longest part of a file's name that comes from the source's name, in characters.
+/// Longest part of a file's name that comes from a name that the user gave, in characters.
 const MAX_NAME: usize = 60;
 
 /// What is kept of events and tracks, each in a folder.
@@ -28,6 +31,7 @@ pub struct Takes {
 pub struct Scene {
     recorder: Recorder,
     tracker: Option<Box<dyn Tracker>>,
+    watch: Option<Watch>,
     /// Detections below this are tracked and not reported.
     min_confidence: f32,
     takes: Takes,
@@ -35,6 +39,17 @@ pub struct Scene {
     highest: u64,
     /// The best picture of each track that lives.
     best: BTreeMap<u64, Best>,
+}
+
+/// What a frame changed.
+#[derive(Default)]
+struct Changes {
+    /// Tracks that appeared, by their numbers.
+    appeared: Vec<Who>,
+    /// What happened at zones and lines.
+    happened: Vec<Happening>,
+    /// Tracks that ended.
+    ended: Vec<Track>,
 }
 
 /// The best picture of a track so far.
@@ -51,6 +66,7 @@ impl Scene {
         Self {
             recorder,
             tracker: None,
+            watch: None,
             min_confidence: 0.0,
             takes: Takes::default(),
             highest: 0,
@@ -65,10 +81,15 @@ impl Scene {
         Self { tracker: Some(tracker), min_confidence, takes, ..self }
     }
 
-    /// Gives what was found its tracks and leaves out what is not reported. Returns the tracks that
-    /// appeared, by their numbers, and those that ended.
-    fn track(&mut self, found: &mut Found, time_s: Option<f64>) -> (Vec<Who>, Vec<Track>) {
-        let Some(tracker) = &mut self.tracker else { return Default::default() };
+    /// The same with zones, lines and speed. Without tracks nothing is watched.
+    #[must_use]
+    pub fn watched(self, watch: Watch) -> Self {
+        Self { watch: Some(watch), ..self }
+    }
+
+    /// Gives what was found its tracks and leaves out what is not reported.
+    fn track(&mut self, found: &mut Found, at: Moment) -> Changes {
+        let Some(tracker) = &mut self.tracker else { return Changes::default() };
         // The tracker sees the numbers that the records hold, so that a replay gives the same.
         let seen = |(index, found): (usize, &crate::detection::Detection)| {
             let bbox = Corners::rounded(&found.bbox?).bbox();
@@ -77,7 +98,7 @@ impl Scene {
         };
         let (places, seen): (Vec<usize>, Vec<Seen>) =
             found.detections.iter().enumerate().filter_map(seen).unzip();
-        let Update { ids, ended } = tracker.update(&seen, time_s);
+        let Update { ids, ended } = tracker.update(&seen, at.pts_s);
         let mut appeared = Vec::new();
         for (place, id) in places.iter().zip(&ids) {
             let found = &mut found.detections[*place];
@@ -89,7 +110,54 @@ impl Scene {
         appeared.sort_by_key(|who| who.tracker_id);
         self.highest = appeared.last().map_or(self.highest, |who| who.tracker_id);
         found.detections.retain(|found| found.confidence >= self.min_confidence);
-        (appeared, ended)
+        let sighting = |(seen, id): (&Seen, &Option<u64>)| Sighting {
+            tracker_id: *id,
+            class_id: seen.class_id,
+            bbox: seen.bbox,
+        };
+        let gone: Vec<u64> = ended.iter().map(|track| track.id).collect();
+        let happened = self.watch.as_mut().map(|watch| {
+            let seen: Vec<_> = seen.iter().zip(&ids).map(sighting).collect();
+            watch.frame(at, &seen, &gone)
+        });
+        Changes { appeared, happened: happened.unwrap_or_default(), ended }
+    }
+
+    /// Adds to a record what is watched.
+    fn state(&self, record: &mut FrameRecord) {
+        let Some(watch) = &self.watch else { return };
+        let class = |id: u32| self.recorder.labels.name(id);
+        let counts = watch.zone_counts().map(|zone| ZoneRecord {
+            name: zone.name,
+            count: zone.count,
+            classes: zone
+                .classes
+                .into_iter()
+                .map(|(class_id, count)| ClassCount { class: class(class_id), class_id, count })
+                .collect(),
+        });
+        record.zones = counts.collect();
+        let crossings = watch.line_counts().map(|line| LineRecord {
+            name: line.name,
+            count_in: line.count_in,
+            count_out: line.count_out,
+            classes: line
+                .classes
+                .into_iter()
+                .map(|(class_id, (count_in, count_out))| ClassCrossings {
+                    class: class(class_id),
+                    class_id,
+                    count_in,
+                    count_out,
+                })
+                .collect(),
+        });
+        record.lines = crossings.collect();
+        for found in &mut record.predictions {
+            let motion = found.tracker_id.and_then(|track| watch.motion(track));
+            found.speed_m_s = motion.map(|motion| motion.speed_m_s);
+            found.heading_deg = motion.and_then(|motion| motion.heading_deg);
+        }
     }
 
     /// Remembers the best picture of each track.
@@ -105,32 +173,55 @@ impl Scene {
     }
 
     /// What happened in a frame.
-    fn events(&mut self, at: Moment, appeared: &[Who], ended: &[Track]) -> Vec<EventRecord> {
-        let appeared =
-            appeared.iter().map(|who| self.recorder.event(EventKind::Appeared, &at, Some(who)));
+    fn events(&mut self, at: Moment, changes: &Changes) -> Vec<EventRecord> {
+        let Changes { appeared, happened, ended } = changes;
+        let event = |kind, who: &Who| self.recorder.event(kind, &at, Some(who), None);
+        let appeared = appeared.iter().map(|who| event(EventKind::Appeared, who));
+        let happened = happened.iter().map(|happening| self.happening(&at, happening));
         let left = ended.iter().map(|track| {
             let who = Who { tracker_id: track.id, class_id: track.class_id };
-            let left = self.recorder.event(EventKind::Left, &at, Some(&who));
-            EventRecord { seconds: presence(track), ..left }
+            EventRecord { seconds: presence(track), ..event(EventKind::Left, &who) }
         });
-        let mut events: Vec<_> = appeared.chain(left).collect();
+        let mut events: Vec<_> = appeared.chain(happened).chain(left).collect();
         let clips: Vec<_> = events.iter().filter_map(|event| self.clip(event)).collect();
         events.extend(clips);
         events.extend(ended.iter().filter_map(|track| self.snapshot(track.id)));
         events
     }
 
+    /// The record of what happened at a zone or line.
+    fn happening(&self, at: &Moment, happening: &Happening) -> EventRecord {
+        let Happening { name, who, what } = happening;
+        let event = |kind| self.recorder.event(kind, at, who.as_ref(), Some(name));
+        match *what {
+            What::ZoneEntered => event(EventKind::ZoneEntered),
+            What::ZoneLeft { seconds } => EventRecord { seconds, ..event(EventKind::ZoneLeft) },
+            What::Loitering { seconds } => {
+                EventRecord { seconds: Some(seconds), ..event(EventKind::Loitering) }
+            }
+            What::Crowded { count } => {
+                EventRecord { count: Some(count), ..event(EventKind::Crowded) }
+            }
+            What::LineCrossed { direction } => {
+                EventRecord { direction: Some(direction.word()), ..event(EventKind::LineCrossed) }
+            }
+        }
+    }
+
     /// The video of an event, where one is wanted.
     fn clip(&self, of: &EventRecord) -> Option<EventRecord> {
         let (folder, kinds) = self.takes.clips.as_ref()?;
         let wanted = kinds.contains(&of.event);
-        let what = format!("{}-{}", of.event.word(), of.tracker_id.unwrap_or(0));
+        let place = of.name.iter().map(|name| format!("-{}", plain(name)));
+        let track = of.tracker_id.map(|track| format!("-{track}"));
+        let what: String =
+            [of.event.word().to_owned()].into_iter().chain(place).chain(track).collect();
         let at = Moment { frame_id: of.frame_id, pts_s: of.pts_s };
         let who = of.tracker_id.zip(of.class_id);
         let who = who.map(|(tracker_id, class_id)| Who { tracker_id, class_id });
         wanted.then(|| EventRecord {
             file: Some(self.file(folder, &at, &what, "mp4")),
-            ..self.recorder.event(EventKind::Clip, &at, who.as_ref())
+            ..self.recorder.event(EventKind::Clip, &at, who.as_ref(), None)
         })
     }
 
@@ -141,19 +232,23 @@ impl Scene {
         let who = Who { tracker_id: track, class_id };
         Some(EventRecord {
             file: Some(self.file(folder, &at, &track.to_string(), "jpg")),
-            ..self.recorder.event(EventKind::Snapshot, &at, Some(&who))
+            ..self.recorder.event(EventKind::Snapshot, &at, Some(&who), None)
         })
     }
 
     /// `FOLDER/SOURCE-TIME-WHAT.ENDING`.
     fn file(&self, folder: &Path, at: &Moment, what: &str, ending: &str) -> std::sync::Arc<str> {
         let stem = Path::new(&*self.recorder.source).file_stem().unwrap_or_default();
-        let stem = stem.to_string_lossy();
-        let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
-        let stem: String = stem.chars().take(MAX_NAME).map(plain).collect();
+        let stem = plain(&stem.to_string_lossy());
         let name = format!("{stem}-{}-{what}.{ending}", time_of(at));
         folder.join(name).to_string_lossy().into()
     }
+}
+
+/// A name without what a file's name should not have.
+fn plain(name: &str) -> String {
+    let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    name.chars().take(MAX_NAME).map(plain).collect()
 }
 
 /// A time that sorts as a word: `00h01m02.300s`; the frame's number where it has no time.
@@ -172,13 +267,14 @@ fn presence(track: &Track) -> Option<f64> {
 
 impl Observer for Scene {
     fn frame(&mut self, meta: &FrameMeta, image: Size, mut found: Found, decode: Duration) -> Told {
-        let (appeared, ended) = self.track(&mut found, meta.pts_s);
-        let record = self.recorder.record(meta, image, &found, decode);
         let at = Moment { frame_id: meta.index, pts_s: meta.pts_s };
+        let changes = self.track(&mut found, at);
+        let mut record = self.recorder.record(meta, image, &found, decode);
+        self.state(&mut record);
         if self.takes.snapshots.is_some() {
             self.look(&record, at);
         }
-        let events = self.events(at, &appeared, &ended);
+        let events = self.events(at, &changes);
         (record, events)
     }
 

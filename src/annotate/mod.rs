@@ -26,7 +26,7 @@ pub use self::{
     painter::Painter,
     text::{Fonts, Words},
 };
-pub use style::{ColourBy, Mark, Style};
+pub use style::{ColourBy, Mark, Shape, Style};
 
 use crate::frame::Image;
 use crate::record::FrameRecord;

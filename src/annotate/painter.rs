@@ -7,7 +7,8 @@ use super::labels::Places;
 use super::trails::Trails;
 use super::veil::Veil;
 use super::{
-    AnnotateError, Annotator, Bgr, ColourBy, DrawOp, Fonts, Heat, Mark, Rasterizer, Style, palette,
+    AnnotateError, Annotator, Bgr, ColourBy, DrawOp, Fonts, Heat, Mark, Rasterizer, Shape, Style,
+    palette,
 };
 use crate::frame::{Image, Size};
 use crate::geometry::{BBox, Point};
@@ -21,6 +22,8 @@ pub struct Painter<R: Rasterizer> {
     veil: Option<Veil>,
     trails: Trails,
     heat: Option<Arc<Heat>>,
+    /// Zones and lines of the picture.
+    shapes: Vec<Shape>,
 }
 
 impl<R: Rasterizer> Painter<R> {
@@ -28,7 +31,21 @@ impl<R: Rasterizer> Painter<R> {
     /// [`Mark::Pixelate`] are for; all where `None`.
     pub fn new(rasterizer: R, fonts: Fonts, style: Style, hidden: Option<Vec<u32>>) -> Self {
         let veil = Veil::of(&style, hidden);
-        Self { rasterizer, fonts, style, veil, trails: Trails::default(), heat: None }
+        Self {
+            rasterizer,
+            fonts,
+            style,
+            veil,
+            trails: Trails::default(),
+            heat: None,
+            shapes: Vec::new(),
+        }
+    }
+
+    /// The same with zones and lines; their counts are in the records.
+    #[must_use]
+    pub fn over(self, shapes: Vec<Shape>) -> Self {
+        Self { shapes, ..self }
     }
 }
 
@@ -108,6 +125,11 @@ impl<R: Rasterizer> Painter<R> {
         }
         if self.style.has(Mark::Trace) {
             self.trails.add(record);
+        }
+        if self.style.has(Mark::Zones) {
+            for (number, shape) in self.shapes.iter().enumerate() {
+                place(shape, place_colour(number), scale.line, &mut ops);
+            }
         }
         for found in record.predictions.iter().rev() {
             self.shapes(found, &scale, &mut ops);
@@ -191,6 +213,14 @@ impl<R: Rasterizer> Painter<R> {
                 add(&mut self.fonts, &corner, row, &format!("{class} {count}"), colour);
             }
         }
+        if self.style.has(Mark::Zones) {
+            for (number, shape) in self.shapes.iter().enumerate() {
+                let Some(first) = shape.points.first() else { continue };
+                let corner = BBox::new(first.x, first.y, first.x + 1.0, first.y + 1.0);
+                let text = place_words(record, &shape.name);
+                add(&mut self.fonts, &corner, 0, &text, place_colour(number));
+            }
+        }
         for (row, found) in record.predictions.iter().enumerate() {
             let Some(text) = words(found, &self.style) else { continue };
             let colour = self.colour(found);
@@ -222,6 +252,36 @@ fn words(found: &Prediction, style: &Style) -> Option<String> {
         parts.extend(found.attributes.iter().map(|attribute| attribute.class.to_string()));
     }
     (!parts.is_empty()).then(|| parts.join(" "))
+}
+
+/// The colour of a zone or line by its number: none of people, cars and their like.
+fn place_colour(number: usize) -> Bgr {
+    const FIRST_HUE: f64 = 45.0;
+    const STEP: f64 = 77.0;
+    palette::from_hue((FIRST_HUE + STEP * number as f64) % 360.0)
+}
+
+/// How much of a zone's colour is seen.
+const ZONE_SHARE: f64 = 0.15;
+
+/// A zone or line on the ground.
+fn place(shape: &Shape, colour: Bgr, thickness: i32, ops: &mut Vec<DrawOp>) {
+    let (points, closed) = (shape.points.clone(), shape.closed);
+    if closed {
+        ops.push(DrawOp::Area { points: points.clone(), colour, share: ZONE_SHARE });
+    }
+    ops.push(DrawOp::Path { points, closed, colour, thickness });
+}
+
+/// What the label of a zone or line says: its name and counts.
+fn place_words(record: &FrameRecord, name: &str) -> String {
+    let zone = record.zones.iter().find(|zone| &*zone.name == name);
+    let line = record.lines.iter().find(|line| &*line.name == name);
+    match (zone, line) {
+        (Some(zone), _) => format!("{name} {}", zone.count),
+        (_, Some(line)) => format!("{name} in {} out {}", line.count_in, line.count_out),
+        _ => name.to_owned(),
+    }
 }
 
 /// How many objects of each class there are.

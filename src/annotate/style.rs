@@ -1,6 +1,9 @@
 //! What is drawn, in which colours and how large: the words of the user's choice.
 
+use std::sync::Arc;
+
 use super::Bgr;
+use crate::geometry::Point;
 
 /// A kind of mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,11 +36,13 @@ pub enum Mark {
     Heatmap,
     /// How many objects of each class there are.
     Counts,
+    /// Zones and lines with their counts.
+    Zones,
 }
 
 impl Mark {
     /// All, each with its word.
-    pub const WORDS: [(&'static str, Self); 14] = [
+    pub const WORDS: [(&'static str, Self); 15] = [
         ("boxes", Self::Boxes),
         ("labels", Self::Labels),
         ("confidence", Self::Confidence),
@@ -52,6 +57,7 @@ impl Mark {
         ("pixelate", Self::Pixelate),
         ("heatmap", Self::Heatmap),
         ("counts", Self::Counts),
+        ("zones", Self::Zones),
     ];
 }
 
@@ -81,10 +87,21 @@ pub struct Style {
 
 impl Default for Style {
     fn default() -> Self {
-        use Mark::{Boxes, Confidence, Ids, Keypoints, Labels, Masks};
-        let marks = vec![Boxes, Labels, Confidence, Ids, Masks, Keypoints];
+        use Mark::{Boxes, Confidence, Ids, Keypoints, Labels, Masks, Zones};
+        let marks = vec![Boxes, Labels, Confidence, Ids, Masks, Keypoints, Zones];
         Self { marks, colour: ColourBy::Class, line_width: None, font_scale: 1.0 }
     }
+}
+
+/// A zone or line of the picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shape {
+    /// Its name, as in the records.
+    pub name: Arc<str>,
+    /// Its points, in pixels.
+    pub points: Vec<Point>,
+    /// Whether the last point is joined to the first.
+    pub closed: bool,
 }
 
 impl Style {

@@ -35,6 +35,8 @@ fn record(frame_id: u64, boxes: usize) -> FrameRecord {
         class_id: i as u32,
         tracker_id: None,
         detection_id: String::new(),
+        speed_m_s: None,
+        heading_deg: None,
         keypoints: vec![],
         points: vec![],
         attributes: vec![],
@@ -49,6 +51,8 @@ fn record(frame_id: u64, boxes: usize) -> FrameRecord {
         top: None,
         confidence: None,
         predictions: (0..boxes).map(prediction).collect(),
+        zones: vec![],
+        lines: vec![],
         timing_ms: None,
     }
 }

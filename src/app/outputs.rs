@@ -9,6 +9,7 @@ use crate::exit::Error;
 use crate::sink::csv::Csv;
 use crate::sink::file::{Target, TextFile};
 use crate::sink::images::Images;
+use crate::sink::mot::Mot;
 use crate::sink::ndjson::Ndjson;
 use crate::sink::snapshots::Snapshots;
 use crate::sink::{Sink, SinkError, SinkSpec};
@@ -27,6 +28,7 @@ fn files(outputs: &Outputs) -> Vec<(&'static str, &Path)> {
         ("--output", outputs.video.as_deref().filter(|_| !outputs.video_to_stdout())),
         ("--ndjson", file(&outputs.ndjson)),
         ("--csv", file(&outputs.csv)),
+        ("--mot", file(&outputs.mot)),
         ("--summary-json", outputs.summary_json.as_deref()),
     ];
     all.into_iter().filter_map(|(flag, path)| Some((flag, path?))).collect()
@@ -104,6 +106,9 @@ pub(super) fn open(
     }
     if let Some(target) = &outputs.csv {
         sinks.push(Box::new(Csv::new(text(target, config, stdout)?)));
+    }
+    if let Some(target) = &outputs.mot {
+        sinks.push(Box::new(Mot::new(text(target, config, stdout)?)));
     }
     if let Some(folder) = &outputs.save_frames {
         needs_drawing("--save-frames")?;

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use crate::annotate::Annotator;
+use crate::analyze::Overlay;
 #[cfg(feature = "opencv")]
 use crate::annotate::{AnnotateError, Fonts, Painter};
+use crate::annotate::{Annotator, Shape};
 use crate::config::{Config, ConfigError, Drawing};
 use crate::exit::Error;
 use crate::infer::labels::Labels;
@@ -46,6 +47,7 @@ fn video(_: &Path) -> Result<Box<dyn Source>, Error> {
 pub(super) fn annotator(
     drawing: &Drawing,
     labels: &Labels,
+    shapes: Vec<Shape>,
 ) -> Result<Option<Box<dyn Annotator>>, Error> {
     // Asked first: who asks for privacy must not be shown because of a misspelt class.
     let hidden = drawing.hidden.as_ref().map(|wanted| labels.ids(wanted)).transpose()?;
@@ -57,13 +59,29 @@ pub(super) fn annotator(
             None => Fonts::new(None).map_err(failed)?,
         };
         let rasterizer = crate::cv::CvRasterizer::new().map_err(failed)?;
-        Ok(Some(Box::new(Painter::new(rasterizer, fonts, drawing.style.clone(), hidden))))
+        let painter = Painter::new(rasterizer, fonts, drawing.style.clone(), hidden);
+        Ok(Some(Box::new(painter.over(shapes))))
     }
     #[cfg(not(feature = "opencv"))]
     {
-        drop(hidden);
+        drop((hidden, shapes));
         Ok(None)
     }
+}
+
+/// What is drawn of zones and lines.
+pub(super) fn shapes(overlay: &Overlay) -> Vec<Shape> {
+    let zones = overlay.zones.iter().map(|zone| Shape {
+        name: zone.count.name.clone(),
+        points: zone.polygon.clone(),
+        closed: true,
+    });
+    let lines = overlay.lines.iter().map(|line| Shape {
+        name: line.count.name.clone(),
+        points: vec![line.from, line.to],
+        closed: false,
+    });
+    zones.chain(lines).collect()
 }
 
 /// The fonts with that of a file in front.

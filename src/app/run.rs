@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use uuid::Uuid;
 
 use super::{models, outputs, parts, signals, summary};
-use crate::analyze::{Scene, Takes};
+use crate::analyze::{Scene, Takes, Watch};
 use crate::cancel::Cancel;
 use crate::config::{Config, ConfigError, RecordedAt, Tracking};
 use crate::exit::{Error, Status};
@@ -45,11 +45,13 @@ pub(super) fn run(config: &Config, stdout: File) -> Result<Status, Error> {
     let mode = config.progress;
     let hidden = config.quiet && mode == crate::config::ProgressMode::Auto;
     let mut progress = Progress::new(mode, expected_frames(config, &info), on_terminal || hidden);
-    let annotator = parts::annotator(&config.drawing, &recorder.labels)?;
+    let watch = watch(config, &recorder, &info)?;
+    let shapes = watch.as_ref().map(|watch| parts::shapes(&watch.overlay())).unwrap_or_default();
+    let annotator = parts::annotator(&config.drawing, &recorder.labels, shapes)?;
     let parts = Parts {
         source: Box::new(Select::new(source, config.selection.clone(), counts.clone())),
         detector: model.detector,
-        observer: Box::new(scene(recorder, config, &info)?),
+        observer: Box::new(scene(recorder, config, &info, watch)?),
         annotator,
         sinks,
         run: run.clone(),
@@ -113,7 +115,12 @@ fn load(
 }
 
 /// Who makes records of what is found, with tracks where they are asked for.
-fn scene(recorder: Recorder, config: &Config, info: &SourceInfo) -> Result<Scene, ConfigError> {
+fn scene(
+    recorder: Recorder,
+    config: &Config,
+    info: &SourceInfo,
+    watch: Option<Watch>,
+) -> Result<Scene, ConfigError> {
     let scene = Scene::new(recorder);
     let Some(Tracking { method, time }) = config.tracking else { return Ok(scene) };
     let pace = Pace { fps: info.fps.unwrap_or_default(), time };
@@ -123,7 +130,21 @@ fn scene(recorder: Recorder, config: &Config, info: &SourceInfo) -> Result<Scene
         clips: wanted.clips.clone().map(|folder| (folder, wanted.clip_on.clone())),
         snapshots: wanted.snapshots.clone(),
     };
-    Ok(scene.tracked(tracker, config.model.min_confidence, takes))
+    let scene = scene.tracked(tracker, config.model.min_confidence, takes);
+    Ok(match watch {
+        Some(watch) => scene.watched(watch),
+        None => scene,
+    })
+}
+
+/// What is watched in the source.
+fn watch(config: &Config, recorder: &Recorder, info: &SourceInfo) -> Result<Option<Watch>, Error> {
+    if config.places.is_empty() {
+        return Ok(None);
+    }
+    let plan = config.places.plan(&recorder.source, &recorder.labels)?;
+    let watch = Watch::new(&plan, info.size);
+    Ok(Some(watch.map_err(|error| ConfigError::new(error.to_string()))?))
 }
 
 fn recorder(

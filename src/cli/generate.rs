@@ -55,8 +55,26 @@ blur, pixelate
 Makes objects unrecognisable, for half a second after they were last seen too, before any output
 gets the picture. \fB\-\-blur\-classes\fR limits it to some classes.
 .TP
-heatmap, counts
-Where objects have stood so far; how many of each class there are.
+heatmap, counts, zones
+Where objects have stood so far; how many of each class there are; zones and lines with their counts.
+.SH ANALYTICS
+Zones, lines and the ground are tables of the configuration file, or values of
+\fB\-\-zone\fR, \fB\-\-line\fR and \fB\-\-ground\fR in TOML's inline form. Coordinates are
+pixels, or fractions of the picture where all of a table are from 0 to 1.
+.TP
+zone
+\fIname\fR, \fIpolygon\fR, and where wanted \fIanchors\fR, \fIclasses\fR, \fIinertia\fR (frames in a
+row until it counts), \fImin\-stay\fR (a time: loitering), \fImax\-count\fR (more are a crowd),
+\fIsource\fR.
+.TP
+line
+\fIname\fR, \fIfrom\fR, \fIto\fR, and where wanted \fIanchors\fR, \fIclasses\fR, \fIinertia\fR,
+\fIsource\fR. "In" is the left hand of who goes from \fIfrom\fR to \fIto\fR.
+.TP
+ground
+\fIpicture\fR and \fImetres\fR, four points each: where points of the picture lie on the ground.
+.PP
+Anchors are points of a box: centre, top\-left, bottom\-centre (the default) and so on.
 .SH FILES
 A file is written as NAME.part.EXT in its own folder and gets its name when it is whole, also
 after a signal and after damaged input. Devices and pipes are written in place.

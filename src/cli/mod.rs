@@ -234,7 +234,7 @@ fn argument(key: &Key) -> Arg {
     };
     match key.value {
         Some(value) => {
-            let repeats = matches!(key.name, "input" | "classes" | "class-names");
+            let repeats = matches!(key.name, "input" | "classes" | "class-names" | "zone" | "line");
             let action = if repeats { ArgAction::Append } else { ArgAction::Set };
             // A value such as -5 belongs to its flag, to be refused with the right words.
             let arg = arg.value_name(value).action(action);

@@ -177,6 +177,12 @@ pub const KEYS: &[Key] = &[
         .value("WHAT")
         .default("frames"),
     key("csv", OUTPUT, "Detections as CSV; - is standard output").value("FILE"),
+    key(
+        "mot",
+        OUTPUT,
+        "Tracks as the MOT challenge has them; - is standard output; needs a tracker",
+    )
+    .value("FILE"),
     key("save-frames", OUTPUT, "Annotated frames as JPEG files").value("DIR"),
     key("no-clobber", OUTPUT, "Do not replace files that are there").short('n'),
     key("summary-json", OUTPUT, "The summary record, also where stdout was closed").value("FILE"),
@@ -191,16 +197,16 @@ pub const KEYS: &[Key] = &[
     key(
         "track-high",
         TRACKING,
-        "Detections above this confidence are tracked first [default: 0.5]",
+        "Detections above this are tracked first [default: bytetrack 0.45, others 0.5]",
     )
     .value("X"),
     key("track-low", TRACKING, "Those above this continue tracks [default: 0.1; ocsort: none do]")
         .value("X"),
     key("track-new", TRACKING, "Least confidence of a new track [default: track-high + 0.1]")
         .value("X"),
-    key("track-buffer", TRACKING, "Thirtieths of a second a lost track is kept [default: 30]")
+    key("track-buffer", TRACKING, "Thirtieths of a second a lost track is kept [default: 60]")
         .value("N"),
-    key("track-match", TRACKING, "Largest cost, 1 - IoU * confidence, of a match [default: 0.8]")
+    key("track-match", TRACKING, "Largest cost, 1 - IoU * confidence, of a match [default: 0.85]")
         .value("X"),
     key("track-match-low", TRACKING, "The same, 1 - IoU, of unsure detections [default: 0.5]")
         .value("X"),
@@ -218,9 +224,19 @@ pub const KEYS: &[Key] = &[
     key("track-delta", TRACKING, "Frames over which a direction is taken (ocsort) [default: 3]")
         .value("N"),
     key("track-inertia", TRACKING, "Weight of the direction (ocsort) [default: 0.2]").value("X"),
+    key(
+        "zone",
+        TRACKING,
+        "An area to watch: {name = \"door\", polygon = [[x, y], ...]}; see ANALYTICS",
+    )
+    .value("TABLE"),
+    key("line", TRACKING, "A line to count at: {name = \"gate\", from = [x, y], to = [x, y]}")
+        .value("TABLE"),
+    key("ground", TRACKING, "Four points and where they are: {picture = [...], metres = [...]}")
+        .value("TABLE"),
     key("clips", TRACKING, "A video of each event, named by time and track; needs a tracker")
         .value("DIR"),
-    key("clip-on", TRACKING, "The events of which videos are made: appeared, left")
+    key("clip-on", TRACKING, "The events of which videos are made, as in the records")
         .value("LIST")
         .default("appeared"),
     key("pre", TRACKING, "How much of the time before an event its video shows")
@@ -235,7 +251,7 @@ pub const KEYS: &[Key] = &[
         "What to draw, or none; also trace, corners, ellipse, dot, blur, pixelate, heatmap, counts",
     )
     .value("LIST")
-    .default("boxes,labels,confidence,ids,masks,keypoints"),
+    .default("boxes,labels,confidence,ids,masks,keypoints,zones"),
     key("color", DRAWING, "Colour of what is drawn: class, track, or one such as red or #ff8800")
         .value("COLOR")
         .default("class"),
@@ -270,6 +286,9 @@ pub const KEYS: &[Key] = &[
         .only_flag(),
     key("dry-run", CONTROL, "Try input, model and outputs without running").only_flag(),
 ];
+
+/// Settings that are tables, and may be several.
+pub const TABLES: [&str; 3] = ["zone", "line", "ground"];
 
 /// Settings of a model, for the file beside it.
 pub const OF_MODEL: [&str; 13] = [

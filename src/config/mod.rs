@@ -4,6 +4,7 @@
 pub mod catalogue;
 pub mod keys;
 pub mod layer;
+mod places;
 mod resolve;
 pub mod units;
 
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 pub use layer::{Layer, Origin};
+pub use places::{Place, Places};
 
 use crate::annotate::Style;
 use crate::frame::Size;
@@ -41,6 +43,8 @@ pub struct Config {
     pub drawing: Drawing,
     /// How tracks are made, where they are.
     pub tracking: Option<Tracking>,
+    /// Zones, lines and the ground.
+    pub places: Places,
     /// What is kept of tracks and events.
     pub takes: TakesConfig,
     /// Inference threads.
@@ -166,6 +170,8 @@ pub struct Outputs {
     pub emit: Emit,
     /// Detections as CSV.
     pub csv: Option<TextTarget>,
+    /// Tracks in the form of the MOT challenge.
+    pub mot: Option<TextTarget>,
     /// Annotated frames.
     pub save_frames: Option<PathBuf>,
     /// The summary.
@@ -255,7 +261,8 @@ impl Outputs {
 
     /// Whether standard output carries anything.
     pub fn use_stdout(&self) -> bool {
-        self.video_to_stdout() || [&self.ndjson, &self.csv].contains(&&Some(TextTarget::Stdout))
+        self.video_to_stdout()
+            || [&self.ndjson, &self.csv, &self.mot].contains(&&Some(TextTarget::Stdout))
     }
 }
 

@@ -65,6 +65,29 @@ impl Resolver<'_> {
             .ok_or_else(|| ConfigError::new(format!("{name} has no default: this is a bug")))
     }
 
+    /// Tables, each as one text in TOML's inline form.
+    fn tables<T>(
+        &mut self,
+        name: &'static str,
+        read: impl Fn(&str) -> Result<Vec<T>, Expected>,
+    ) -> Result<Vec<T>, ConfigError> {
+        let Some(Given { values, origin }) = self.given(name) else {
+            self.note(name, None, Origin::Default);
+            return Ok(Vec::new());
+        };
+        let mut all = Vec::new();
+        for text in &values {
+            all.extend(read(text).map_err(|expected| refused(name, &origin, &expected, ""))?);
+        }
+        let inner = |text: &String| match text.trim().strip_prefix('[') {
+            Some(list) => list.trim_end_matches(']').trim().to_owned(),
+            None => text.clone(),
+        };
+        let shown: Vec<String> = values.iter().map(inner).collect();
+        self.note(name, Some(format!("[{}]", shown.join(", "))), origin);
+        Ok(all)
+    }
+
     fn switch(&mut self, name: &'static str) -> Result<bool, ConfigError> {
         let Some(Given { values, origin }) = self.given(name) else {
             self.note(name, Some("false".into()), Origin::Default);
@@ -163,6 +186,7 @@ pub(super) fn resolve(layer: &Layer) -> Result<Config, ConfigError> {
         outputs: outputs(&mut take)?,
         drawing: drawing::drawing(&mut take)?,
         tracking: tracking::tracking(&mut take)?,
+        places: tracking::places(&mut take)?,
         takes: tracking::takes(&mut take)?,
         workers: take
             .optional("workers", units::whole(1, MAX_WORKERS))?
@@ -312,11 +336,13 @@ fn outputs(take: &mut Resolver<'_>) -> Result<Outputs, ConfigError> {
         units::one_of(&[("frames", Emit::Frames), ("detections", Emit::Detections)]),
     )?;
     let csv = take.optional("csv", text_target)?;
+    let mot = take.optional("mot", text_target)?;
     let save_frames = take.optional("save-frames", units::path)?;
     let to_stdout = video.as_deref() == Some(Path::new("-"));
     let stdout = [
         ("NDJSON", ndjson == Some(TextTarget::Stdout)),
         ("CSV", csv == Some(TextTarget::Stdout)),
+        ("MOT", mot == Some(TextTarget::Stdout)),
         ("video", to_stdout),
     ];
     let asked: Vec<&str> =
@@ -332,7 +358,7 @@ fn outputs(take: &mut Resolver<'_>) -> Result<Outputs, ConfigError> {
         let error = ConfigError::new(format!("{name} is for a video on standard output: -o -"));
         return Err(error.with_hint("the ending of a file says what it is, such as .ts"));
     }
-    let others = video.is_some() || csv.is_some() || save_frames.is_some();
+    let others = video.is_some() || csv.is_some() || mot.is_some() || save_frames.is_some();
     Ok(Outputs {
         ndjson: ndjson.or_else(|| (!others).then_some(TextTarget::Stdout)),
         video,
@@ -356,6 +382,7 @@ fn outputs(take: &mut Resolver<'_>) -> Result<Outputs, ConfigError> {
         },
         emit,
         csv,
+        mot,
         save_frames,
         summary_json: take.optional("summary-json", units::path)?,
         no_clobber: take.switch("no-clobber")?,

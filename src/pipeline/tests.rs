@@ -185,6 +185,8 @@ impl<L: FnMut(&FrameMeta) + Send> Observer for Bare<L> {
             top: None,
             confidence: None,
             predictions: vec![],
+            zones: vec![],
+            lines: vec![],
             timing_ms: None,
         };
         (record, Vec::new())

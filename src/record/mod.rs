@@ -3,10 +3,15 @@
 //! Fields are only ever added. `schema.json` beside this file describes the same records and
 //! the tests hold every output against it. Times are seconds, positions pixels of the source.
 
-use std::collections::BTreeMap;
+mod event;
+mod summary;
+
 use std::sync::Arc;
 
 use serde::Serialize;
+
+pub use event::{ClassCount, ClassCrossings, EventKind, EventRecord, LineRecord, ZoneRecord};
+pub use summary::{Exit, StageMs, SummaryRecord};
 
 use crate::frame::Size;
 use crate::geometry::BBox;
@@ -131,6 +136,12 @@ pub struct FrameRecord {
     pub confidence: Option<f64>,
     /// What was found, most confident first.
     pub predictions: Vec<Prediction>,
+    /// Who is in each zone now, in the order they were given.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub zones: Vec<ZoneRecord>,
+    /// How often each line was crossed until now, in the order they were given.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<LineRecord>,
     /// Only with `--timing`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timing_ms: Option<TimingMs>,
@@ -154,6 +165,13 @@ pub struct Prediction {
     pub tracker_id: Option<u64>,
     /// The same in every run on the same input, model and settings.
     pub detection_id: String,
+    /// How fast the track moves over the ground, metres a second, where that is calibrated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speed_m_s: Option<f64>,
+    /// Where it moves to, degrees from 0 to 360: 0 is along the ground's y axis, 90 along its x
+    /// axis; absent where it stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heading_deg: Option<f64>,
     /// Keypoints, of a pose model.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keypoints: Vec<KeypointRecord>,
@@ -357,134 +375,6 @@ impl FrameRecord {
     }
 }
 
-/// Something that happened in a frame. Its line comes behind that of the frame in which it became
-/// known, which may be a later one.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct EventRecord {
-    /// Name of the source.
-    pub source: Arc<str>,
-    /// The frame it belongs to.
-    pub frame_id: u64,
-    /// Presentation time of that frame, seconds; absent for pictures.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pts_s: Option<f64>,
-    /// UTC, with `--recorded-at`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ts: Option<String>,
-    /// The same in every run on the same input, model and settings.
-    pub event_id: String,
-    /// What happened.
-    pub event: EventKind,
-    /// The track it happened to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tracker_id: Option<u64>,
-    /// Class of the track.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub class: Option<Arc<str>>,
-    /// Index of that class in the model.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub class_id: Option<u32>,
-    /// How long the object was there, of [`EventKind::Left`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub seconds: Option<f64>,
-    /// The file that is made, of [`EventKind::Clip`] and [`EventKind::Snapshot`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub file: Option<Arc<str>>,
-}
-
-/// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EventKind {
-    /// A track was confirmed.
-    Appeared,
-    /// A track was not seen for as long as it is remembered.
-    Left,
-    /// A video of an event is made.
-    Clip,
-    /// A picture of a track is made: the best one, of the frame that the event names.
-    Snapshot,
-}
-
-impl EventKind {
-    /// Its word in records and names of files.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Appeared => "appeared",
-            Self::Left => "left",
-            Self::Clip => "clip",
-            Self::Snapshot => "snapshot",
-        }
-    }
-}
-
-/// How a run ended.
-#[derive(Clone, Debug, Serialize)]
-pub struct SummaryRecord {
-    /// As in the `run` record.
-    pub run_id: String,
-    /// Name of the source.
-    pub source: Arc<str>,
-    /// Frame records made.
-    pub frames: u64,
-    /// Frames decoded.
-    pub frames_read: u64,
-    /// Frames decoded but not processed, by the option that left them out.
-    pub skipped: BTreeMap<&'static str, u64>,
-    /// Frames lost, by cause.
-    pub dropped: BTreeMap<&'static str, u64>,
-    /// Predictions made.
-    pub detections: u64,
-    /// Seconds from the start of the pipeline to the end of its last output.
-    pub elapsed_s: f64,
-    /// `frames / elapsed_s`.
-    pub fps: f64,
-    /// Time on processors of the whole process until now, seconds.
-    pub cpu_s: f64,
-    /// The most memory of the process at once, bytes; absent where the system does not say.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub peak_memory_bytes: Option<u64>,
-    /// Wall time a frame spent in each stage.
-    pub stages: BTreeMap<String, StageMs>,
-    /// Outputs that failed or lost records though the run went on.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub failed_outputs: Vec<String>,
-    /// `false` where outputs were still busy when `--drain-timeout` had passed.
-    pub drained: bool,
-    /// Why it ended.
-    pub exit: Exit,
-    /// What went wrong, with [`Exit::Error`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-    /// The exit code that follows.
-    pub exit_code: u8,
-}
-
-/// Why a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Exit {
-    /// The source has no more frames, or nobody listens any more.
-    EndOfInput,
-    /// A signal asked for it.
-    Interrupted,
-    /// A limit such as `--max-frames` was reached.
-    Limit,
-    /// Something failed.
-    Error,
-}
-
-/// Percentiles of a stage's wall time a frame, milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct StageMs {
-    /// Median.
-    pub p50_ms: f64,
-    /// 95th percentile.
-    pub p95_ms: f64,
-    /// 99th percentile.
-    pub p99_ms: f64,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -506,6 +396,8 @@ mod tests {
             class_id: 3,
             tracker_id: None,
             detection_id: "d".into(),
+            speed_m_s: None,
+            heading_deg: None,
             keypoints: vec![],
             points: vec![],
             attributes: vec![],
@@ -532,6 +424,8 @@ mod tests {
             top: None,
             confidence: None,
             predictions: vec![],
+            zones: vec![],
+            lines: vec![],
             timing_ms: None,
         };
         let line = serde_json::to_string(&Record::Frame(&frame)).unwrap();

@@ -3,6 +3,7 @@
 pub mod csv;
 pub mod file;
 pub mod images;
+pub mod mot;
 pub mod ndjson;
 pub mod snapshots;
 

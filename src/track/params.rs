@@ -1,22 +1,24 @@
-//! What can be set on each tracker, with the references' defaults.
+//! What can be set on each tracker, with the references' defaults where nothing else is said.
 
 use std::ops::RangeInclusive;
 
 /// Parameters of ByteTrack.
 ///
-/// Defaults are those of `tools/demo_track.py` of the reference, its program for videos. The
-/// benchmark's (`tools/track.py`) are `high` 0.6 and `first_match` 0.9, for a detector that was
-/// trained on the benchmark's own sequences.
+/// The defaults of `high`, `first_match` and `buffer` were chosen for small detectors on footage of
+/// TUD, MOT15 and MOT17 (`benches/README.md`). The reference has 0.5, 0.8 and 30 in its program for
+/// videos (`tools/demo_track.py`), and 0.6 and 0.9 in its benchmark (`tools/track.py`), for a
+/// detector that was trained on the benchmark's own sequences.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ByteTrackParams {
-    /// Detections above this confidence are matched first (`track_thresh`). 0 to 1, default 0.5.
+    /// Detections above this confidence are matched first (`track_thresh`). 0 to 1, default
+    /// 0.45.
     pub high: f64,
     /// Detections above this confidence and below `high` are matched to the tracks left over; the
     /// tracker takes no others. One that equals `high` is in neither group. 0 to 1, default 0.1.
     pub low: f64,
     /// Least confidence that starts a track; `None` is the reference's `high + 0.1`.
     pub new: Option<f64>,
-    /// Largest cost in the first round (`match_thresh`). 0 to 1, default 0.8.
+    /// Largest cost in the first round (`match_thresh`). 0 to 1, default 0.85.
     pub first_match: f64,
     /// Largest cost in the second round, of detections of low confidence. 0 to 1, default 0.5.
     pub second_match: f64,
@@ -26,7 +28,7 @@ pub struct ByteTrackParams {
     /// 0.15.
     pub duplicate: f64,
     /// How long a lost track is remembered, in thirtieths of a second (`track_buffer`: frames of a
-    /// video of 30 fps). 0 to 100 000, default 30.
+    /// video of 30 fps). 0 to 100 000, default 60.
     pub buffer: u32,
     /// Whether a cost is 1 - IoU * confidence instead of 1 - IoU in the first and third round (the
     /// reference's `not mot20`). Default true.
@@ -38,14 +40,14 @@ pub struct ByteTrackParams {
 impl Default for ByteTrackParams {
     fn default() -> Self {
         Self {
-            high: 0.5,
+            high: 0.45,
             low: 0.1,
             new: None,
-            first_match: 0.8,
+            first_match: 0.85,
             second_match: 0.5,
             unconfirmed_match: 0.7,
             duplicate: 0.15,
-            buffer: 30,
+            buffer: 60,
             fuse_score: true,
             per_class: true,
         }

@@ -100,7 +100,9 @@ fn tracks_equal_the_references() {
 }
 
 const METHODS: [fn(bool) -> Method; 3] = [
-    |per_class| Method::ByteTrack(ByteTrackParams { per_class, ..ByteTrackParams::default() }),
+    |per_class| {
+        Method::ByteTrack(ByteTrackParams { per_class, buffer: 30, ..ByteTrackParams::default() })
+    },
     |per_class| Method::Sort(SortParams { per_class, ..SortParams::default() }),
     |per_class| {
         Method::OcSort(OcSortParams { per_class, use_byte: true, ..OcSortParams::default() })

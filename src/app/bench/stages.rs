@@ -96,7 +96,7 @@ pub(super) fn measure(
     let counts = Arc::new(SourceCounts::default());
     let mut source = Select::new(source, config.selection.clone(), counts);
     let mut video = video(config, folder, &info)?;
-    let mut annotator = parts::annotator(&config.drawing, &labels)?;
+    let mut annotator = parts::annotator(&config.drawing, &labels, Vec::new())?;
     let recorder = recorder(labels);
     let engine = detector.engine().name();
     let mut stages = Stages { model: name, engine, frames: 0, load_ms, all: Vec::new() };

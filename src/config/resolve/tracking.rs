@@ -1,8 +1,7 @@
 //! Tracking and what is kept of tracks, from text to checked values.
 
 use super::super::layer::Origin;
-use super::super::units;
-use super::super::{ConfigError, TakesConfig, Tracking};
+use super::super::{ConfigError, Places, TakesConfig, Tracking, places, units};
 use super::{Resolver, refused};
 use crate::record::EventKind;
 use crate::track::{ByteTrackParams, Method, OcSortParams, SortParams, TrackTime};
@@ -10,7 +9,11 @@ use crate::track::{ByteTrackParams, Method, OcSortParams, SortParams, TrackTime}
 const ALL: [&str; 3] = ["bytetrack", "sort", "ocsort"];
 
 /// Settings that only some trackers have, each with those.
-const OF_TRACKERS: [(&str, &[&str]); 18] = [
+const OF_TRACKERS: [(&str, &[&str]); 22] = [
+    ("zone", &ALL),
+    ("line", &ALL),
+    ("ground", &ALL),
+    ("mot", &ALL),
     ("track-time", &ALL),
     ("track-high", &ALL),
     ("track-mix-classes", &ALL),
@@ -107,11 +110,24 @@ fn parameters(
     Ok((byte, sort, ocsort))
 }
 
+/// Zones, lines and the ground.
+pub(super) fn places(take: &mut Resolver<'_>) -> Result<Places, ConfigError> {
+    let zones = take.tables("zone", places::zones)?;
+    let lines = take.tables("line", places::lines)?;
+    let ground = take.tables("ground", |text| places::ground(text).map(|one| vec![one]))?;
+    if ground.len() > 1 {
+        return Err(ConfigError::new("the ground is given more than once"));
+    }
+    let places = Places { zones, lines, ground: ground.into_iter().next() };
+    places.check().map_err(|error| ConfigError::new(error.to_string()))?;
+    Ok(places)
+}
+
 /// What is kept of tracks and events.
 pub(super) fn takes(take: &mut Resolver<'_>) -> Result<TakesConfig, ConfigError> {
     let origin = take.given("clip-on").map_or(Origin::Default, |given| given.origin);
     let words = take.list("clip-on")?.unwrap_or_default();
-    let kind = units::one_of(&[("appeared", EventKind::Appeared), ("left", EventKind::Left)]);
+    let kind = units::one_of(&EventKind::HAPPENINGS);
     let kinds = words
         .iter()
         .map(|word| kind(word).map_err(|expected| refused("clip-on", &origin, &expected, word)))
