@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::config::ConfigError;
 use crate::infer::ModelError;
 use crate::pipeline::StageError;
+use crate::replay::ReplayError;
 use crate::sink::SinkError;
 use crate::source::SourceError;
 
@@ -21,6 +22,9 @@ pub enum Error {
     /// The input cannot be read.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// The detections of an earlier run cannot be read.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
     /// An output cannot be written.
     #[error(transparent)]
     Sink(#[from] SinkError),
@@ -48,6 +52,9 @@ impl Error {
         match self {
             Self::Config(_) => 2,
             Self::Source(error) => source_code(error),
+            Self::Replay(ReplayError::Unreadable { missing: true, .. }) => 66,
+            Self::Replay(ReplayError::Unreadable { .. }) => 74,
+            Self::Replay(_) => 65,
             Self::Sink(error) => sink_code(error),
             // A class, label file or head that is not there is the user's choice.
             Self::Model(
@@ -67,6 +74,7 @@ impl Error {
             Self::Config(error) => error.hint.clone(),
             Self::Model(error) => error.hint(),
             Self::Source(error) => error.hint(),
+            Self::Replay(error) => error.hint(),
             Self::Sink(error) => error.hint(),
             Self::Stage(StageError::Panicked { .. }) => {
                 Some("please report it with the lines above; outputs keep their .part names".into())

@@ -22,6 +22,7 @@ pub mod cv;
 pub mod infer;
 pub mod pipeline;
 pub mod recorder;
+pub mod replay;
 pub mod sink;
 pub mod source;
 pub mod track;

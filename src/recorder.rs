@@ -61,6 +61,8 @@ pub fn source_id(input: &str, kind: &Kind) -> Result<String, SourceError> {
             Ok(identity(&[&list]))
         }
         Kind::Synthetic(_) => Ok(identity(&[input.as_bytes()])),
+        // Whoever has records has its identity in them.
+        Kind::Recorded(path) => file_id(path),
     }
 }
 

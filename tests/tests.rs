@@ -25,6 +25,8 @@ mod engines;
 mod media;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract", feature = "onnxruntime"))]
 mod models;
+#[cfg(all(feature = "libav", feature = "opencv", feature = "tract"))]
+mod replay;
 mod run;
 mod signals;
 #[cfg(all(feature = "libav", feature = "opencv"))]

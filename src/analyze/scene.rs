@@ -13,6 +13,7 @@ use crate::record::{
     ZoneRecord, round,
 };
 use crate::recorder::{Moment, Recorder, Who};
+use crate::replay::Frames;
 use crate::track::{Seen, Track, Tracker, Update};
 
 /// Longest part of a file's name that comes from a name that the user gave, in characters.
@@ -32,6 +33,8 @@ pub struct Scene {
     recorder: Recorder,
     tracker: Option<Box<dyn Tracker>>,
     watch: Option<Watch>,
+    /// The detections of an earlier run, and which classes of them count.
+    replay: Option<(Frames, Option<Vec<u32>>)>,
     /// Detections below this are tracked and not reported.
     min_confidence: f32,
     takes: Takes,
@@ -61,24 +64,44 @@ struct Best {
 }
 
 impl Scene {
-    /// A scene without tracks: what is found is reported.
-    pub fn new(recorder: Recorder) -> Self {
+    /// A scene without tracks: what is found with `min_confidence` and above, rounded to four
+    /// places, is reported.
+    pub fn new(recorder: Recorder, min_confidence: f32) -> Self {
         Self {
             recorder,
             tracker: None,
             watch: None,
-            min_confidence: 0.0,
+            replay: None,
+            min_confidence,
             takes: Takes::default(),
             highest: 0,
             best: BTreeMap::new(),
         }
     }
 
-    /// The same with tracks. Of what is found only that of `min_confidence` and above is reported;
-    /// the tracker takes the rest as well.
+    /// The same with tracks; the tracker takes also what is not reported.
     #[must_use]
-    pub fn tracked(self, tracker: Box<dyn Tracker>, min_confidence: f32, takes: Takes) -> Self {
-        Self { tracker: Some(tracker), min_confidence, takes, ..self }
+    pub fn tracked(self, tracker: Box<dyn Tracker>, takes: Takes) -> Self {
+        Self { tracker: Some(tracker), takes, ..self }
+    }
+
+    /// The same with the detections of an earlier run, of these classes where some are named.
+    #[must_use]
+    pub fn replaying(self, frames: Frames, classes: Option<Vec<u32>>) -> Self {
+        Self { replay: Some((frames, classes)), ..self }
+    }
+
+    /// What an earlier run found in a frame, and the frame's size then.
+    fn recall(&mut self, index: u64) -> Option<(Size, Found)> {
+        let (frames, classes) = self.replay.as_mut()?;
+        let (size, mut found) = frames.at(index).unwrap_or_else(|error| {
+            // They were read once before the run.
+            log::error!("{error}");
+            None
+        })?;
+        let kept = |class: u32| classes.as_ref().is_none_or(|classes| classes.contains(&class));
+        found.detections.retain(|found| kept(found.class_id));
+        Some((size, found))
     }
 
     /// The same with zones, lines and speed. Without tracks nothing is watched.
@@ -89,12 +112,21 @@ impl Scene {
 
     /// Gives what was found its tracks and leaves out what is not reported.
     fn track(&mut self, found: &mut Found, at: Moment) -> Changes {
+        // Everybody goes by the numbers that the records hold, so that a replay gives the same.
+        for found in &mut found.detections {
+            found.confidence = round(f64::from(found.confidence), 1e4) as f32;
+        }
+        let changes = self.changes(found, at);
+        found.detections.retain(|found| found.confidence >= self.min_confidence);
+        changes
+    }
+
+    /// Gives what was found its tracks.
+    fn changes(&mut self, found: &mut Found, at: Moment) -> Changes {
         let Some(tracker) = &mut self.tracker else { return Changes::default() };
-        // The tracker sees the numbers that the records hold, so that a replay gives the same.
         let seen = |(index, found): (usize, &crate::detection::Detection)| {
             let bbox = Corners::rounded(&found.bbox?).bbox();
-            let confidence = round(f64::from(found.confidence), 1e4) as f32;
-            Some((index, Seen { bbox, confidence, class_id: found.class_id }))
+            Some((index, Seen { bbox, confidence: found.confidence, class_id: found.class_id }))
         };
         let (places, seen): (Vec<usize>, Vec<Seen>) =
             found.detections.iter().enumerate().filter_map(seen).unzip();
@@ -109,7 +141,6 @@ impl Scene {
         }
         appeared.sort_by_key(|who| who.tracker_id);
         self.highest = appeared.last().map_or(self.highest, |who| who.tracker_id);
-        found.detections.retain(|found| found.confidence >= self.min_confidence);
         let sighting = |(seen, id): (&Seen, &Option<u64>)| Sighting {
             tracker_id: *id,
             class_id: seen.class_id,
@@ -268,6 +299,11 @@ fn presence(track: &Track) -> Option<f64> {
 impl Observer for Scene {
     fn frame(&mut self, meta: &FrameMeta, image: Size, mut found: Found, decode: Duration) -> Told {
         let at = Moment { frame_id: meta.index, pts_s: meta.pts_s };
+        let recalled = self.recall(meta.index);
+        // Records alone have no picture.
+        let then = recalled.as_ref().map(|(size, _)| *size);
+        let image = then.filter(|_| image == Size::new(1, 1)).unwrap_or(image);
+        found = recalled.map_or(found, |(_, recalled)| recalled);
         let changes = self.track(&mut found, at);
         let mut record = self.recorder.record(meta, image, &found, decode);
         self.state(&mut record);

@@ -49,7 +49,7 @@ fn scene(frames: Vec<Vec<Option<u64>>>, takes: Takes) -> Scene {
         recorded_at: None,
         timing: false,
     };
-    Scene::new(recorder).tracked(Box::new(Scripted { frames, next: 0 }), 0.4, takes)
+    Scene::new(recorder, 0.4).tracked(Box::new(Scripted { frames, next: 0 }), takes)
 }
 
 /// A frame with boxes of so much confidence and width, in a picture of 100 by 100.

@@ -8,7 +8,7 @@ use crate::config::{Config, TextTarget};
 use crate::exit::{Error, Status};
 use crate::sink::file::Target;
 use crate::source::SourceInfo;
-use crate::source::kind::{self, Kind};
+use crate::source::kind::Kind;
 
 /// Checks and prints what was found.
 pub(super) fn check(config: &Config, stdout: &mut File) -> Result<Status, Error> {
@@ -32,15 +32,16 @@ fn try_all(config: &Config, with_input: bool) -> Result<String, Error> {
     #[cfg(feature = "libav")]
     crate::av::init(config.verbose);
     let mut source = None;
+    let stored = parts::stored(config)?;
     if with_input {
         let input = parts::input(config)?;
-        let kind = kind::classify(input)?;
+        let kind = parts::kind(config)?;
         outputs::refuse_clashes(config, &kind)?;
-        let info = parts::source(input, &kind)?.info().clone();
+        let info = parts::source(input, &kind, stored.as_ref())?.info().clone();
         found += &format!("input: ok, {}\n", describe(&info, &kind));
         source = Some(info);
     }
-    let model = models::model(&config.model, 1)?;
+    let model = models::model(&config.model, stored.as_ref(), 1)?;
     found += &format!("model: ok, {} ({}) in {}\n", model.info.name, model.family, model.engine);
     for (name, target) in text_files(config)? {
         target.try_out()?;

@@ -18,6 +18,7 @@ use crate::infer::tiles::TiledDetector;
 use crate::infer::{Detector, Engine, ModelDetector, ModelError};
 use crate::record::ModelInfo;
 use crate::recorder::config_id;
+use crate::replay::{Blind, Stored};
 use crate::usage;
 
 /// A model ready to find objects.
@@ -29,7 +30,8 @@ pub(super) struct Model {
     pub(super) engine: &'static str,
     /// How the model was recognised and set up, for people.
     pub(super) family: String,
-    pub(super) config_id: String,
+    /// Identity of the model and its settings, but for the least confidence.
+    pub(super) detector_id: String,
 }
 
 /// A model's file with what it says and what is said of it.
@@ -118,8 +120,45 @@ pub(super) fn labels(loaded: &Loaded, config: &ModelConfig) -> Result<Labels, Er
     Ok(card.names.clone().map_or_else(usual, Labels::of))
 }
 
+/// What a confidence may gain when it is rounded to four places.
+const ROUNDING: f32 = 0.000_051;
+
+/// Detections of an earlier run in the place of a model.
+fn replayed(config: &ModelConfig, stored: &Stored) -> Model {
+    let about = &stored.run.model;
+    let known = [Task::Detect, Task::Classify, Task::Pose, Task::Segment];
+    let task = known.into_iter().find(|task| task.name() == about.task);
+    let stored_id = stored.run.detector_id.clone();
+    let detector_id = stored_id.unwrap_or_else(|| stored.run.config_id.clone());
+    let detector_id = match &config.classes {
+        Some(classes) => config_id(&detector_id, &format!("classes={}", classes.join(","))),
+        None => detector_id,
+    };
+    Model {
+        info: ModelInfo {
+            name: about.name.clone(),
+            sha256: about.sha256.clone(),
+            task: task.unwrap_or(Task::Detect).name(),
+            imgsz: about.imgsz,
+        },
+        engine: "replay",
+        family: "recorded".into(),
+        detector_id,
+        keypoints: stored.keypoints.clone(),
+        detector: Arc::new(Blind),
+        labels: stored.labels.clone(),
+    }
+}
+
 /// Loads the model for so many workers and checks everything that depends on it.
-pub(super) fn model(config: &ModelConfig, workers: usize) -> Result<Model, Error> {
+pub(super) fn model(
+    config: &ModelConfig,
+    stored: Option<&Stored>,
+    workers: usize,
+) -> Result<Model, Error> {
+    if let Some(stored) = stored {
+        return Ok(replayed(config, stored));
+    }
     if let EngineChoice::Fake(script) = &config.engine {
         return scripted(config, script);
     }
@@ -129,9 +168,11 @@ pub(super) fn model(config: &ModelConfig, workers: usize) -> Result<Model, Error
     let Loaded { opened, engine, card } = loaded;
     let Opened { file, feed, hints, .. } = opened;
     let mut settings = settings(&card, &keep, &labels, &hints);
-    // A tracker takes more than what is reported; who reports leaves it out again.
+    // A tracker takes more than what is reported; who reports leaves it out again. Both go by the
+    // rounded confidence of the records, so that a replay of them does the same.
     let floor = config.tracked_confidence.unwrap_or(keep.min_confidence);
-    let keep = PostProcess { min_confidence: keep.min_confidence.min(floor), ..keep };
+    let floor = keep.min_confidence.min(floor) - ROUNDING;
+    let keep = PostProcess { min_confidence: floor.max(0.0), ..keep };
     let (family, task, engine_name) = (card.family, card.task, engine.name());
     let size = feed.size;
     let model = ModelDetector::new(engine, feed, card.preprocess, card.head, keep);
@@ -160,7 +201,7 @@ pub(super) fn model(config: &ModelConfig, workers: usize) -> Result<Model, Error
         },
         engine: engine_name,
         family: format!("{family}, {} classes, input {size}", labels.names().len()),
-        config_id: config_id(&file.sha256, &settings),
+        detector_id: config_id(&file.sha256, &settings),
         keypoints: Labels::of(card.keypoints.iter().map(|name| (*name).into()).collect()),
         detector,
         labels,
@@ -238,9 +279,8 @@ fn settings(card: &Card, keep: &PostProcess, labels: &Labels, hints: &Hints) -> 
         keep.classes.iter().flatten().map(|class| class.to_string()).collect();
     let max_iou = keep.max_iou.map_or("none".into(), |iou| iou.to_string());
     let mut text = format!(
-        "family={} input={size} conf={} iou={max_iou} agnostic={} classes={} max-det={} labels={}",
+        "family={} input={size} iou={max_iou} agnostic={} classes={} max-det={} labels={}",
         card.family,
-        keep.min_confidence,
         keep.agnostic,
         classes.join(","),
         keep.max_detections,
@@ -341,7 +381,7 @@ fn scripted(config: &ModelConfig, script: &Script) -> Result<Model, Error> {
         },
         engine: fake::NAME,
         family: "scripted".into(),
-        config_id: config_id("", &format!("{config:?}")),
+        detector_id: config_id("", &format!("{script:?}")),
         keypoints: Labels::of(vec![]),
         detector: Arc::new(FakeDetector::new(script.clone())),
         labels,

@@ -54,6 +54,7 @@ pub(super) fn refuse_clashes(config: &Config, kind: &Kind) -> Result<(), ConfigE
         Kind::Video(path) => vec![place(path)],
         Kind::Pictures(files) => files.iter().map(|file| place(file)).collect(),
         Kind::Synthetic(_) => Vec::new(),
+        Kind::Recorded(path) => vec![place(path)],
     };
     let mut seen: Vec<(&str, PathBuf)> = Vec::new();
     for (flag, path) in files(&config.outputs) {
@@ -80,6 +81,10 @@ pub(super) fn refuse_clashes(config: &Config, kind: &Kind) -> Result<(), ConfigE
             );
         }
     }
+    if let (Kind::Recorded(_), Some(flag)) = (kind, wants_pictures(config)) {
+        let error = ConfigError::new(format!("{flag} needs pictures, and only records are given"));
+        return Err(error.with_hint("give the video too: vision-pipe run VIDEO --detections FILE"));
+    }
     let videos = [("--output", &config.outputs.video), ("--clips", &config.takes.clips)];
     if let Some((flag, _)) = videos.iter().find(|(_, path)| path.is_some())
         && matches!(kind, Kind::Pictures(_))
@@ -88,6 +93,17 @@ pub(super) fn refuse_clashes(config: &Config, kind: &Kind) -> Result<(), ConfigE
         return Err(error.with_hint("give a folder for annotated pictures: --save-frames DIR"));
     }
     Ok(())
+}
+
+/// The flag of an output that needs pictures, where there is one.
+fn wants_pictures(config: &Config) -> Option<&'static str> {
+    let outputs = [
+        ("--output", config.outputs.video.is_some()),
+        ("--save-frames", config.outputs.save_frames.is_some()),
+        ("--snapshots", config.takes.snapshots.is_some()),
+        ("--clips", config.takes.clips.is_some()),
+    ];
+    outputs.into_iter().find(|(_, wanted)| *wanted).map(|(flag, _)| flag)
 }
 
 /// Opens every output. `stdout` is used where one of them is standard output.

@@ -11,8 +11,9 @@ use crate::exit::Error;
 use crate::infer::labels::Labels;
 #[cfg(feature = "opencv")]
 use crate::reason::io_reason;
+use crate::replay::{Recorded, Stored};
 use crate::source::Source;
-use crate::source::kind::Kind;
+use crate::source::kind::{Kind, classify};
 use crate::source::pictures::Pictures;
 use crate::source::synthetic::Synthetic;
 
@@ -21,11 +22,19 @@ use crate::source::synthetic::Synthetic;
 const MAX_FONT: u64 = 64 << 20;
 
 /// Opens the source of `kind`.
-pub(super) fn source(input: &str, kind: &Kind) -> Result<Box<dyn Source>, Error> {
+pub(super) fn source(
+    input: &str,
+    kind: &Kind,
+    stored: Option<&Stored>,
+) -> Result<Box<dyn Source>, Error> {
     Ok(match kind {
         Kind::Video(path) => video(path)?,
         Kind::Pictures(files) => Box::new(Pictures::open(input, files.clone())?),
         Kind::Synthetic(pattern) => Box::new(Synthetic::new(input, *pattern)),
+        Kind::Recorded(_) => {
+            let stored = stored.ok_or_else(|| ConfigError::new("no records are given"))?;
+            Box::new(Recorded::open(stored)?)
+        }
     })
 }
 
@@ -104,9 +113,23 @@ fn chosen_font(path: &Path) -> Result<Fonts, Error> {
     Ok(Fonts::new(Some(bytes)).map_err(|AnnotateError(reason)| unusable(reason))?)
 }
 
+/// The detections of an earlier run, where they are to be used.
+pub(super) fn stored(config: &Config) -> Result<Option<Stored>, Error> {
+    Ok(config.detections.as_deref().map(Stored::open).transpose()?)
+}
+
+/// What the input is; records alone are one.
+pub(super) fn kind(config: &Config) -> Result<Kind, Error> {
+    match (&config.input, &config.detections) {
+        (None, Some(records)) => Ok(Kind::Recorded(records.clone())),
+        _ => Ok(classify(input(config)?)?),
+    }
+}
+
 /// The input, or what to do without one.
 pub(super) fn input(config: &Config) -> Result<&str, ConfigError> {
-    config.input.as_deref().ok_or_else(|| {
+    let records = || config.detections.as_deref().and_then(Path::to_str);
+    config.input.as_deref().or_else(records).ok_or_else(|| {
         ConfigError::new("no input is given").with_hint("try: vision-pipe run video.mp4")
     })
 }

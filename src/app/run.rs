@@ -18,7 +18,8 @@ use crate::pipeline::{self, Parts, Settings, Stats};
 use crate::progress::Progress;
 use crate::record::{InputInfo, RunRecord, SCHEMA};
 use crate::recorder::{Recorder, config_id, source_id};
-use crate::source::kind::{self, Kind};
+use crate::replay::Stored;
+use crate::source::kind::Kind;
 use crate::source::select::Select;
 use crate::source::{Source, SourceCounts, SourceInfo};
 use crate::stdio;
@@ -31,11 +32,12 @@ pub(super) fn run(config: &Config, stdout: File) -> Result<Status, Error> {
     #[cfg(feature = "libav")]
     crate::av::init(config.verbose);
     let input = parts::input(config)?;
-    let kind = kind::classify(input)?;
+    let kind = parts::kind(config)?;
     outputs::refuse_clashes(config, &kind)?;
-    let (source, model) = load(input, &kind, config)?;
+    let stored = parts::stored(config)?;
+    let (source, model) = load(input, &kind, stored.as_ref(), config)?;
     let info = source.info().clone();
-    let recorder = recorder(input, &kind, config, &info, &model)?;
+    let recorder = recorder(input, &kind, stored.as_ref(), config, &info, &model)?;
     let run = Arc::new(run_record(&info, &recorder, &model, config));
     let sinks = outputs::open(config, &info, &stdout)?;
     say_what_stdout_misses(config, &stdout);
@@ -51,7 +53,7 @@ pub(super) fn run(config: &Config, stdout: File) -> Result<Status, Error> {
     let parts = Parts {
         source: Box::new(Select::new(source, config.selection.clone(), counts.clone())),
         detector: model.detector,
-        observer: Box::new(scene(recorder, config, &info, watch)?),
+        observer: Box::new(scene(recorder, stored.as_ref(), config, &info, watch)?),
         annotator,
         sinks,
         run: run.clone(),
@@ -99,14 +101,15 @@ fn say_what_stdout_misses(config: &Config, stdout: &File) {
 fn load(
     input: &str,
     kind: &Kind,
+    stored: Option<&Stored>,
     config: &Config,
 ) -> Result<(Box<dyn Source>, models::Model), Error> {
     std::thread::scope(|scope| {
         let model = std::thread::Builder::new()
             .name("vp-load".into())
-            .spawn_scoped(scope, || models::model(&config.model, config.workers))
+            .spawn_scoped(scope, || models::model(&config.model, stored, config.workers))
             .map_err(|error| Error::System(format!("cannot start a thread: {error}")))?;
-        let source = parts::source(input, kind);
+        let source = parts::source(input, kind, stored);
         let model = model
             .join()
             .unwrap_or_else(|_| Err(Error::System("loading the model failed with a bug".into())));
@@ -117,11 +120,17 @@ fn load(
 /// Who makes records of what is found, with tracks where they are asked for.
 fn scene(
     recorder: Recorder,
+    stored: Option<&Stored>,
     config: &Config,
     info: &SourceInfo,
     watch: Option<Watch>,
-) -> Result<Scene, ConfigError> {
-    let scene = Scene::new(recorder);
+) -> Result<Scene, Error> {
+    let mut scene = Scene::new(recorder, config.model.min_confidence);
+    if let Some(stored) = stored {
+        let kept = config.model.classes.as_ref();
+        let kept = kept.map(|wanted| stored.labels.ids(wanted)).transpose()?;
+        scene = scene.replaying(stored.frames()?, kept);
+    }
     let Some(Tracking { method, time }) = config.tracking else { return Ok(scene) };
     let pace = Pace { fps: info.fps.unwrap_or_default(), time };
     let tracker = method.tracker(pace).map_err(|error| ConfigError::new(error.to_string()))?;
@@ -130,7 +139,7 @@ fn scene(
         clips: wanted.clips.clone().map(|folder| (folder, wanted.clip_on.clone())),
         snapshots: wanted.snapshots.clone(),
     };
-    let scene = scene.tracked(tracker, config.model.min_confidence, takes);
+    let scene = scene.tracked(tracker, takes);
     Ok(match watch {
         Some(watch) => scene.watched(watch),
         None => scene,
@@ -150,18 +159,32 @@ fn watch(config: &Config, recorder: &Recorder, info: &SourceInfo) -> Result<Opti
 fn recorder(
     input: &str,
     kind: &Kind,
+    stored: Option<&Stored>,
     config: &Config,
     info: &SourceInfo,
     model: &models::Model,
 ) -> Result<Recorder, Error> {
-    let base = Path::new(input).file_name().map(|name| name.to_string_lossy().into_owned());
+    let recorded = stored.filter(|_| matches!(kind, Kind::Recorded(_)));
+    let base = match recorded {
+        Some(stored) => Some(stored.run.source.clone()),
+        None => Path::new(input).file_name().map(|name| name.to_string_lossy().into_owned()),
+    };
     let name = config.name.clone().or(base).unwrap_or_else(|| input.to_owned());
+    let source_id = match recorded {
+        Some(stored) => stored.run.source_id.clone(),
+        None => source_id(input, kind)?,
+    };
+    if stored.is_some_and(|stored| stored.run.source_id != source_id) {
+        log::warn!("the detections are of another file than '{input}'");
+    }
+    let reported = format!("conf={}", config.model.min_confidence);
+    let reporting = config_id(&model.detector_id, &reported);
     Ok(Recorder {
         source: name.into(),
-        source_id: source_id(input, kind)?,
+        source_id,
         config_id: match &config.tracking {
-            Some(tracking) => config_id(&model.config_id, &format!("{tracking:?}")),
-            None => model.config_id.clone(),
+            Some(tracking) => config_id(&reporting, &format!("{tracking:?}")),
+            None => reporting,
         },
         labels: model.labels.clone(),
         keypoints: model.keypoints.clone(),
@@ -216,6 +239,7 @@ fn run_record(
             pts_source: info.pts_source,
         },
         source_id: recorder.source_id.clone(),
+        detector_id: model.detector_id.clone(),
         config_id: recorder.config_id.clone(),
         model: model.info.clone(),
         engine: model.engine.into(),

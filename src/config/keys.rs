@@ -71,6 +71,12 @@ pub const KEYS: &[Key] = &[
     )
     .short('i')
     .value("INPUT"),
+    key(
+        "detections",
+        INPUT,
+        "Records of an earlier run in place of the model; also without a video",
+    )
+    .value("FILE"),
     key("name", INPUT, "Name of the source in the records [default: the input's base name]")
         .value("NAME"),
     key("start", INPUT, "First time to process: 90, 1m30s or 00:01:30.5").value("TIME"),

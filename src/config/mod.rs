@@ -29,6 +29,8 @@ use crate::track::{Method, TrackTime};
 pub struct Config {
     /// What to read.
     pub input: Option<String>,
+    /// Records of an earlier run whose detections are used.
+    pub detections: Option<PathBuf>,
     /// Name of the source in the records.
     pub name: Option<String>,
     /// Which of its frames.

@@ -179,6 +179,7 @@ pub(super) fn resolve(layer: &Layer) -> Result<Config, ConfigError> {
     let input = input(&mut take)?;
     let config = Config {
         input,
+        detections: take.optional("detections", units::path)?,
         name: take.optional("name", units::text)?,
         selection: selection(&mut take)?,
         recorded_at: take.optional("recorded-at", recorded_at)?,

@@ -216,6 +216,7 @@ fn run_record() -> RunRecord {
         source: "s".into(),
         input,
         source_id: "i".into(),
+        detector_id: "d".into(),
         config_id: "c".into(),
         model,
         engine: "test".into(),

@@ -53,6 +53,9 @@ pub struct RunRecord {
     pub input: InputInfo,
     /// Same for the same file content, wherever it lies.
     pub source_id: String,
+    /// Same for the same model and settings that change detections, but for the least confidence
+    /// and tracking: what runs on each other's detections may share.
+    pub detector_id: String,
     /// Same for the same model and settings that change detections.
     pub config_id: String,
     /// The model.
@@ -88,7 +91,7 @@ pub struct InputInfo {
 }
 
 /// Where presentation times come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PtsSource {
     /// From the container.

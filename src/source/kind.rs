@@ -26,6 +26,8 @@ pub enum Kind {
     Pictures(Vec<PathBuf>),
     /// Frames made up on the spot.
     Synthetic(Pattern),
+    /// Records of an earlier run, without pixels.
+    Recorded(PathBuf),
 }
 
 /// Tells what `input` is.
