@@ -143,9 +143,8 @@ impl Recorder {
             top: found.top.map(|(class, _)| self.labels.name(class)),
             confidence: found.top.map(|(_, score)| share(score)),
             predictions: found.detections.iter().enumerate().map(found_at).collect(),
-            zones: Vec::new(),
-            lines: Vec::new(),
             timing_ms: self.timing.then(|| timing_ms(found, decode)),
+            ..FrameRecord::default()
         }
     }
 
@@ -200,11 +199,26 @@ impl Recorder {
             name: place.cloned(),
             direction: None,
             count: None,
+            cause: None,
             tracker_id: track.map(|who| who.tracker_id),
             class: track.map(|who| self.labels.name(who.class_id)),
             class_id: track.map(|who| who.class_id),
             seconds: None,
             file: None,
+        }
+    }
+
+    /// The record of what follows from an event: of another kind, at the same place and track.
+    pub fn follow(&self, kind: EventKind, of: &EventRecord) -> EventRecord {
+        let name = format!("{}/{}", of.event_id, kind.word());
+        EventRecord {
+            event_id: Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string(),
+            event: kind,
+            direction: None,
+            count: None,
+            seconds: None,
+            cause: Some(of.event_id.as_str().into()),
+            ..of.clone()
         }
     }
 

@@ -115,3 +115,39 @@ fn clips_need_a_tracker_and_a_video() {
     let said = place.output("run a.png --engine fake --track --clips out").ended(2).stderr();
     assert!(said.contains("--clips makes videos, and the input is pictures"), "{said}");
 }
+
+#[test]
+fn places_of_like_names_have_clips_and_events_of_their_own() {
+    let place = Place::new();
+    make(&place, "");
+    let zone = |name: &str| format!("--zone {{name='{name}',polygon=[[0,0],[1,0],[1,1],[0,1]]}}");
+    let zones = ["a/b", "a_b"].map(zone).join(" ");
+    let run = "run in.mp4 --engine fake --track --clips out --clip-on zone_entered,appeared";
+    let records =
+        place.output(&format!("{run} {zones} --post 400ms --ndjson -")).ended(0).records();
+    let clips = clips(&records);
+    let mut files: Vec<_> = clips.iter().map(|(_, file)| file.clone()).collect();
+    assert!(files.iter().all(|file| place.path(file).exists()), "{files:?}");
+    files.sort();
+    files.dedup();
+    assert_eq!(files.len(), clips.len(), "{clips:?}");
+    let events = of_type(&records, "event");
+    let mut ids: Vec<_> = events.iter().map(|event| event["event_id"].as_str().unwrap()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), events.len());
+    let of = |clip: &&Value| events.iter().any(|event| event["event_id"] == clip["cause"]);
+    let told: Vec<_> = events.iter().filter(|event| event["event"] == "clip").collect();
+    assert!(told.iter().all(|clip| of(clip)), "each names its event");
+}
+
+#[test]
+fn a_clip_that_cannot_be_written_does_not_cost_the_video() {
+    let place = Place::new();
+    make(&place, "");
+    std::fs::create_dir_all(place.path("out/in-00h00m02.033s-appeared-2.mp4")).unwrap();
+    let run = "run in.mp4 --engine fake --track --clips out -o whole.mp4";
+    let said = place.output(run).ended(3).stderr();
+    assert!(said.contains("the run goes on without it"), "{said}");
+    assert_eq!(shown(&place, "whole.mp4").len(), 120);
+}

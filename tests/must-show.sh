@@ -112,6 +112,23 @@ for _ in 1 2 3; do
     echo "        $((($(date +%s%N) - start) / 1000000)) ms"
 done
 
+echo "6. the annotated video"
+"$program" run "$video" -q --no-audio -o "$work/o.mp4"
+ffmpeg -v error -i "$video" -c:v libx264 -crf 23 -preset veryfast -pix_fmt yuv420p -an "$work/plain.mp4"
+ours=$(stat -c %s "$work/o.mp4")
+plain=$(stat -c %s "$work/plain.mp4")
+check "$ours bytes: at most 1.5 times the $plain of ffmpeg's own copy" test $((ours * 2)) -le $((plain * 3))
+length() { ffprobe -v error -show_entries format=duration -of csv=p=0 "$1"; }
+check "as long as the original within a frame" awk "BEGIN { d = $(length "$work/o.mp4") - $(length "$video"); exit !(d * d <= 0.01) }"
+"$program" run "$video" -q -o "$work/k.mp4" --ndjson "$work/k.ndjson" &
+sleep 5
+kill -KILL $!
+wait $! 2>/dev/null
+told=$(frames "$work/k.part.ndjson" | wc -l)
+played=$(ffprobe -v error -count_frames -show_entries stream=nb_read_frames -of csv=p=0 "$work/k.part.mp4")
+check "kill -9: $played frames play of $told told, 2 s are 20" test "$told" -gt 40 -a $((played + 20)) -ge "$told"
+check "and repair finishes them" "$program" repair "$work/k.part.mp4"
+
 echo "4. and memory: see benches/README.md"
 echo "$passed passed, $failed failed"
 exit $((failed > 0))

@@ -200,3 +200,16 @@ fn sound_that_breaks_off_costs_no_picture() {
     assert_eq!(decodable(&place, "cut-out.mp4"), decodable(&place, "cut.mp4"));
     assert!(packets_of(&place, "cut-out.mp4", "a:0").is_some());
 }
+
+#[test]
+fn sound_that_only_the_header_refuses_is_encoded_anew() {
+    let place = Place::new();
+    ffmpeg(&place, &format!("{BEEP} -c:v libx264 -c:a flac in.mkv"));
+    for file in ["out.mp4", "out.mov"] {
+        place.output(&format!("run in.mkv --engine fake:boxes=0 -o {file}")).ended(0);
+        assert_eq!(sound_codec(&place, file), "aac", "{file}");
+        beeps_with_the_flash(&place, file);
+    }
+    place.output("run in.mkv --engine fake:boxes=0 -o out.mkv").ended(0);
+    assert_eq!(sound_codec(&place, "out.mkv"), "flac");
+}

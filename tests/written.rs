@@ -166,3 +166,33 @@ fn encoders_get_pictures_in_a_form_they_take() {
         assert!(!place.path(file).exists() && said.contains("hint: "), "{encoder}: {said}");
     }
 }
+
+#[test]
+fn what_a_killed_run_left_is_no_output_of_the_next() {
+    let place = Place::new();
+    std::fs::copy(sample(), place.path("out.part.mp4")).unwrap();
+    std::fs::copy(sample(), place.path("new.part-copy.mp4")).unwrap();
+    let before = std::fs::metadata(place.path("out.part.mp4")).unwrap().len();
+    for (input, output) in [("out.part.mp4", "out.mp4"), ("new.part-copy.mp4", "new.mp4")] {
+        let said =
+            place.output(&format!("run {input} --engine fake -o {output}")).ended(2).stderr();
+        assert!(said.contains("on its way"), "{said}");
+    }
+    let said = place.output("run out.part.mp4 --engine fake -o a.mp4 --csv a.part-copy.mp4");
+    assert!(said.ended(2).stderr().contains("on its way"));
+    let kept = format!("run {} --engine fake -n -o out.mp4", sample().display());
+    assert!(place.output(&kept).ended(2).stderr().contains("'out.part.mp4' is there already"));
+    assert_eq!(std::fs::metadata(place.path("out.part.mp4")).unwrap().len(), before);
+    place.output("repair nowhere.part.mp4").ended(66);
+    place.file("junk.part.mp4", "no video at all");
+    place.output("repair junk.part.mp4").ended(65);
+}
+
+#[test]
+fn devices_are_written_in_place_and_sizes_have_their_limit() {
+    let place = Place::new();
+    let run = format!("run {} --engine fake --max-frames 5", sample().display());
+    place.output(&format!("{run} -o /dev/null")).ended(0);
+    let said = place.output(&format!("{run} -o a.mp4 --output-size -2:16000")).ended(2).stderr();
+    assert!(said.contains("which is too large"), "{said}");
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{Happening, Observer, Sighting, Told, Watch, What};
 use crate::frame::{FrameMeta, Size};
+use crate::geometry::BBox;
 use crate::infer::Found;
 use crate::record::{
     ClassCount, ClassCrossings, Corners, EventKind, EventRecord, FrameRecord, LineRecord,
@@ -16,8 +17,9 @@ use crate::recorder::{Moment, Recorder, Who};
 use crate::replay::Frames;
 use crate::track::{Seen, Track, Tracker, Update};
 
-/// Longest part of a file's name that comes from a name that the user gave, in characters.
-const MAX_NAME: usize = 60;
+/// Longest part of a file's name that comes from a name that the user gave, in bytes: two of them and
+/// the rest stay below the 255 that file systems take.
+const MAX_NAME: usize = 80;
 
 /// What is kept of events and tracks, each in a folder.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -53,6 +55,8 @@ struct Changes {
     happened: Vec<Happening>,
     /// Tracks that ended.
     ended: Vec<Track>,
+    /// What was found and is not reported.
+    unreported: Vec<(BBox, u32)>,
 }
 
 /// The best picture of a track so far.
@@ -116,8 +120,11 @@ impl Scene {
         for found in &mut found.detections {
             found.confidence = round(f64::from(found.confidence), 1e4) as f32;
         }
-        let changes = self.changes(found, at);
-        found.detections.retain(|found| found.confidence >= self.min_confidence);
+        let mut changes = self.changes(found, at);
+        let unsure =
+            found.detections.extract_if(.., |found| found.confidence < self.min_confidence);
+        changes.unreported =
+            unsure.filter_map(|found| Some((found.bbox?, found.class_id))).collect();
         changes
     }
 
@@ -151,7 +158,7 @@ impl Scene {
             let seen: Vec<_> = seen.iter().zip(&ids).map(sighting).collect();
             watch.frame(at, &seen, &gone)
         });
-        Changes { appeared, happened: happened.unwrap_or_default(), ended }
+        Changes { appeared, happened: happened.unwrap_or_default(), ended, unreported: Vec::new() }
     }
 
     /// Adds to a record what is watched.
@@ -205,7 +212,7 @@ impl Scene {
 
     /// What happened in a frame.
     fn events(&mut self, at: Moment, changes: &Changes) -> Vec<EventRecord> {
-        let Changes { appeared, happened, ended } = changes;
+        let Changes { appeared, happened, ended, .. } = changes;
         let event = |kind, who: &Who| self.recorder.event(kind, &at, Some(who), None);
         let appeared = appeared.iter().map(|who| event(EventKind::Appeared, who));
         let happened = happened.iter().map(|happening| self.happening(&at, happening));
@@ -214,7 +221,8 @@ impl Scene {
             EventRecord { seconds: presence(track), ..event(EventKind::Left, &who) }
         });
         let mut events: Vec<_> = appeared.chain(happened).chain(left).collect();
-        let clips: Vec<_> = events.iter().filter_map(|event| self.clip(event)).collect();
+        let mut clips: Vec<_> = events.iter().filter_map(|event| self.clip(event)).collect();
+        apart(&mut clips);
         events.extend(clips);
         events.extend(ended.iter().filter_map(|track| self.snapshot(track.id)));
         events
@@ -248,11 +256,9 @@ impl Scene {
         let what: String =
             [of.event.word().to_owned()].into_iter().chain(place).chain(track).collect();
         let at = Moment { frame_id: of.frame_id, pts_s: of.pts_s };
-        let who = of.tracker_id.zip(of.class_id);
-        let who = who.map(|(tracker_id, class_id)| Who { tracker_id, class_id });
         wanted.then(|| EventRecord {
             file: Some(self.file(folder, &at, &what, "mp4")),
-            ..self.recorder.event(EventKind::Clip, &at, who.as_ref(), None)
+            ..self.recorder.follow(EventKind::Clip, of)
         })
     }
 
@@ -269,8 +275,16 @@ impl Scene {
 
     /// `FOLDER/SOURCE-TIME-WHAT.ENDING`.
     fn file(&self, folder: &Path, at: &Moment, what: &str, ending: &str) -> std::sync::Arc<str> {
-        let stem = Path::new(&*self.recorder.source).file_stem().unwrap_or_default();
-        let stem = plain(&stem.to_string_lossy());
+        let source = Path::new(&*self.recorder.source);
+        // `cam.1` is a name, `in.mp4` a file.
+        let is_ending = |ending: &std::ffi::OsStr| {
+            ending.to_string_lossy().chars().any(|c| c.is_ascii_alphabetic())
+        };
+        let name = match source.extension().is_some_and(is_ending) {
+            true => source.file_stem(),
+            false => source.file_name(),
+        };
+        let stem = plain(&name.unwrap_or(source.as_os_str()).to_string_lossy());
         let name = format!("{stem}-{}-{what}.{ending}", time_of(at));
         folder.join(name).to_string_lossy().into()
     }
@@ -279,7 +293,28 @@ impl Scene {
 /// A name without what a file's name should not have.
 fn plain(name: &str) -> String {
     let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
-    name.chars().take(MAX_NAME).map(plain).collect()
+    let mut short = String::new();
+    for c in name.chars().map(plain) {
+        if short.len() + c.len_utf8() > MAX_NAME {
+            break;
+        }
+        short.push(c);
+    }
+    short
+}
+
+/// Gives files of one name in a frame names of their own: two places may look alike in them.
+fn apart(events: &mut [EventRecord]) {
+    let mut seen: BTreeMap<std::sync::Arc<str>, u32> = BTreeMap::new();
+    for event in events {
+        let Some(file) = event.file.clone() else { continue };
+        let times = seen.entry(file.clone()).or_default();
+        *times += 1;
+        if *times > 1 {
+            let (stem, ending) = file.rsplit_once('.').unwrap_or((&file, ""));
+            event.file = Some(format!("{stem}~{times}.{ending}").into());
+        }
+    }
 }
 
 /// A time that sorts as a word: `00h01m02.300s`; the frame's number where it has no time.
@@ -304,8 +339,9 @@ impl Observer for Scene {
         let then = recalled.as_ref().map(|(size, _)| *size);
         let image = then.filter(|_| image == Size::new(1, 1)).unwrap_or(image);
         found = recalled.map_or(found, |(_, recalled)| recalled);
-        let changes = self.track(&mut found, at);
+        let mut changes = self.track(&mut found, at);
         let mut record = self.recorder.record(meta, image, &found, decode);
+        record.unreported = std::mem::take(&mut changes.unreported);
         self.state(&mut record);
         if self.takes.snapshots.is_some() {
             self.look(&record, at);

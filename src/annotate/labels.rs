@@ -56,9 +56,30 @@ impl Places {
                 break;
             }
         }
+        if best.is_none_or(|(covered, _)| covered > 0) {
+            let anywhere = self.nearest_free(bbox, (width as i32, height as i32));
+            best = anywhere.map(|place| (0, place)).or(best);
+        }
         let place = best.map_or(Rect { x: 0, y: 0, width: 0, height: 0 }, |(_, place)| place);
         self.taken.push(place);
         place
+    }
+
+    /// The free place anywhere in the picture that is nearest to a box's upper left corner, in steps
+    /// of half a label.
+    fn nearest_free(&self, bbox: &BBox, (width, height): (i32, i32)) -> Option<Rect> {
+        let (right, bottom) = (self.picture.width as i32, self.picture.height as i32);
+        let (across, down) = ((width / 2).max(1), (height / 2).max(1));
+        let columns = (0..=(right - width).max(-1) / across).map(move |column| column * across);
+        let (x, y) = (bbox.x1 as i64, bbox.y1 as i64);
+        let far = |place: &Rect| {
+            (i64::from(place.x) - x).pow(2).saturating_add((i64::from(place.y) - y).pow(2))
+        };
+        let rows = (0..=(bottom - height).max(-1) / down).map(move |row| row * down);
+        rows.flat_map(|y| columns.clone().map(move |x| Rect { x, y, width, height }))
+            .filter(|place| place.x + width <= right && place.y + height <= bottom)
+            .filter(|place| self.covered(place) == 0)
+            .min_by_key(far)
     }
 
     /// Pixels of other labels that a place covers.
@@ -141,8 +162,15 @@ mod tests {
                 prop_assert!(place.x >= 0 && place.x + place.width <= 640);
                 prop_assert!(place.y >= 0 && place.y + place.height <= 480);
                 if before.covered(&place) > 0 {
-                    let mut all = before.places(&bbox, (width as i32, height as i32));
-                    prop_assert!(all.all(|other| before.covered(&other) > 0));
+                    let size = (width as i32, height as i32);
+                    prop_assert!(before.places(&bbox, size).all(|other| before.covered(&other) > 0));
+                    // Nor is there room anywhere for a label of twice its size, which would hold a
+                    // place of the grid whatever its steps.
+                    for (x, y) in (0..480).step_by(7).flat_map(|y| (0..640).step_by(7).map(move |x| (x, y))) {
+                        let twice = Rect { x, y, width: 2 * size.0, height: 2 * size.1 };
+                        let inside = x + twice.width <= 640 && y + twice.height <= 480;
+                        prop_assert!(!inside || before.covered(&twice) > 0);
+                    }
                 }
             }
         }

@@ -78,7 +78,7 @@ impl Scale {
         let capital = (side / 58.0).round().max(9.0) * style.font_scale;
         Self {
             line: style.line_width.map_or(line, |width| width as i32),
-            capital: capital.round().clamp(4.0, side.max(4.0)) as u32,
+            capital: capital.round().clamp(4.0, (side / 3.0).max(4.0)) as u32,
         }
     }
 }

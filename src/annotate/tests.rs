@@ -45,15 +45,9 @@ fn record(frame_id: u64, boxes: usize) -> FrameRecord {
         source: "s".into(),
         frame_id,
         pts_s: Some(frame_id as f64 / 10.0),
-        ts: None,
-        file: None,
         image: SIZE,
-        top: None,
-        confidence: None,
         predictions: (0..boxes).map(prediction).collect(),
-        zones: vec![],
-        lines: vec![],
-        timing_ms: None,
+        ..FrameRecord::default()
     }
 }
 
@@ -160,6 +154,15 @@ fn who_was_hidden_stays_hidden_for_a_moment() {
     assert!(veil.plan(&record(6, 0)).is_empty());
     let DrawOp::Hide { bbox, .. } = &veil.plan(&record(7, 1))[0] else { panic!("another") };
     assert!(bbox.x1 < -8.0 && bbox.x2 > 98.0, "hair and ears too");
+}
+
+#[test]
+fn who_is_found_but_not_reported_is_hidden_too() {
+    let mut veil = Veil::of(&style(&[Mark::Pixelate]), Some(vec![0])).unwrap();
+    let mut record = record(0, 0);
+    record.unreported =
+        vec![(BBox::new(5.0, 5.0, 9.0, 9.0), 0), (BBox::new(5.0, 5.0, 9.0, 9.0), 1)];
+    assert_eq!(veil.plan(&record).len(), 1);
 }
 
 #[test]

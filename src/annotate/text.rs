@@ -101,6 +101,7 @@ impl Fonts {
         // A line break or a tab in a name would move the rest out of the label.
         let text: String = text
             .chars()
+            .filter(|c| !turns(*c))
             .take(MAX_CHARACTERS)
             .map(|c| if c.is_control() { ' ' } else { c })
             .collect();
@@ -159,6 +160,12 @@ impl Fonts {
     }
 }
 
+/// Whether a character only changes the direction of what follows: it would turn the numbers of a
+/// label round (Unicode Bidirectional Algorithm, explicit formatting).
+fn turns(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// The first character that no font has: fonts keep their box for it at place 0.
 fn missing(line: &Buffer, text: &str) -> Option<char> {
     let mut glyphs = line.layout_runs().flat_map(|run| run.glyphs);
@@ -212,6 +219,12 @@ mod tests {
             assert!(words.width <= 101, "{}", words.width);
             assert_eq!(words.ink.len() as u32, words.width * words.height);
         }
+    }
+
+    #[test]
+    fn marks_of_direction_turn_nothing_round() {
+        let mut fonts = fonts();
+        assert_eq!(fonts.draw("\u{202e}evil 0.33", 12, 500), fonts.draw("evil 0.33", 12, 500));
     }
 
     #[test]

@@ -50,7 +50,9 @@ impl Veil {
         let hidden = |class: u32| self.classes.as_ref().is_none_or(|list| list.contains(&class));
         let found = record.predictions.iter().filter(|found| hidden(found.class_id));
         let boxes = found.filter_map(|found| Some((found.place?.bbox.bbox(), frame, time)));
-        let boxes: Vec<_> = boxes.collect();
+        let unsure = record.unreported.iter().filter(|(_, class)| hidden(*class));
+        let unsure = unsure.map(|(bbox, _)| (*bbox, frame, time));
+        let boxes: Vec<_> = boxes.chain(unsure).collect();
         self.held.extend(boxes);
         let surplus = self.held.len().saturating_sub(MAX_HELD);
         self.held.drain(..surplus);

@@ -50,18 +50,40 @@ fn place(path: &Path) -> PathBuf {
 /// # Errors
 /// Usage errors that name the flags.
 pub(super) fn refuse_clashes(config: &Config, kind: &Kind) -> Result<(), ConfigError> {
-    let inputs: Vec<PathBuf> = match kind {
+    let mut inputs: Vec<PathBuf> = match kind {
         Kind::Video(path) => vec![place(path)],
         Kind::Pictures(files) => files.iter().map(|file| place(file)).collect(),
         Kind::Synthetic(_) => Vec::new(),
         Kind::Recorded(path) => vec![place(path)],
     };
+    inputs.extend(config.detections.as_deref().map(place));
     let mut seen: Vec<(&str, PathBuf)> = Vec::new();
     for (flag, path) in files(&config.outputs) {
         let at = place(path);
         if inputs.contains(&at) {
             let message = format!("{flag} '{}' is the input", path.display());
             return Err(ConfigError::new(message).with_hint("give the output another name"));
+        }
+        // What is written on the way must not meet an input or another output either.
+        let on_the_way = Target::names_on_the_way(&at);
+        let others = seen.iter().map(|(_, known)| known).chain(&inputs);
+        if let Some(other) = others.into_iter().find(|other| on_the_way.contains(other)) {
+            let message = format!(
+                "{flag} '{}' is written over '{}' on its way",
+                path.display(),
+                other.display()
+            );
+            return Err(ConfigError::new(message).with_hint("give one of them another name"));
+        }
+        if let Some((other, known)) =
+            seen.iter().find(|(_, known)| Target::names_on_the_way(known).contains(&at))
+        {
+            let message = format!(
+                "{other} '{}' is written over '{}' on its way",
+                known.display(),
+                path.display()
+            );
+            return Err(ConfigError::new(message).with_hint("give one of them another name"));
         }
         // /dev/null takes any number of outputs.
         let is_plain = !at.exists() || at.is_file();
@@ -117,6 +139,8 @@ pub(super) fn open(
 ) -> Result<Vec<SinkSpec>, Error> {
     let outputs = &config.outputs;
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+    // What is made of single events must not cost the rest.
+    let mut extras: Vec<Box<dyn Sink>> = Vec::new();
     if let Some(target) = &outputs.ndjson {
         sinks.push(Box::new(Ndjson::new(text(target, config, stdout)?, outputs.emit)));
     }
@@ -132,7 +156,7 @@ pub(super) fn open(
     }
     if let Some(folder) = &config.takes.snapshots {
         needs_drawing("--snapshots")?;
-        sinks.push(Box::new(Snapshots::open(folder, outputs.no_clobber)?));
+        extras.push(Box::new(Snapshots::open(folder, outputs.no_clobber)?));
     }
     if let Some(path) = &outputs.video {
         needs_drawing("--output")?;
@@ -140,9 +164,10 @@ pub(super) fn open(
     }
     if let Some(folder) = &config.takes.clips {
         needs_drawing("--clips")?;
-        sinks.push(videos::clips(folder, config, info)?);
+        extras.push(videos::clips(folder, config, info)?);
     }
-    Ok(sinks.into_iter().map(SinkSpec::required).collect())
+    let extras = extras.into_iter().map(SinkSpec::optional);
+    Ok(sinks.into_iter().map(SinkSpec::required).chain(extras).collect())
 }
 
 fn text(target: &TextTarget, config: &Config, stdout: &File) -> Result<TextFile, Error> {

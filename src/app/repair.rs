@@ -7,6 +7,7 @@ use super::print;
 use crate::config::ConfigError;
 use crate::exit::{Error, Status};
 use crate::sink::SinkError;
+use crate::source::SourceError;
 
 /// Makes `STEM.EXT` of `STEM.part.EXT`, which goes when that has worked.
 pub(super) fn repair(part: &Path, stdout: &mut File) -> Result<Status, Error> {
@@ -15,14 +16,24 @@ pub(super) fn repair(part: &Path, stdout: &mut File) -> Result<Status, Error> {
         ConfigError::new(message).with_hint("it is what a run that was killed leaves")
     })?;
     if !part.is_file() {
-        let error = ConfigError::new(format!("there is no file '{}'", part.display()));
-        return Err(error.with_hint("see what a killed run left: ls *.part.*").into());
+        return Err(SourceError::Missing {
+            uri: part.to_string_lossy().into(),
+            reason: "no such file".into(),
+            hint: "see what a killed run left: ls *.part.*".into(),
+        }
+        .into());
     }
     if whole.exists() {
         let message = format!("'{}' is there already", whole.display());
         return Err(ConfigError::new(message).with_hint("move it away first").into());
     }
-    copy(part, &whole)?;
+    copy(part, &whole).map_err(|error| match error {
+        SinkError::Write { reason, .. } if reason.contains("no video") => {
+            let uri = part.to_string_lossy().into();
+            Error::from(SourceError::Unreadable { uri, reason, hint: None })
+        }
+        error => error.into(),
+    })?;
     print(stdout, format!("{}\n", whole.display()).as_bytes())
 }
 

@@ -85,6 +85,14 @@ fn settings(
         return Err(error.with_hint("'ffmpeg -encoders' lists them"));
     }
     let fps = constant.unwrap_or_else(|| written_fps(config, info));
+    let encoding = &config.outputs.encoding;
+    let across = if encoding.side_by_side { info.size.width * 2 } else { info.size.width };
+    let pictures = Size::new(across, info.size.height);
+    let size = encoding.size.map_or(pictures, |size| size.of(pictures));
+    if !size.is_acceptable() {
+        let error = ConfigError::new(format!("the video would be {size}, which is too large"));
+        return Err(error.with_hint("give it a size: --output-size 1280:-2"));
+    }
     Ok(encode_settings(config, fps, info.size, info.pixel_aspect, info.colour))
 }
 
@@ -109,6 +117,9 @@ fn target(path: &Path, config: &Config, stdout: &File) -> Result<Target, Error> 
     if config.outputs.video_to_stdout() {
         let descriptor = std::os::fd::AsRawFd::as_raw_fd(stdout);
         return Ok(Target::stdout(format!("/proc/self/fd/{descriptor}").into()));
+    }
+    if is_device(path) {
+        return Ok(Target::prepare(path, config.outputs.no_clobber)?);
     }
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     if !ENDINGS.contains(&ending.as_str()) {
@@ -136,6 +147,14 @@ const MAX_ENCODER_THREADS: usize = 4;
 /// their own, and each costs as much as seconds of video: at 2 s a third of the file.
 const KEY_S: u32 = 20;
 
+/// The same of what is watched while it is written: who comes later waits as long.
+const STREAM_KEY_S: u32 = 2;
+
+/// Whether a path leads to a device or a pipe, which is written in place.
+fn is_device(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|about| !about.is_file() && !about.is_dir())
+}
+
 /// How the video of such pictures is encoded at `fps` frames a second.
 pub(super) fn encode_settings(
     config: &Config,
@@ -148,9 +167,12 @@ pub(super) fn encode_settings(
         config.outputs.encoding.clone();
     let panels = if side_by_side { 2 } else { 1 };
     let pictures = Size::new(pictures.width * panels, pictures.height);
-    let size = size.map(|size| size.of(pictures)).filter(|size| size.is_acceptable());
+    let size = size.map(|size| size.of(pictures));
     let threads = (config.workers / 2).clamp(1, MAX_ENCODER_THREADS);
-    let container = config.outputs.video_to_stdout().then_some(form.container());
+    let path = config.outputs.video.as_deref();
+    let in_place = config.outputs.video_to_stdout() || path.is_some_and(is_device);
+    let container = in_place.then_some(form.container());
+    let is_stream = in_place || path.and_then(Path::extension).is_some_and(|ending| ending == "ts");
     EncodeSettings {
         container,
         fps,
@@ -158,7 +180,7 @@ pub(super) fn encode_settings(
         pixel_aspect,
         colour,
         panels,
-        key_s: KEY_S,
+        key_s: if is_stream { STREAM_KEY_S } else { KEY_S },
         threads,
         encoder,
         crf,

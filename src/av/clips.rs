@@ -71,7 +71,18 @@ impl Clips {
         let target = Target::prepare(&folder.join("clip.mp4"), false)?;
         let container = container_of(target.writing_path(), None);
         let container = container.map_err(|error| refused(&target, error.into()))?;
-        let settings = EncodeSettings { container: None, panels: 1, key_s: 1, ..settings.clone() };
+        // The encoder of the annotated video may be none for these files.
+        let usual = (None, None, None);
+        let (encoder, crf, preset) = usual;
+        let settings = EncodeSettings {
+            container: None,
+            panels: 1,
+            key_s: 1,
+            encoder,
+            crf,
+            preset,
+            ..settings.clone()
+        };
         let coder = Coder::open(size, &settings, container).map_err(|e| refused(&target, e))?;
         let folder = folder.display().to_string();
         let (recent, open) = (VecDeque::new(), Vec::new());
@@ -89,9 +100,13 @@ impl Clips {
         let (Some(file), Some(at_s)) = (&event.file, event.pts_s) else { return Ok(()) };
         if self.open.len() >= MAX_OPEN {
             if !std::mem::replace(&mut self.warned, true) {
-                log::warn!("more than {MAX_OPEN} clips at once: some events get none");
+                log::warn!("more than {MAX_OPEN} clips at once: some end before their time");
             }
-            return Ok(());
+            // The one that is nearest to its end; the first of equals.
+            let ends = self.open.iter().enumerate().map(|(place, clip)| (clip.end, place));
+            if let Some((_, place)) = ends.min() {
+                self.open.remove(place).finish(&self.coder)?;
+            }
         }
         let target = Target::prepare(Path::new(&**file), self.no_clobber)?;
         let original = self.original.clone().map(|path| Original { path, video: target.shown() });
@@ -118,7 +133,7 @@ impl Clips {
 
     /// Takes the packets that are ready.
     fn take(&mut self) -> Result<(), SinkError> {
-        while let Some(packet) = self.coder.receive() {
+        while let Some(packet) = self.coder.receive().map_err(|error| self.failed(error))? {
             let now = packet.dts().or(packet.pts()).unwrap_or(0);
             for clip in self.open.extract_if(.., |clip| clip.is_over(&packet)) {
                 clip.finish(&self.coder)?;

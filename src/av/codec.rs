@@ -138,15 +138,22 @@ fn options_of(name: &str, own: &[(&str, &str)], settings: &EncodeSettings) -> Di
             dictionary.set(*key, *value);
         }
     }
-    if name == "libx264" {
-        // At few frames a second the usual ten would be seconds that a crash loses.
-        let frames = (settings.fps * LOOK_AHEAD_S).clamp(1.0, 10.0) as u32;
-        dictionary.set("rc-lookahead", frames.to_string());
-        dictionary.set("bf", frames.min(3).to_string());
-    }
-    if name == "libx265" {
-        // It prints on its own, past the libraries' logging, and leaves groups open unless told.
-        dictionary.set("x265-params", "log-level=none:open-gop=0");
+    // At few frames a second the usual ten and more would be seconds that a crash loses.
+    let frames = (settings.fps * LOOK_AHEAD_S).clamp(1.0, 10.0) as u32;
+    let between = frames.min(3);
+    match name {
+        "libx264" => {
+            dictionary.set("rc-lookahead", frames.to_string());
+            dictionary.set("bf", between.to_string());
+        }
+        "libx265" => {
+            // It prints on its own, past the libraries' logging, and leaves groups open unless told.
+            let ahead = frames.max(between + 1);
+            let held = format!("rc-lookahead={ahead}:bframes={between}:frame-threads=1");
+            dictionary.set("x265-params", format!("log-level=none:open-gop=0:{held}"));
+        }
+        "libvpx-vp9" | "libvpx" => dictionary.set("lag-in-frames", frames.to_string()),
+        _ => {}
     }
     if let Some(crf) = settings.crf {
         dictionary.set("crf", crf.to_string());

@@ -8,6 +8,7 @@ use ffmpeg::{Packet, Rational, encoder, frame, picture::Type};
 
 use super::codec::{self, EncodeError, Opened, rate};
 use super::colour::Coding;
+use super::is_again;
 use super::mux::{PictureStream, is_gif};
 use super::palette::Palette;
 use super::scale::Converter;
@@ -66,6 +67,8 @@ pub(super) struct Coder {
     /// Time of the first picture and of the last, in ticks.
     first: Option<i64>,
     last: Option<i64>,
+    /// Time between the last two pictures, in ticks.
+    interval: Option<i64>,
     /// Time of the last picture that was asked to stand alone, and the longest time between two.
     key: i64,
     key_ticks: i64,
@@ -114,6 +117,7 @@ impl Coder {
             about,
             first: None,
             last: None,
+            interval: None,
             key: 0,
             key_ticks: i64::from(settings.key_s.max(1)) * i64::from(ticks),
             frame_ticks: ((f64::from(ticks) / settings.fps).round() as i64).max(1),
@@ -155,7 +159,7 @@ impl Coder {
 
     /// Where the last picture ends by the nominal rate, in ticks from the first on.
     pub(super) fn end_ticks(&self) -> i64 {
-        self.last.map_or(0, |last| last + self.frame_ticks)
+        self.last.map_or(0, |last| last + self.shown_ticks())
     }
 
     /// Ticks in seconds.
@@ -181,6 +185,7 @@ impl Coder {
             Some(earliest) => ticks.max(earliest),
             None => ticks,
         };
+        self.interval = self.last.map(|last| ticks - last);
         self.last = Some(ticks);
         self.fill(panels);
         let mut picture = self.converter.convert(&self.bgr, self.coding)?;
@@ -215,12 +220,26 @@ impl Coder {
         }
     }
 
-    /// The next packet that is ready.
-    pub(super) fn receive(&mut self) -> Option<Packet> {
+    /// The next packet that is ready; `None` where more pictures are needed, and at the end.
+    ///
+    /// # Errors
+    /// When encoding failed.
+    pub(super) fn receive(&mut self) -> Result<Option<Packet>, ffmpeg::Error> {
         let mut packet = Packet::empty();
-        self.codec.receive_packet(&mut packet).ok()?;
-        packet.set_duration(self.frame_ticks);
-        Some(packet)
+        match self.codec.receive_packet(&mut packet) {
+            Ok(()) => {}
+            Err(ffmpeg::Error::Eof) => return Ok(None),
+            Err(error) if is_again(error) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        packet.set_duration(self.shown_ticks());
+        Ok(Some(packet))
+    }
+
+    /// How long the last picture is shown: by the nominal rate, or as long as the one before it
+    /// where that is shorter, for an average over gaps is no rate.
+    fn shown_ticks(&self) -> i64 {
+        self.interval.map_or(self.frame_ticks, |interval| interval.min(self.frame_ticks))
     }
 
     /// Says that no more pictures come: the rest of the packets is ready.

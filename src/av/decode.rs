@@ -14,7 +14,7 @@ use super::colour::{Coding, colour_of};
 use super::damage::Evidence;
 use super::log_watch::errors_on_this_thread;
 use super::scale::Converter;
-use super::{open_file, reason};
+use super::{is_again, open_file, reason};
 use crate::frame::{FrameMeta, Image, Size};
 use crate::record::{PtsSource, round};
 use crate::source::{Colour, Source, SourceError, SourceInfo};
@@ -347,12 +347,6 @@ fn is_damaged(frame: &frame::Video) -> bool {
     #[expect(unsafe_code, reason = "the crate has no accessor for this member")]
     let flags = unsafe { (*frame.as_ptr()).decode_error_flags };
     frame.is_corrupt() || flags & serious != 0
-}
-
-/// Whether the decoder only wants more packets.
-fn is_again(error: ffmpeg::Error) -> bool {
-    // Linux's EAGAIN, which `io::ErrorKind` calls by its other name.
-    std::io::Error::kind(&super::io_error(error)) == std::io::ErrorKind::WouldBlock
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ impl Encoder {
 
     /// Writes the packets that are ready.
     fn pass_on(&mut self) -> Result<(), ffmpeg::Error> {
-        while let Some(packet) = self.coder.receive() {
+        while let Some(packet) = self.coder.receive()? {
             self.muxer.write(packet)?;
         }
         Ok(())

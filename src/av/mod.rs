@@ -73,6 +73,12 @@ fn open_file(path: &Path) -> Result<ffmpeg::format::context::Input, ffmpeg::Erro
     ffmpeg::format::input_with_dictionary(url_of(path), options)
 }
 
+/// Whether the error only asks for more input first.
+fn is_again(error: ffmpeg::Error) -> bool {
+    // Linux's EAGAIN, which `io::ErrorKind` calls by its other name.
+    io_error(error).kind() == std::io::ErrorKind::WouldBlock
+}
+
 /// The libraries' error as an operating system's error where it is one.
 fn io_error(error: ffmpeg::Error) -> std::io::Error {
     match error {

@@ -201,7 +201,7 @@ impl SoundTrack {
 impl Way {
     /// How packets of a stream are copied; `None` where the container cannot hold them.
     fn copying(stream: &Stream<'_>, container: format::Output) -> Option<Self> {
-        holds(container, stream.parameters().id())
+        (holds(container, stream.parameters().id()) && header_takes(stream, container))
             .then(|| if has_headers(stream, container) { Self::Bare(None) } else { Self::Copy })
     }
 
@@ -228,6 +228,17 @@ impl Way {
         }
         Ok(Some(bare))
     }
+}
+
+/// Whether a container's header can be written with such a stream: what it says of its codecs is not
+/// all there is, and FLAC in MOV, for one, is refused only then.
+fn header_takes(stream: &Stream<'_>, container: format::Output) -> bool {
+    let attempt = || -> Result<(), ffmpeg::Error> {
+        let mut output = format::output_as("file:/dev/null", container.name())?;
+        add_copied(stream, &mut output)?;
+        output.write_header()
+    };
+    container.name() == "mpegts" || attempt().is_ok()
 }
 
 /// Whether it is the system that refuses, and not the muxer, whose own words for what it cannot take

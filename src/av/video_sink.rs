@@ -9,7 +9,7 @@ use ffmpeg_the_third::Error;
 use super::codec::EncodeError;
 use super::coder::EncodeSettings;
 use super::encode::Encoder;
-use super::mux::{container_of, needs_no_index};
+use super::mux::{container_of, is_gif, needs_no_index};
 use super::original::Original;
 use super::pace::Pace;
 use super::remux::remux;
@@ -81,6 +81,11 @@ impl VideoFile {
     }
 }
 
+/// Whether a file becomes a GIF.
+fn is_gif_file(target: &Target) -> bool {
+    container_of(target.writing_path(), None).is_ok_and(is_gif)
+}
+
 /// A failure to open: of the disk, or of the encoder.
 pub(super) fn refused(target: &Target, error: EncodeError) -> SinkError {
     let encoder = SinkError::Encoder { target: target.shown(), reason: error.to_string() };
@@ -140,6 +145,11 @@ impl Sink for VideoFile {
         let mut rest = pace.into_iter().flat_map(|mut pace| pace.finish(end_s));
         let written = rest.try_for_each(|(panels, pts_s)| write(&mut encoder, &panels, pts_s));
         let empty = encoder.is_empty();
+        if empty && is_gif_file(&target) {
+            // There is no GIF without a picture.
+            std::fs::remove_file(target.writing_path()).ok();
+            return Ok(());
+        }
         match written.and_then(|()| encoder.finish()).map_err(io_error) {
             Ok(()) => {}
             // Who watches has seen enough.
@@ -159,7 +169,7 @@ impl Sink for VideoFile {
 /// # Errors
 /// When the part holds no picture or the disk refuses; the part stays.
 pub fn finish_part(whole: &Path) -> Result<(), SinkError> {
-    complete(&Target::prepare(whole, true)?, true)
+    complete(&Target::prepare(whole, false)?, true)
 }
 
 /// Makes the finished file of the part, the index in front where its kind has one. For a moment both
@@ -173,8 +183,10 @@ pub(super) fn complete(target: &Target, cut: bool) -> Result<(), SinkError> {
     }
     let size = std::fs::metadata(part).map_or(0, |about| about.len());
     if free_space(part).is_some_and(|free| free < size) {
-        let full = std::io::Error::from(ErrorKind::StorageFull);
-        return Err(target.failed(&full));
+        return Err(SinkError::NoRoomForCopy {
+            target: target.shown(),
+            part: part.display().to_string(),
+        });
     }
     let made = remux(part, &copy, cut).map_err(|error| SinkError::Write {
         target: target.shown(),

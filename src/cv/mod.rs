@@ -135,9 +135,12 @@ fn area(
 /// face in the box of a person is one of them or less.
 const SHADES: i32 = 6;
 
+/// Least pixels across a shade: of a small object there are fewer.
+const LEAST_SHADE: i32 = 8;
+
 /// Leaves only a few shades of what is in `rect`.
 fn hide(canvas: &mut Canvas<'_>, rect: Rect, squares: bool) -> opencv::Result<()> {
-    let cell = (rect.width.max(rect.height) / SHADES).max(1);
+    let cell = (rect.width.max(rect.height) / SHADES).max(LEAST_SHADE);
     let few = CvSize::new((rect.width / cell).max(1), (rect.height / cell).max(1));
     let mut part = Mat::roi_mut(canvas, rect)?;
     let mut shades = Mat::default();
@@ -229,6 +232,22 @@ mod tests {
             *byte = (state >> 24) as u8;
         }
         image
+    }
+
+    #[test]
+    fn a_small_object_is_one_shade() {
+        for squares in [true, false] {
+            let mut image = noise(Size::new(32, 32));
+            let bbox = BBox::new(8.0, 8.0, 16.0, 16.0);
+            CvRasterizer::new()
+                .unwrap()
+                .draw(&mut image, &[DrawOp::Hide { bbox, squares }])
+                .unwrap();
+            let first = pixel(&image, 8, 8);
+            for (x, y) in (8..=16).flat_map(|y| (8..=16).map(move |x| (x, y))) {
+                assert_eq!(pixel(&image, x, y), first, "{x},{y}");
+            }
+        }
     }
 
     #[test]

@@ -178,16 +178,8 @@ impl<L: FnMut(&FrameMeta) + Send> Observer for Bare<L> {
         let record = FrameRecord {
             source: "s".into(),
             frame_id: meta.index,
-            pts_s: None,
-            ts: None,
-            file: None,
             image,
-            top: None,
-            confidence: None,
-            predictions: vec![],
-            zones: vec![],
-            lines: vec![],
-            timing_ms: None,
+            ..FrameRecord::default()
         };
         (record, Vec::new())
     }

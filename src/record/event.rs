@@ -85,6 +85,9 @@ pub struct EventRecord {
     /// How many are in the zone, of [`EventKind::Crowded`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
+    /// The `event_id` of the event of which this is the video, of [`EventKind::Clip`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Arc<str>>,
     /// The track it happened to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tracker_id: Option<u64>,

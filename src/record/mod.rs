@@ -114,7 +114,7 @@ pub struct ModelInfo {
 }
 
 /// One processed frame. It holds no clock: the same input gives the same bytes.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct FrameRecord {
     /// Name of the source.
     pub source: Arc<str>,
@@ -145,6 +145,10 @@ pub struct FrameRecord {
     /// How often each line was crossed until now, in the order they were given.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<LineRecord>,
+    /// What was found but is not reported: a box and its class. Whoever hides objects hides these
+    /// too; no output shows them.
+    #[serde(skip)]
+    pub unreported: Vec<(BBox, u32)>,
     /// Only with `--timing`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timing_ms: Option<TimingMs>,
@@ -419,17 +423,9 @@ mod tests {
     fn the_type_comes_first_and_absent_values_are_left_out() {
         let frame = FrameRecord {
             source: "a.jpg".into(),
-            frame_id: 0,
-            pts_s: None,
-            ts: None,
             file: Some("a.jpg".into()),
             image: Size::new(4, 3),
-            top: None,
-            confidence: None,
-            predictions: vec![],
-            zones: vec![],
-            lines: vec![],
-            timing_ms: None,
+            ..FrameRecord::default()
         };
         let line = serde_json::to_string(&Record::Frame(&frame)).unwrap();
         assert_eq!(

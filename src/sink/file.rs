@@ -41,13 +41,19 @@ impl Target {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|e| SinkError::open(&shown, &e))?;
         }
-        let mut part = PathBuf::from(name).file_stem().unwrap_or(name).to_os_string();
-        part.push(".part");
-        if let Some(ending) = path.extension() {
-            part.push(".");
-            part.push(ending);
+        let part = part_of(path, name);
+        if no_clobber && part.exists() {
+            return Err(SinkError::Exists { target: part.display().to_string() });
         }
-        Ok(Self { path: path.into(), part: Some(path.with_file_name(part)) })
+        Ok(Self { path: path.into(), part: Some(part) })
+    }
+
+    /// The other names that a file at `path` may have while it is written.
+    pub fn names_on_the_way(path: &Path) -> Vec<PathBuf> {
+        let Some(name) = path.file_name() else { return Vec::new() };
+        let part = part_of(path, name);
+        let copy = Self { path: path.into(), part: Some(part.clone()) }.copy_path();
+        [Some(part), copy].into_iter().flatten().collect()
     }
 
     /// Standard output through `descriptor`, a path of the system's to its descriptor.
@@ -130,7 +136,18 @@ impl Target {
 pub fn try_folder(folder: &Path) -> Result<(), SinkError> {
     let shown = folder.display().to_string();
     std::fs::create_dir_all(folder).map_err(|e| SinkError::open(&shown, &e))?;
-    Target::prepare(&folder.join("try"), false)?.try_out()
+    Target::prepare(&folder.join(".vision-pipe-try"), false)?.try_out()
+}
+
+/// `STEM.part.EXT` beside a file.
+fn part_of(path: &Path, name: &std::ffi::OsStr) -> PathBuf {
+    let mut part = Path::new(name).file_stem().unwrap_or(name).to_os_string();
+    part.push(".part");
+    if let Some(ending) = path.extension() {
+        part.push(".");
+        part.push(ending);
+    }
+    path.with_file_name(part)
 }
 
 /// A text output: a file, or the program's standard output.

@@ -112,6 +112,11 @@ impl SinkSpec {
     pub fn required(sink: Box<dyn Sink>) -> Self {
         Self { sink, when_full: WhenFull::Block, capacity: 4, need: Need::Required }
     }
+
+    /// An output that loses nothing while it works, and without which the run goes on.
+    pub fn optional(sink: Box<dyn Sink>) -> Self {
+        Self { need: Need::Optional, ..Self::required(sink) }
+    }
 }
 
 /// Why an output failed.
@@ -142,6 +147,14 @@ pub enum SinkError {
         /// Where what was written lies.
         part: Option<String>,
     },
+    /// The disk has no room for the finished copy of a video.
+    #[error("no room for '{target}', a copy of '{part}' with its index in front")]
+    NoRoomForCopy {
+        /// The file.
+        target: String,
+        /// The part, which is whole but for that.
+        part: String,
+    },
     /// A frame does not fit the output.
     #[error("cannot write '{target}': {reason}")]
     Frame {
@@ -167,6 +180,9 @@ impl SinkError {
             Self::Exists { .. } => "remove it, or leave --no-clobber out".into(),
             Self::Encoder { .. } => {
                 "install an FFmpeg with libx264 (Debian: apt-get install libavcodec-extra)".into()
+            }
+            Self::NoRoomForCopy { part, .. } => {
+                format!("the part plays; make room, then: vision-pipe repair '{part}'")
             }
             Self::Write { reason, .. } if reason.contains("no space") => {
                 "make room on the disk and run again".into()

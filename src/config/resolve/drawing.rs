@@ -40,8 +40,11 @@ fn colour_by(text: &str) -> Result<ColourBy, Expected> {
         "track" => Ok(ColourBy::Track),
         _ => {
             let expected = "must be class, track, or a colour such as red or #ff8800";
-            let [red, green, blue, _] =
-                csscolorparser::parse(text).map_err(|_| expected)?.to_rgba8();
+            let colour = csscolorparser::parse(text).map_err(|_| expected)?;
+            let [red, green, blue, opacity] = colour.to_rgba8();
+            if opacity < u8::MAX {
+                return Err("must be a colour that covers".into());
+            }
             Ok(ColourBy::Fixed([blue, green, red]))
         }
     }
