@@ -23,6 +23,7 @@ pub mod infer;
 pub mod pipeline;
 pub mod recorder;
 pub mod replay;
+pub mod report;
 pub mod sink;
 pub mod source;
 pub mod track;

@@ -119,7 +119,8 @@ fn the_engine_names_no_concrete_part() {
 fn parts_do_not_know_the_assembly() {
     let above = ["app", "cli", "config", "exit", "logging", "pipeline", "stdio"];
     let parts = [
-        "analyze", "annotate", "av", "cv", "infer", "recorder", "replay", "sink", "source", "track",
+        "analyze", "annotate", "av", "cv", "infer", "recorder", "replay", "report", "sink",
+        "source", "track",
     ];
     for (name, text) in sources() {
         let room = name.split(['/', '.']).next().unwrap();

@@ -27,6 +27,8 @@ mod media;
 mod models;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract"))]
 mod replay;
+#[cfg(all(feature = "libav", feature = "opencv", feature = "tract"))]
+mod report;
 mod run;
 mod signals;
 #[cfg(all(feature = "libav", feature = "opencv"))]

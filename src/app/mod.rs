@@ -8,6 +8,7 @@ mod models;
 mod outputs;
 mod parts;
 mod repair;
+mod report;
 mod run;
 mod signals;
 mod summary;
@@ -47,6 +48,7 @@ fn start(arguments: impl Iterator<Item = OsString>, mut stdout: File) -> Result<
             print(&mut stdout, &text)
         }
         Invocation::Repair(part) => repair::repair(&part, &mut stdout),
+        Invocation::Report(request) => report::report(&request, stdout),
         Invocation::Do(verb, request) => {
             let config = configure(&request)?;
             carry_out(verb, &request, &config, stdout)

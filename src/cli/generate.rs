@@ -135,7 +135,7 @@ fn man(out: &mut dyn io::Write) -> io::Result<()> {
         let mut body = Vec::new();
         man.render_synopsis_section(&mut body)?;
         // The others take options of `run`: once is enough.
-        if matches!(sub.get_name(), "run" | "repair" | "generate") {
+        if matches!(sub.get_name(), "run" | "repair" | "report" | "generate") {
             man.render_options_section(&mut body)?;
             man.render_extra_section(&mut body)?;
         } else {

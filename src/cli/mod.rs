@@ -25,8 +25,21 @@ pub enum Invocation {
     Generate(What),
     /// `repair`: a video that a killed run left.
     Repair(PathBuf),
+    /// `report`: a page of records.
+    Report(ReportRequest),
     /// Help or version, to be printed as it is.
     Text(String),
+}
+
+/// What a report is made of.
+#[derive(Debug)]
+pub struct ReportRequest {
+    /// The records; `-` for standard input.
+    pub records: PathBuf,
+    /// The page; `-` for standard output.
+    pub page: PathBuf,
+    /// A JPEG picture to draw the heat map on.
+    pub frame: Option<PathBuf>,
 }
 
 /// A command with settings.
@@ -180,10 +193,32 @@ fn command() -> Command {
                 ),
         )
         .subcommand(
+            Command::new("report")
+                .about("Make one page, without network, of the records of a run")
+                .arg(path("RECORDS", "The NDJSON of a run; - is standard input").required(true))
+                .arg(
+                    path("output", "The page; - is standard output")
+                        .short('o')
+                        .long("output")
+                        .value_name("FILE")
+                        .required(true),
+                )
+                .arg(
+                    path("frame", "A JPEG picture of the scene, below the heat map")
+                        .long("frame")
+                        .value_name("FILE"),
+                ),
+        )
+        .subcommand(
             Command::new("generate")
                 .about("Print the manual page, completions or the JSON Schema of the records")
                 .arg(Arg::new("WHAT").required(true).value_parser(words)),
         )
+}
+
+/// An argument that is a path.
+fn path(id: &'static str, help: &'static str) -> Arg {
+    Arg::new(id).help(help).value_parser(clap::value_parser!(PathBuf))
 }
 
 fn subcommand(usage: &Usage) -> Command {
@@ -263,6 +298,14 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, Co
             let what = WHAT.iter().find(|(known, _)| Some(*known) == word);
             what.map(|(_, what)| Invocation::Generate(*what))
                 .ok_or_else(|| ConfigError::new("generate what?"))
+        }
+        Some(("report", matches)) => {
+            let path = |id: &str| matches.get_one::<PathBuf>(id).cloned();
+            let (records, page) = (path("RECORDS"), path("output"));
+            let (Some(records), Some(page)) = (records, page) else {
+                return Err(ConfigError::new("report what, and where?"));
+            };
+            Ok(Invocation::Report(ReportRequest { records, page, frame: path("frame") }))
         }
         Some(("repair", matches)) => matches
             .get_one::<PathBuf>("FILE")
