@@ -1,7 +1,7 @@
 //! `report`: one HTML page about the records of a run, for people who would rather look than read.
 //!
 //! Reads NDJSON of schema `vision-pipe/1` once, front to back, in memory that doesn't grow with its
-//! length (see [`gather`]), and writes a page that needs no network and no script (see [`page`]).
+//! length (see `gather`), and writes a page that needs no network and no script (see `page`).
 //! Opening files and decoding a video's frame is left to the caller.
 
 mod about;
