@@ -131,6 +131,14 @@ fn what_cannot_be_watched_is_said() {
         let said = place.output(&run).ended(2).stderr();
         assert!(said.contains(message), "{arguments}: {said}");
     }
+    for (arguments, message) in [
+        ("--zone {name='a',polygon=[[0,0],[900,0],[9,9]]}", "is outside the picture"),
+        ("--draw blur --blur-classes persn", "no class 'persn'"),
+    ] {
+        let check = format!("check in.mkv --engine fake --track {arguments}");
+        let said = place.output(&check).ended(2).stderr();
+        assert!(said.contains(message), "{arguments}: {said}");
+    }
     let said = place.output("run in.mkv --zone {name='a',polygon=[[0,0],[9,0],[9,9]]}").ended(2);
     assert!(said.stderr().contains("--zone needs a tracker"), "{}", said.stderr());
 }

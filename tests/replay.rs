@@ -84,6 +84,11 @@ fn what_is_no_record_is_named_by_its_line() {
     run(&good[..good.len() / 2], "--ndjson x").ended(0);
     let refused = run(&good, "-o out.mp4").ended(2).stderr();
     assert!(refused.contains("--output needs pictures"), "{refused}");
+    let far = good.replace("\"x1\":0.0", "\"x1\":-1e30").replace("\"y2\":", "\"y2\":1e30,\"was\":");
+    let drawn = "in.mp4 --max-frames 3 --ndjson far.ndjson -o far.mp4 --detections d.ndjson";
+    place.file("d.ndjson", &far);
+    place.output(&format!("run {drawn}")).ended(0);
+    assert_eq!(records_of(&place.path("far.ndjson")).len(), lines.len(), "and all fit the schema");
     let missing = place.output("run --detections nowhere.ndjson").ended(66).stderr();
     assert!(missing.contains("nowhere.ndjson"), "{missing}");
 }

@@ -71,10 +71,9 @@ impl Places {
         let (right, bottom) = (self.picture.width as i32, self.picture.height as i32);
         let (across, down) = ((width / 2).max(1), (height / 2).max(1));
         let columns = (0..=(right - width).max(-1) / across).map(move |column| column * across);
-        let (x, y) = (bbox.x1 as i64, bbox.y1 as i64);
-        let far = |place: &Rect| {
-            (i64::from(place.x) - x).pow(2).saturating_add((i64::from(place.y) - y).pow(2))
-        };
+        let near = |v: f32, end: i32| i64::from((v as i32).clamp(0, end));
+        let (x, y) = (near(bbox.x1, right), near(bbox.y1, bottom));
+        let far = |place: &Rect| (i64::from(place.x) - x).pow(2) + (i64::from(place.y) - y).pow(2);
         let rows = (0..=(bottom - height).max(-1) / down).map(move |row| row * down);
         rows.flat_map(|y| columns.clone().map(move |x| Rect { x, y, width, height }))
             .filter(|place| place.x + width <= right && place.y + height <= bottom)

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::Write;
 
 use super::{models, outputs, parts, print};
-use crate::config::{Config, TextTarget};
+use crate::analyze::Watch;
+use crate::config::{Config, ConfigError, TextTarget};
 use crate::exit::{Error, Status};
 use crate::sink::file::Target;
 use crate::source::SourceInfo;
@@ -43,6 +44,12 @@ fn try_all(config: &Config, with_input: bool) -> Result<String, Error> {
     }
     let model = models::model(&config.model, stored.as_ref(), 1)?;
     found += &format!("model: ok, {} ({}) in {}\n", model.info.name, model.family, model.engine);
+    parts::annotator(&config.drawing, &model.labels, Vec::new())?;
+    let plan = config.places.plan(config.name.as_deref().unwrap_or_default(), &model.labels)?;
+    if let Some(info) = &source {
+        let fits = Watch::new(&plan, info.size);
+        fits.map_err(|error| ConfigError::new(error.to_string()))?;
+    }
     for (name, target) in text_files(config)? {
         target.try_out()?;
         found += &format!("{name}: ok, '{}'\n", target.shown());
@@ -76,7 +83,9 @@ fn describe(info: &SourceInfo, kind: &Kind) -> String {
 fn text_files(config: &Config) -> Result<Vec<(&'static str, Target)>, Error> {
     let outputs = &config.outputs;
     let mut paths = Vec::new();
-    for (name, target) in [("ndjson", &outputs.ndjson), ("csv", &outputs.csv)] {
+    for (name, target) in
+        [("ndjson", &outputs.ndjson), ("csv", &outputs.csv), ("mot", &outputs.mot)]
+    {
         if let Some(TextTarget::File(path)) = target {
             paths.push((name, path));
         }

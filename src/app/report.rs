@@ -71,7 +71,8 @@ fn failed(records: &str, error: ReportError) -> Error {
         ReportError::Frame(reason) => ConfigError::new(format!("--frame: {reason}")).into(),
         error => {
             let (uri, reason) = (records.into(), error.to_string());
-            SourceError::Unreadable { uri, reason, hint: None }.into()
+            let hint = "make them with: vision-pipe run VIDEO --ndjson FILE".to_owned();
+            SourceError::Unreadable { uri, reason, hint: Some(hint) }.into()
         }
     }
 }

@@ -72,15 +72,13 @@ impl Clips {
         let container = container_of(target.writing_path(), None);
         let container = container.map_err(|error| refused(&target, error.into()))?;
         // The encoder of the annotated video may be none for these files.
-        let usual = (None, None, None);
-        let (encoder, crf, preset) = usual;
         let settings = EncodeSettings {
             container: None,
             panels: 1,
             key_s: 1,
-            encoder,
-            crf,
-            preset,
+            encoder: None,
+            crf: None,
+            preset: None,
             ..settings.clone()
         };
         let coder = Coder::open(size, &settings, container).map_err(|e| refused(&target, e))?;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::ReplayError;
 use crate::detection::{Attribute, Detection, Keypoint};
 use crate::frame::{FrameMeta, Size};
-use crate::geometry::{BBox, Point};
+use crate::geometry::{BBox, Point, Region};
 use crate::infer::Found;
 use crate::infer::labels::Labels;
 use crate::reason::{io_reason, one_line};
@@ -265,22 +265,28 @@ impl Frames {
     }
 
     fn found(&self, frame: &Frame) -> Found {
+        let size = Size::new(frame.image.width, frame.image.height);
         let top = frame.top.as_deref().and_then(|top| self.labels.ids(&[top.to_owned()]).ok());
         let top = top.and_then(|ids| ids.first().copied()).zip(frame.confidence);
         Found {
-            detections: frame.predictions.iter().filter_map(detection).collect(),
+            detections: frame
+                .predictions
+                .iter()
+                .filter_map(|found| detection(found, size))
+                .collect(),
             top: top.map(|(id, confidence)| (id, confidence as f32)),
             ..Found::default()
         }
     }
 }
 
-/// A prediction as it was found; nothing where a number is none.
-fn detection(found: &StoredBox) -> Option<Detection> {
-    let point = |x: f64, y: f64| Point { x: x as f32, y: y as f32 };
+/// A prediction as it was found in a picture of `size`; nothing where a number cannot be.
+fn detection(found: &StoredBox, size: Size) -> Option<Detection> {
+    // Whoever wrote the file, what comes out of it lies in the picture.
+    let point = |x: f64, y: f64| Point { x: x as f32, y: y as f32 }.clipped(size);
     let corners = |c: Corners| BBox::new(c.x1 as f32, c.y1 as f32, c.x2 as f32, c.y2 as f32);
-    let bbox = found.bbox.map(corners);
-    if bbox.is_some_and(|bbox| !bbox.is_sound()) {
+    let bbox = found.bbox.map(|bbox| corners(bbox).clipped(Region::whole(size)));
+    if !(0.0..=1.0).contains(&found.confidence) || bbox.is_some_and(|bbox| !bbox.is_sound()) {
         return None;
     }
     let keypoint = |k: &Named| Keypoint {
