@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
+use crate::convert::ConvertError;
 use crate::infer::ModelError;
 use crate::pipeline::StageError;
 use crate::replay::ReplayError;
@@ -25,6 +26,9 @@ pub enum Error {
     /// The detections of an earlier run cannot be read.
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    /// Detections cannot be turned into another format.
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
     /// An output cannot be written.
     #[error(transparent)]
     Sink(#[from] SinkError),
@@ -55,6 +59,7 @@ impl Error {
             Self::Replay(ReplayError::Unreadable { missing: true, .. }) => 66,
             Self::Replay(ReplayError::Unreadable { .. }) => 74,
             Self::Replay(_) => 65,
+            Self::Convert(error) => error.code(),
             Self::Sink(error) => sink_code(error),
             // A class, label file or head that is not there is the user's choice.
             Self::Model(
@@ -75,6 +80,7 @@ impl Error {
             Self::Model(error) => error.hint(),
             Self::Source(error) => error.hint(),
             Self::Replay(error) => error.hint(),
+            Self::Convert(error) => error.hint().map(str::to_owned),
             Self::Sink(error) => error.hint(),
             Self::Stage(StageError::Panicked { .. }) => {
                 Some("please report it with the lines above; outputs keep their .part names".into())

@@ -17,6 +17,7 @@ pub mod analyze;
 pub mod annotate;
 #[cfg(feature = "libav")]
 pub mod av;
+pub mod convert;
 #[cfg(feature = "opencv")]
 pub mod cv;
 pub mod infer;

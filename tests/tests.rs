@@ -15,6 +15,8 @@ mod cli;
 #[cfg(all(feature = "libav", feature = "opencv"))]
 mod clips;
 mod common;
+#[cfg(all(feature = "libav", feature = "parquet", feature = "tract"))]
+mod convert;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract"))]
 mod detect;
 #[cfg(feature = "opencv")]

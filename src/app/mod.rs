@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod convert;
 mod engines;
 mod inspect;
 mod models;
@@ -48,6 +49,7 @@ fn start(arguments: impl Iterator<Item = OsString>, mut stdout: File) -> Result<
             print(&mut stdout, &text)
         }
         Invocation::Repair(part) => repair::repair(&part, &mut stdout),
+        Invocation::Convert(request) => convert::convert(&request, stdout),
         Invocation::Report(request) => report::report(&request, stdout),
         Invocation::Do(verb, request) => {
             let config = configure(&request)?;

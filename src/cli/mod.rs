@@ -1,6 +1,7 @@
 //! The command line: what was typed, without a judgement. The only room that names `clap`.
 
 mod generate;
+mod tools;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -11,6 +12,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 pub use generate::generate;
+pub use tools::{ConvertRequest, ReportRequest, What};
 
 use crate::config::keys::{INPUT, KEYS, Key, MODEL};
 use crate::config::layer::Given;
@@ -27,19 +29,10 @@ pub enum Invocation {
     Repair(PathBuf),
     /// `report`: a page of records.
     Report(ReportRequest),
+    /// `convert`: detections in another format.
+    Convert(Box<ConvertRequest>),
     /// Help or version, to be printed as it is.
     Text(String),
-}
-
-/// What a report is made of.
-#[derive(Debug)]
-pub struct ReportRequest {
-    /// The records; `-` for standard input.
-    pub records: PathBuf,
-    /// The page; `-` for standard output.
-    pub page: PathBuf,
-    /// A JPEG picture to draw the heat map on.
-    pub frame: Option<PathBuf>,
 }
 
 /// A command with settings.
@@ -135,29 +128,6 @@ fn is_common(key: &Key) -> bool {
     matches!(key.name, "config" | "log-format" | "quiet" | "verbose")
 }
 
-/// What `generate` can make.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
-    /// The man page.
-    Man,
-    /// Completions for bash.
-    Bash,
-    /// Completions for zsh.
-    Zsh,
-    /// Completions for fish.
-    Fish,
-    /// The JSON Schema of the records.
-    Schema,
-}
-
-const WHAT: [(&str, What); 5] = [
-    ("man", What::Man),
-    ("bash", What::Bash),
-    ("zsh", What::Zsh),
-    ("fish", What::Fish),
-    ("schema", What::Schema),
-];
-
 const AFTER_HELP: &str = "\
 Examples:
   vision-pipe run video.mp4 | jq 'select(.type==\"frame\") | .predictions | length'
@@ -174,7 +144,6 @@ damaged or unreadable, 66 input missing, 74 writing failed, 78 model unusable,
 
 /// The whole command line.
 fn command() -> Command {
-    let words = WHAT.map(|(word, _)| word);
     Command::new("vision-pipe")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Turns video into detections: NDJSON, CSV and annotated video")
@@ -182,43 +151,7 @@ fn command() -> Command {
         .subcommand_required(true)
         .disable_help_subcommand(true)
         .subcommands(USAGES.iter().map(subcommand))
-        .subcommand(
-            Command::new("repair")
-                .about("Finish a video that a killed run left as NAME.part.EXT")
-                .arg(
-                    Arg::new("FILE")
-                        .required(true)
-                        .help("The part; it becomes NAME.EXT")
-                        .value_parser(clap::value_parser!(PathBuf)),
-                ),
-        )
-        .subcommand(
-            Command::new("report")
-                .about("Make one page, without network, of the records of a run")
-                .arg(path("RECORDS", "The NDJSON of a run; - is standard input").required(true))
-                .arg(
-                    path("output", "The page; - is standard output")
-                        .short('o')
-                        .long("output")
-                        .value_name("FILE")
-                        .required(true),
-                )
-                .arg(
-                    path("frame", "A JPEG picture of the scene, below the heat map")
-                        .long("frame")
-                        .value_name("FILE"),
-                ),
-        )
-        .subcommand(
-            Command::new("generate")
-                .about("Print the manual page, completions or the JSON Schema of the records")
-                .arg(Arg::new("WHAT").required(true).value_parser(words)),
-        )
-}
-
-/// An argument that is a path.
-fn path(id: &'static str, help: &'static str) -> Arg {
-    Arg::new(id).help(help).value_parser(clap::value_parser!(PathBuf))
+        .subcommands(tools::commands())
 }
 
 fn subcommand(usage: &Usage) -> Command {
@@ -293,29 +226,11 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, Co
         Err(error) => return text_or_error(&error),
     };
     match matches.subcommand() {
-        Some(("generate", matches)) => {
-            let word = matches.get_one::<String>("WHAT").map(String::as_str);
-            let what = WHAT.iter().find(|(known, _)| Some(*known) == word);
-            what.map(|(_, what)| Invocation::Generate(*what))
-                .ok_or_else(|| ConfigError::new("generate what?"))
-        }
-        Some(("report", matches)) => {
-            let path = |id: &str| matches.get_one::<PathBuf>(id).cloned();
-            let (records, page) = (path("RECORDS"), path("output"));
-            let (Some(records), Some(page)) = (records, page) else {
-                return Err(ConfigError::new("report what, and where?"));
-            };
-            Ok(Invocation::Report(ReportRequest { records, page, frame: path("frame") }))
-        }
-        Some(("repair", matches)) => matches
-            .get_one::<PathBuf>("FILE")
-            .map(|part| Invocation::Repair(part.clone()))
-            .ok_or_else(|| ConfigError::new("repair what?")),
-        Some((name, matches)) => {
+        Some((name, matches)) => tools::asked(name, matches).unwrap_or_else(|| {
             let usage = USAGES.iter().find(|usage| usage.name == name);
             let usage = usage.ok_or_else(|| ConfigError::new("a command is missing"))?;
             Ok(Invocation::Do(usage.verb, request(usage, matches)))
-        }
+        }),
         None => Err(ConfigError::new("a command is missing")),
     }
 }

@@ -199,6 +199,13 @@ impl TextFile {
         }
     }
 
+    /// Ends it without a trace of what was written, where it is a file of its own.
+    pub fn abandon(self) {
+        let Some(part) = self.target.and_then(|target| target.part) else { return };
+        // What cannot be removed is in nobody's way: the next run writes over it.
+        std::fs::remove_file(part).ok();
+    }
+
     /// Writes what is left and, where the run was whole, gives the file its name.
     ///
     /// # Errors
