@@ -21,6 +21,8 @@ pub struct Detection {
     pub outline: Vec<Point>,
     /// What other models say of it.
     pub attributes: Vec<Attribute>,
+    /// Whether it was not found in this frame, but is where its track should be.
+    pub predicted: bool,
 }
 
 impl Detection {
@@ -34,6 +36,7 @@ impl Detection {
             keypoints: Vec::new(),
             outline: Vec::new(),
             attributes: Vec::new(),
+            predicted: false,
         }
     }
 }

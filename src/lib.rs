@@ -20,6 +20,7 @@ pub mod av;
 pub mod convert;
 #[cfg(feature = "opencv")]
 pub mod cv;
+pub mod gate;
 pub mod infer;
 pub mod pipeline;
 pub mod recorder;

@@ -9,9 +9,9 @@ use uuid::Uuid;
 use crate::detection::{Detection, Keypoint};
 use crate::frame::{FrameMeta, Size};
 use crate::geometry::Point;
-use crate::infer::Found;
 use crate::infer::labels::Labels;
 use crate::infer::model::hex;
+use crate::infer::{Basis, Found};
 use crate::record::{
     AttributeRecord, EventKind, EventRecord, FrameRecord, KeypointRecord, Place, PointRecord,
     Prediction, TimingMs, round,
@@ -140,6 +140,7 @@ impl Recorder {
             ts: self.timestamp(meta.pts_s),
             file: meta.file.clone(),
             image,
+            inferred: (found.basis != Basis::Model).then_some(false),
             top: found.top.map(|(class, _)| self.labels.name(class)),
             confidence: found.top.map(|(_, score)| share(score)),
             predictions: found.detections.iter().enumerate().map(found_at).collect(),
@@ -167,6 +168,7 @@ impl Recorder {
             class_id: found.class_id,
             tracker_id: found.tracker_id,
             detection_id: self.detection_id(frame, index),
+            predicted: found.predicted.then_some(true),
             speed_m_s: None,
             heading_deg: None,
             keypoints: found.keypoints.iter().enumerate().map(keypoint).collect(),

@@ -35,6 +35,8 @@ mod run;
 mod signals;
 #[cfg(all(feature = "libav", feature = "opencv"))]
 mod sound;
+#[cfg(all(feature = "libav", feature = "opencv", feature = "tract"))]
+mod thrift;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract", feature = "onnxruntime"))]
 mod tools;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract"))]

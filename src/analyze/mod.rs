@@ -4,6 +4,7 @@ mod anchor;
 mod ground;
 mod inertia;
 mod line;
+mod memory;
 mod motion;
 mod plan;
 mod polygon;
@@ -24,7 +25,7 @@ pub use ground::{Calibration, Ground, GroundError, MAX_METRES, Metres};
 pub use line::{Direction, LineCount};
 pub use motion::Motion;
 pub use plan::{
-    Line, MAX_CLASSES, MAX_INERTIA, MAX_NAME, MAX_PLACES, PlaceError, Plan, PlanError, Zone,
+    Line, MAX_CLASSES, MAX_INERTIA, MAX_NAME, MAX_PLACES, Mask, PlaceError, Plan, PlanError, Zone,
 };
 pub use polygon::{MAX_POINTS, Polygon, PolygonError};
 pub use scene::{Scene, Takes};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::anchor::Anchor;
 use super::ground::{Calibration, GroundError};
-use super::polygon::PolygonError;
+use super::polygon::{self, Polygon, PolygonError};
 use crate::frame::Size;
 use crate::geometry::Point;
 
@@ -34,6 +34,26 @@ pub struct Plan {
     pub lines: Vec<Line>,
     /// Where the ground is, for speed and heading.
     pub ground: Option<Calibration>,
+}
+
+/// An area in which motion does not count: trees, a road behind, a clock in the picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mask {
+    /// Its name, for messages.
+    pub name: Arc<str>,
+    /// Its corners in their order around it, 3 to 256.
+    pub polygon: Vec<Point>,
+}
+
+impl Mask {
+    /// The area in a picture, in pixels.
+    ///
+    /// # Errors
+    /// When it is none or not in such a picture.
+    pub fn area(&self, picture: Size) -> Result<Polygon, PlanError> {
+        polygon::area(&self.polygon, picture)
+            .map_err(|fault| PlanError::place("mask", &self.name, fault))
+    }
 }
 
 /// An area in which objects are counted.

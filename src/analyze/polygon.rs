@@ -4,6 +4,7 @@
 //! their outline (`supervision/detection/tools/polygon_zone.py`). Unlike there nothing is rounded
 //! to pixels.
 
+use super::plan::PlaceError;
 use crate::frame::Size;
 use crate::geometry::Point;
 
@@ -116,6 +117,21 @@ pub(super) fn to_pixels(points: &[Point], picture: Size) -> Vec<Point> {
     }
     let (width, height) = (picture.width as f32, picture.height as f32);
     points.iter().map(|point| Point { x: point.x * width, y: point.y * height }).collect()
+}
+
+/// A polygon in a picture, given in pixels or fractions.
+///
+/// # Errors
+/// When its points make none, or are not in the picture.
+pub(super) fn area(points: &[Point], picture: Size) -> Result<Polygon, PlaceError> {
+    let points = to_pixels(points, picture);
+    if let Some(place) = points.iter().position(|point| !is_finite(*point)) {
+        return Err(PolygonError::NotANumber(place + 1).into());
+    }
+    if let Some(place) = outside(&points, picture) {
+        return Err(PlaceError::outside(place, points[place], picture));
+    }
+    Ok(Polygon::new(points)?)
 }
 
 /// The first point, counted from 0, that is not in the picture or on its border.

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::memory::Memory;
 use super::{Happening, Observer, Sighting, Told, Watch, What};
+use crate::detection::Detection;
 use crate::frame::{FrameMeta, Size};
-use crate::geometry::BBox;
-use crate::infer::Found;
+use crate::geometry::{BBox, Region};
+use crate::infer::{Basis, Found};
 use crate::record::{
     ClassCount, ClassCrossings, Corners, EventKind, EventRecord, FrameRecord, LineRecord,
     ZoneRecord, round,
@@ -35,8 +37,7 @@ pub struct Scene {
     recorder: Recorder,
     tracker: Option<Box<dyn Tracker>>,
     watch: Option<Watch>,
-    /// The detections of an earlier run, and which classes of them count.
-    replay: Option<(Frames, Option<Vec<u32>>)>,
+    memory: Memory,
     /// Detections below this are tracked and not reported.
     min_confidence: f32,
     takes: Takes,
@@ -75,7 +76,7 @@ impl Scene {
             recorder,
             tracker: None,
             watch: None,
-            replay: None,
+            memory: Memory::default(),
             min_confidence,
             takes: Takes::default(),
             highest: 0,
@@ -91,21 +92,16 @@ impl Scene {
 
     /// The same with the detections of an earlier run, of these classes where some are named.
     #[must_use]
-    pub fn replaying(self, frames: Frames, classes: Option<Vec<u32>>) -> Self {
-        Self { replay: Some((frames, classes)), ..self }
+    pub fn replaying(mut self, frames: Frames, classes: Option<Vec<u32>>) -> Self {
+        self.memory.replay(frames, classes);
+        self
     }
 
-    /// What an earlier run found in a frame, and the frame's size then.
-    fn recall(&mut self, index: u64) -> Option<(Size, Found)> {
-        let (frames, classes) = self.replay.as_mut()?;
-        let (size, mut found) = frames.at(index).unwrap_or_else(|error| {
-            // They were read once before the run.
-            log::error!("{error}");
-            None
-        })?;
-        let kept = |class: u32| classes.as_ref().is_none_or(|classes| classes.contains(&class));
-        found.detections.retain(|found| kept(found.class_id));
-        Some((size, found))
+    /// The same where the model does not look at every frame.
+    #[must_use]
+    pub fn gated(mut self) -> Self {
+        self.memory.keep();
+        self
     }
 
     /// The same with zones, lines and speed. Without tracks nothing is watched.
@@ -115,12 +111,19 @@ impl Scene {
     }
 
     /// Gives what was found its tracks and leaves out what is not reported.
-    fn track(&mut self, found: &mut Found, at: Moment) -> Changes {
+    fn track(&mut self, found: &mut Found, at: Moment, image: Size) -> Changes {
         // Everybody goes by the numbers that the records hold, so that a replay gives the same.
         for found in &mut found.detections {
             found.confidence = round(f64::from(found.confidence), 1e4) as f32;
         }
-        let mut changes = self.changes(found, at);
+        let mut changes = match found.basis {
+            Basis::Skipped => self.carry(found, at, image),
+            _ => {
+                let changes = self.changes(found, at);
+                self.memory.keep_loose(&found.detections);
+                changes
+            }
+        };
         let unsure =
             found.detections.extract_if(.., |found| found.confidence < self.min_confidence);
         changes.unreported =
@@ -131,7 +134,7 @@ impl Scene {
     /// Gives what was found its tracks.
     fn changes(&mut self, found: &mut Found, at: Moment) -> Changes {
         let Some(tracker) = &mut self.tracker else { return Changes::default() };
-        let seen = |(index, found): (usize, &crate::detection::Detection)| {
+        let seen = |(index, found): (usize, &Detection)| {
             let bbox = Corners::rounded(&found.bbox?).bbox();
             Some((index, Seen { bbox, confidence: found.confidence, class_id: found.class_id }))
         };
@@ -159,6 +162,33 @@ impl Scene {
             watch.frame(at, &seen, &gone)
         });
         Changes { appeared, happened: happened.unwrap_or_default(), ended, unreported: Vec::new() }
+    }
+
+    /// Puts the boxes of tracks where they should be, in a frame that nobody looked at; what has no
+    /// track stays where it was.
+    fn carry(&mut self, found: &mut Found, at: Moment, image: Size) -> Changes {
+        let Some(tracker) = &mut self.tracker else { return Changes::default() };
+        let carried = |track: Track| {
+            let bbox = track.estimate.clipped(Region::whole(image));
+            bbox.is_sound().then(|| Detection {
+                tracker_id: Some(track.id),
+                predicted: true,
+                ..Detection::of_box(bbox, track.confidence, track.class_id)
+            })
+        };
+        found.detections = tracker.coast(at.pts_s).into_iter().filter_map(carried).collect();
+        found.detections.extend(self.memory.loose());
+        found.detections.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+        let sighting = |found: &Detection| {
+            Some(Sighting {
+                tracker_id: found.tracker_id,
+                class_id: found.class_id,
+                bbox: found.bbox?,
+            })
+        };
+        let seen: Vec<_> = found.detections.iter().filter_map(sighting).collect();
+        let happened = self.watch.as_mut().map(|watch| watch.frame(at, &seen, &[]));
+        Changes { happened: happened.unwrap_or_default(), ..Changes::default() }
     }
 
     /// Adds to a record what is watched.
@@ -332,14 +362,10 @@ fn presence(track: &Track) -> Option<f64> {
 }
 
 impl Observer for Scene {
-    fn frame(&mut self, meta: &FrameMeta, image: Size, mut found: Found, decode: Duration) -> Told {
+    fn frame(&mut self, meta: &FrameMeta, image: Size, found: Found, decode: Duration) -> Told {
         let at = Moment { frame_id: meta.index, pts_s: meta.pts_s };
-        let recalled = self.recall(meta.index);
-        // Records alone have no picture.
-        let then = recalled.as_ref().map(|(size, _)| *size);
-        let image = then.filter(|_| image == Size::new(1, 1)).unwrap_or(image);
-        found = recalled.map_or(found, |(_, recalled)| recalled);
-        let mut changes = self.track(&mut found, at);
+        let (image, mut found) = self.memory.complete(meta.index, image, found);
+        let mut changes = self.track(&mut found, at, image);
         let mut record = self.recorder.record(meta, image, &found, decode);
         record.unreported = std::mem::take(&mut changes.unreported);
         self.state(&mut record);

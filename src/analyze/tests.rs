@@ -1,7 +1,6 @@
 //! What a scene tells of tracks, with a tracker that says what the test wants.
 
 use super::*;
-use crate::detection::Detection;
 use crate::geometry::BBox;
 use crate::infer::labels::Labels;
 
@@ -32,6 +31,10 @@ impl Tracker for Scripted {
         let ended = ended.collect();
         self.next += 1;
         Update { ids, ended }
+    }
+
+    fn coast(&mut self, _: Option<f64>) -> Vec<Track> {
+        unreachable!("every frame is looked at")
     }
 
     fn tracks(&self) -> Vec<Track> {

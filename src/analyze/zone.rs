@@ -17,7 +17,7 @@ use std::sync::Arc;
 use super::anchor::Anchor;
 use super::inertia::Settled;
 use super::plan::{PlaceError, Zone};
-use super::polygon::{Polygon, PolygonError, is_finite, outside, to_pixels};
+use super::polygon::{Polygon, area};
 use super::watch::{Happening, What, ZoneShape};
 use crate::frame::Size;
 use crate::geometry::{BBox, Point};
@@ -90,15 +90,8 @@ impl Visit {
 impl ZoneWatch {
     /// A zone in pictures of this size, with nobody in it.
     pub(super) fn new(zone: &Zone, picture: Size) -> Result<Self, PlaceError> {
-        let points = to_pixels(&zone.polygon, picture);
-        if let Some(place) = points.iter().position(|point| !is_finite(*point)) {
-            return Err(PolygonError::NotANumber(place + 1).into());
-        }
-        if let Some(place) = outside(&points, picture) {
-            return Err(PlaceError::outside(place, points[place], picture));
-        }
         Ok(Self {
-            polygon: Polygon::new(points)?,
+            polygon: area(&zone.polygon, picture)?,
             classes: zone.classes.as_ref().map(|classes| classes.iter().copied().collect()),
             zone: zone.clone(),
             picture,

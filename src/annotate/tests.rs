@@ -35,6 +35,7 @@ fn record(frame_id: u64, boxes: usize) -> FrameRecord {
         class_id: i as u32,
         tracker_id: None,
         detection_id: String::new(),
+        predicted: None,
         speed_m_s: None,
         heading_deg: None,
         keypoints: vec![],

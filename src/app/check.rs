@@ -49,6 +49,7 @@ fn try_all(config: &Config, with_input: bool) -> Result<String, Error> {
     if let Some(info) = &source {
         let fits = Watch::new(&plan, info.size);
         fits.map_err(|error| ConfigError::new(error.to_string()))?;
+        parts::gate(config, config.name.as_deref().unwrap_or_default(), info)?;
     }
     for (name, target) in text_files(config)? {
         target.try_out()?;
@@ -122,5 +123,5 @@ fn video(
 
 #[cfg(not(feature = "libav"))]
 fn video(_: &std::path::Path, _: &Config, _: Option<&SourceInfo>) -> Result<String, Error> {
-    Err(crate::config::ConfigError::new("--output needs a build with the feature 'libav'").into())
+    Err(ConfigError::new("--output needs a build with the feature 'libav'").into())
 }

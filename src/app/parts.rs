@@ -8,14 +8,15 @@ use crate::annotate::{AnnotateError, Fonts, Painter};
 use crate::annotate::{Annotator, Shape};
 use crate::config::{Config, ConfigError, Drawing};
 use crate::exit::Error;
+use crate::gate::{Every, Gate, Motion, Rhythm, Thrift};
 use crate::infer::labels::Labels;
 #[cfg(feature = "opencv")]
 use crate::reason::io_reason;
 use crate::replay::{Recorded, Stored};
-use crate::source::Source;
 use crate::source::kind::{Kind, classify};
 use crate::source::pictures::Pictures;
 use crate::source::synthetic::Synthetic;
+use crate::source::{Source, SourceInfo};
 
 /// Largest font file that is read, in bytes: those of Chinese have 20 million.
 #[cfg(feature = "opencv")]
@@ -76,6 +77,31 @@ pub(super) fn annotator(
         drop((hidden, shapes));
         Ok(None)
     }
+}
+
+/// What decides which frames the model looks at, where it is not at all of them.
+pub(super) fn gate(
+    config: &Config,
+    source: &str,
+    info: &SourceInfo,
+) -> Result<Option<Box<dyn Gate>>, Error> {
+    /// Assumed where the source does not say.
+    const ASSUMED_FPS: f64 = 25.0;
+    if !config.thrift.is_some() {
+        return Ok(None);
+    }
+    let every = match config.thrift.every {
+        Some(frames) => Every::Frames(frames),
+        None => Every::Affordable {
+            fps: info.fps.unwrap_or(ASSUMED_FPS) / config.selection.stride.max(1) as f64,
+            workers: config.workers,
+        },
+    };
+    let areas = config.places.masks_of(source).map(|mask| mask.area(info.size));
+    let areas = areas.collect::<Result<Vec<_>, _>>();
+    let areas = areas.map_err(|error| ConfigError::new(error.to_string()))?;
+    let motion = config.thrift.motion.map(|levels| Motion::new(info.size, levels, &areas));
+    Ok(Some(Box::new(Thrift::new(Rhythm::new(every), motion))))
 }
 
 /// What is drawn of zones and lines.

@@ -49,9 +49,11 @@ pub(super) fn run(config: &Config, stdout: File) -> Result<Status, Error> {
     let mut progress = Progress::new(mode, expected_frames(config, &info), on_terminal || hidden);
     let watch = watch(config, &recorder, &info)?;
     let shapes = watch.as_ref().map(|watch| parts::shapes(&watch.overlay())).unwrap_or_default();
+    let gate = parts::gate(config, &recorder.source, &info)?;
     let annotator = parts::annotator(&config.drawing, &recorder.labels, shapes)?;
     let parts = Parts {
         source: Box::new(Select::new(source, config.selection.clone(), counts.clone())),
+        gate,
         detector: model.detector,
         observer: Box::new(scene(recorder, stored.as_ref(), config, &info, watch)?),
         annotator,
@@ -131,6 +133,9 @@ fn scene(
         let kept = kept.map(|wanted| stored.labels.ids(wanted)).transpose()?;
         scene = scene.replaying(stored.frames()?, kept);
     }
+    if config.thrift.is_some() {
+        scene = scene.gated();
+    }
     let Some(Tracking { method, time }) = config.tracking else { return Ok(scene) };
     let pace = Pace { fps: info.fps.unwrap_or_default(), time };
     let tracker = method.tracker(pace).map_err(|error| ConfigError::new(error.to_string()))?;
@@ -179,13 +184,18 @@ fn recorder(
     }
     let reported = format!("conf={}", config.model.min_confidence);
     let reporting = config_id(&model.detector_id, &reported);
+    let mut identity = match &config.tracking {
+        Some(tracking) => config_id(&reporting, &format!("{tracking:?}")),
+        None => reporting,
+    };
+    if config.thrift.is_some() {
+        let masks = &config.places.masks;
+        identity = config_id(&identity, &format!("{:?}, {masks:?}", config.thrift));
+    }
     Ok(Recorder {
         source: name.into(),
         source_id,
-        config_id: match &config.tracking {
-            Some(tracking) => config_id(&reporting, &format!("{tracking:?}")),
-            None => reporting,
-        },
+        config_id: identity,
         labels: model.labels.clone(),
         keypoints: model.keypoints.clone(),
         recorded_at: recorded_at(config, input, info)?,

@@ -40,6 +40,7 @@ pub(super) fn summarise(
         run_id: run.run_id.clone(),
         source: run.source.clone(),
         frames,
+        inferred: count(&stats.inferred),
         frames_read: count(&counts.read),
         skipped: BTreeMap::from([
             ("stride", count(&counts.stride)),

@@ -29,6 +29,7 @@ pub const MODEL: &str = "Model";
 const OUTPUT: &str = "Output";
 const TRACKING: &str = "Tracking";
 const DRAWING: &str = "Drawing";
+const THRIFT: &str = "Less inference";
 const CONTROL: &str = "Control";
 
 const fn key(name: &'static str, heading: &'static str, help: &'static str) -> Key {
@@ -270,6 +271,27 @@ pub const KEYS: &[Key] = &[
         .value("FILE"),
     key("blur-classes", DRAWING, "Blur or pixelate only these classes, by name or id: person,face")
         .value("LIST"),
+    key(
+        "detect-every",
+        THRIFT,
+        "Run the model on every Nth frame; tracks carry the boxes between; or auto",
+    )
+    .value("N")
+    .default("1"),
+    key(
+        "motion-gate",
+        THRIFT,
+        "Run the model only where the picture has changed since it last did",
+    ),
+    key(
+        "motion-threshold",
+        THRIFT,
+        "Change of an area's mean colour that counts as motion, 1 to 255",
+    )
+    .value("X")
+    .default("6"),
+    key("mask", THRIFT, "An area without motion: {name = \"tree\", polygon = [[x, y], ...]}")
+        .value("TABLE"),
     key("workers", CONTROL, "Inference threads [default: the processors this process may use]")
         .short('w')
         .value("N"),
@@ -294,7 +316,7 @@ pub const KEYS: &[Key] = &[
 ];
 
 /// Settings that are tables, and may be several.
-pub const TABLES: [&str; 3] = ["zone", "line", "ground"];
+pub const TABLES: [&str; 4] = ["zone", "line", "ground", "mask"];
 
 /// Settings of a model, for the file beside it.
 pub const OF_MODEL: [&str; 13] = [

@@ -49,6 +49,8 @@ pub struct Config {
     pub places: Places,
     /// What is kept of tracks and events.
     pub takes: TakesConfig,
+    /// Which frames the model looks at.
+    pub thrift: Thrift,
     /// Inference threads.
     pub workers: usize,
     /// How long outputs may take to finish after a signal.
@@ -63,6 +65,22 @@ pub struct Config {
     pub quiet: bool,
     /// Every setting as it was resolved.
     pub resolved: Vec<Resolved>,
+}
+
+/// Which frames the model looks at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Thrift {
+    /// At every frame with this number; as many as there is time for where `None`.
+    pub every: Option<u64>,
+    /// With a motion gate: how much must change, in levels of a colour.
+    pub motion: Option<f32>,
+}
+
+impl Thrift {
+    /// Whether there are frames that it does not look at.
+    pub fn is_some(&self) -> bool {
+        self.every != Some(1) || self.motion.is_some()
+    }
 }
 
 /// The model and what is kept of its boxes.

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::units;
-use crate::analyze::{Anchor, Calibration, Line, Metres, Plan, PlanError, Zone};
+use crate::analyze::{Anchor, Calibration, Line, Mask, Metres, Plan, PlanError, Zone};
 use crate::geometry::Point;
 use crate::infer::ModelError;
 use crate::infer::labels::Labels;
@@ -18,6 +18,8 @@ pub struct Places {
     pub lines: Vec<Place<Line>>,
     /// Where the ground is.
     pub ground: Option<Calibration>,
+    /// Areas in which motion does not count.
+    pub masks: Vec<Place<Mask>>,
 }
 
 /// A zone or line with what is said of it in words.
@@ -54,6 +56,12 @@ impl Places {
             plan.lines.push(Line { classes: ids(&place.classes)?, ..place.what.clone() });
         }
         Ok(plan)
+    }
+
+    /// The areas of a source in which motion does not count.
+    pub fn masks_of(&self, source: &str) -> impl Iterator<Item = &Mask> {
+        let is_here = move |of: &Option<String>| of.as_deref().is_none_or(|of| of == source);
+        self.masks.iter().filter(move |place| is_here(&place.source)).map(|place| &place.what)
     }
 
     /// Checks what needs neither classes nor a picture.
@@ -123,6 +131,14 @@ struct LineTable {
     anchors: Option<OneOrMore<String>>,
     classes: Option<OneOrMore<Class>>,
     inertia: Option<u32>,
+    source: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MaskTable {
+    name: Option<String>,
+    polygon: Vec<[f32; 2]>,
     source: Option<String>,
 }
 
@@ -204,6 +220,19 @@ pub(super) fn lines(text: &str) -> Result<Vec<Place<Line>>, String> {
         Ok(Place { what: line, classes: classes(table.classes), source: table.source })
     };
     tables(text)?.into_iter().map(line).collect()
+}
+
+/// Reads masks.
+///
+/// # Errors
+/// As [`zones`].
+pub(super) fn masks(text: &str) -> Result<Vec<Place<Mask>>, String> {
+    let mask = |MaskTable { name, polygon, source }| {
+        let name = name.unwrap_or_default().into();
+        let polygon = polygon.into_iter().map(point).collect();
+        Place { what: Mask { name, polygon }, classes: None, source }
+    };
+    Ok(tables(text)?.into_iter().map(mask).collect())
 }
 
 /// Reads the calibration of the ground.

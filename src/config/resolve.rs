@@ -1,6 +1,7 @@
 //! From text to checked values.
 
 mod drawing;
+mod thrift;
 mod tracking;
 
 use std::path::Path;
@@ -189,6 +190,7 @@ pub(super) fn resolve(layer: &Layer) -> Result<Config, ConfigError> {
         tracking: tracking::tracking(&mut take)?,
         places: tracking::places(&mut take)?,
         takes: tracking::takes(&mut take)?,
+        thrift: thrift::thrift(&mut take)?,
         workers: take
             .optional("workers", units::whole(1, MAX_WORKERS))?
             .unwrap_or_else(usual_workers),
@@ -216,6 +218,10 @@ pub(super) fn resolve(layer: &Layer) -> Result<Config, ConfigError> {
     let mut resolved = take.resolved;
     if let Some(workers) = resolved.iter_mut().find(|resolved| resolved.name == "workers") {
         workers.value.get_or_insert_with(|| config.workers.to_string());
+    }
+    if config.thrift.every != Some(1) && config.tracking.is_none() {
+        let error = ConfigError::new("--detect-every needs a tracker, which carries the boxes");
+        return Err(error.with_hint("add --track"));
     }
     if config.verbose && config.quiet {
         return Err(ConfigError::new("--verbose and --quiet exclude each other"));

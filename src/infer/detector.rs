@@ -6,7 +6,7 @@ use super::feed::Feed;
 use super::head::{Head, Item, PostProcess, Reading};
 use super::preprocess::Preprocess;
 use super::tensor::{Input, Tensor};
-use super::{Detector, Engine, Found, InferError};
+use super::{Basis, Detector, Engine, Found, InferError};
 use crate::detection::{Detection, Keypoint};
 use crate::frame::{Image, Size};
 use crate::geometry::{Region, View};
@@ -55,6 +55,7 @@ impl ModelDetector {
         Ok(Found {
             detections: items.into_iter().filter_map(on_source).collect(),
             top,
+            basis: Basis::Model,
             preprocess: look.preprocess,
             infer: look.infer,
             postprocess: start.elapsed(),
@@ -134,6 +135,7 @@ fn in_source(item: Item, view: &View, size: Size, region: Region) -> Option<Dete
         keypoints: item.keypoints.into_iter().map(keypoint).collect(),
         outline: item.outline.into_iter().map(inside).collect(),
         attributes: Vec::new(),
+        predicted: false,
     })
 }
 

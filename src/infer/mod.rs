@@ -37,6 +37,18 @@ pub trait Detector: Send + Sync {
     fn detect(&self, image: &Image) -> Result<Found, InferError>;
 }
 
+/// What is known of a frame's detections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Basis {
+    /// The model looked at the frame.
+    #[default]
+    Model,
+    /// It did not, because the picture shows what it showed when the model looked last.
+    Unchanged,
+    /// It did not, though the picture may have changed: only tracks know more.
+    Skipped,
+}
+
 /// What a detector found and how long its parts took.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Found {
@@ -44,6 +56,8 @@ pub struct Found {
     pub detections: Vec<Detection>,
     /// The most likely class of the whole picture and its confidence, of a model that says so.
     pub top: Option<(u32, f32)>,
+    /// What this rests on; where it is not the model, nothing is found here.
+    pub basis: Basis,
     /// Letterbox and normalisation.
     pub preprocess: Duration,
     /// The model.

@@ -13,6 +13,7 @@ use super::stats::Stats;
 use crate::analyze::Observer;
 use crate::annotate::Annotator;
 use crate::frame::Image;
+use crate::infer::Basis;
 use crate::policy::Need;
 use crate::record::{EventRecord, FrameRecord};
 use crate::sink::{Ending, Item};
@@ -81,13 +82,16 @@ impl Collector {
         let meta = &read.frame.meta;
         let size = read.frame.image.size();
         self.stats.note("decode", read.decode);
-        self.stats.note("preprocess", found.preprocess);
-        self.stats.note("infer", found.infer);
-        self.stats.note("postprocess", found.postprocess);
+        if found.basis == Basis::Model {
+            self.stats.note("preprocess", found.preprocess);
+            self.stats.note("infer", found.infer);
+            self.stats.note("postprocess", found.postprocess);
+        }
         let (record, events) = self.observer.frame(meta, size, found, read.decode);
         self.stats.detections.fetch_add(record.predictions.len() as u64, Relaxed);
         let (image, clean) = self.pixels(read.frame.image, &record)?;
         self.stats.frames.fetch_add(1, Relaxed);
+        self.stats.inferred.fetch_add(u64::from(record.inferred.is_none()), Relaxed);
         let someone_listens =
             self.pass_on(&Item::Frame { record: Arc::new(record), image, clean })?;
         Ok(self.tell(events)? && someone_listens)

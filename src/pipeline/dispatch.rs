@@ -8,7 +8,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rayon::ThreadPool;
@@ -17,7 +17,8 @@ use super::queue::Outlet;
 use super::stage::StageError;
 use super::stats::Stats;
 use crate::frame::Frame;
-use crate::infer::{Detector, Found};
+use crate::gate::Gate;
+use crate::infer::{Basis, Detector, Found};
 
 /// A frame as the reader sends it.
 pub(super) struct Read {
@@ -50,41 +51,81 @@ pub(super) fn pool(workers: usize) -> Result<ThreadPool, StageError> {
         .map_err(|error| StageError::Spawn(error.to_string()))
 }
 
-/// Gives every frame to a worker until the frames end or the collector leaves, and returns when no
-/// worker is busy any more: a library must not be taken down under a running model.
-pub(super) fn dispatch(
-    frames: Outlet<Read>,
-    slots: Sender<Slot>,
-    pool: &ThreadPool,
-    detector: &Arc<dyn Detector>,
-    stats: &Arc<Stats>,
-) -> Result<(), StageError> {
-    // Every job holds a sender: the last one that ends disconnects the channel.
-    let (busy, all_idle) = bounded::<()>(0);
-    let result = give_out(frames, slots, pool, detector, stats, &busy);
-    drop(busy);
-    // Nothing is ever sent.
-    all_idle.recv().ok();
-    result
+/// Gives frames to workers.
+pub(super) struct Dispatcher {
+    pool: ThreadPool,
+    detector: Arc<dyn Detector>,
+    gate: Option<Box<dyn Gate>>,
+    stats: Arc<Stats>,
+    in_flight: Arc<AtomicU64>,
+    took: Arc<Took>,
 }
 
-fn give_out(
-    mut frames: Outlet<Read>,
-    slots: Sender<Slot>,
-    pool: &ThreadPool,
-    detector: &Arc<dyn Detector>,
-    stats: &Arc<Stats>,
-    busy: &Sender<()>,
-) -> Result<(), StageError> {
-    let in_flight = Arc::new(AtomicU64::new(0));
-    loop {
-        let (fill, slot) = bounded(1);
-        slots.send(slot).map_err(|_| StageError::Hangup)?;
-        let Some(read) = frames.next() else { return Ok(()) };
-        let flying = in_flight.fetch_add(1, Relaxed) + 1;
-        stats.max_in_flight.fetch_max(flying, Relaxed);
-        let (detector, in_flight, busy) = (detector.clone(), in_flight.clone(), busy.clone());
-        pool.spawn_fifo(move || {
+impl Dispatcher {
+    /// With a pool of our own; every frame goes to `detector` where there is no gate.
+    pub(super) fn new(
+        pool: ThreadPool,
+        detector: Arc<dyn Detector>,
+        gate: Option<Box<dyn Gate>>,
+        stats: Arc<Stats>,
+    ) -> Self {
+        Self { pool, detector, gate, stats, in_flight: Arc::default(), took: Arc::default() }
+    }
+
+    /// Works until the frames end or the collector leaves, and returns when no worker is busy any
+    /// more: a library must not be taken down under a running model.
+    pub(super) fn run(
+        mut self,
+        frames: Outlet<Read>,
+        slots: Sender<Slot>,
+    ) -> Result<(), StageError> {
+        // Every job holds a sender: the last one that ends disconnects the channel.
+        let (busy, all_idle) = bounded::<()>(0);
+        let result = self.give_out(frames, slots, &busy);
+        drop(busy);
+        // Nothing is ever sent.
+        all_idle.recv().ok();
+        result
+    }
+
+    fn give_out(
+        &mut self,
+        mut frames: Outlet<Read>,
+        slots: Sender<Slot>,
+        busy: &Sender<()>,
+    ) -> Result<(), StageError> {
+        loop {
+            let (fill, slot) = bounded(1);
+            slots.send(slot).map_err(|_| StageError::Hangup)?;
+            let Some(read) = frames.next() else { return Ok(()) };
+            match self.basis(&read) {
+                Basis::Model => self.infer(read, fill, busy.clone()),
+                basis => {
+                    let found = Ok(Found { basis, ..Found::default() });
+                    // The collector may have left.
+                    fill.send(Inferred { read, found }).ok();
+                }
+            }
+        }
+    }
+
+    /// Whether the model looks at a frame.
+    fn basis(&mut self, read: &Read) -> Basis {
+        let Some(gate) = &mut self.gate else { return Basis::Model };
+        let start = Instant::now();
+        let basis = gate.look(&read.frame.meta, &read.frame.image, self.took.lately());
+        self.stats.note("gate", start.elapsed());
+        basis
+    }
+
+    /// Has a worker look at a frame and fill its slot.
+    fn infer(&self, read: Read, fill: Sender<Inferred>, busy: Sender<()>) {
+        let flying = self.in_flight.fetch_add(1, Relaxed) + 1;
+        self.stats.max_in_flight.fetch_max(flying, Relaxed);
+        let (detector, in_flight) = (self.detector.clone(), self.in_flight.clone());
+        let took = self.took.clone();
+        self.pool.spawn_fifo(move || {
+            let start = Instant::now();
             // A panic in a rayon job would abort the process.
             let found = catch_unwind(AssertUnwindSafe(|| detector.detect(&read.frame.image)))
                 .map_err(|panic| StageError::panicked("inference", &*panic))
@@ -92,10 +133,35 @@ fn give_out(
                     let frame = read.frame.meta.index;
                     found.map_err(|error| StageError::Infer { frame, error })
                 });
+            took.note(start.elapsed());
             in_flight.fetch_sub(1, Relaxed);
             // The collector may have left.
             fill.send(Inferred { read, found }).ok();
             drop(busy);
         });
+    }
+}
+
+/// How long workers lately took a frame: a running mean in nanoseconds, 0 before the first.
+#[derive(Debug, Default)]
+struct Took(AtomicU64);
+
+impl Took {
+    /// How many frames the mean is over, about.
+    const MEMORY: u64 = 8;
+
+    fn note(&self, time: Duration) {
+        let now = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX / Self::MEMORY);
+        let before = self.0.load(Relaxed);
+        let mean = match before {
+            0 => now,
+            before => before - before / Self::MEMORY + now / Self::MEMORY,
+        };
+        // Two workers at once may cost a sample; the next one is near.
+        self.0.store(mean.max(1), Relaxed);
+    }
+
+    fn lately(&self) -> Option<Duration> {
+        Some(self.0.load(Relaxed)).filter(|mean| *mean > 0).map(Duration::from_nanos)
     }
 }

@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use collect::{Collector, Command, Out, Wants};
-use dispatch::Read;
+use dispatch::{Dispatcher, Read};
 use queue::{Inlet, Outlet, queue};
 use stage::Report;
 pub use stage::StageError;
@@ -38,6 +38,7 @@ use crate::analyze::Observer;
 use crate::annotate::Annotator;
 use crate::cancel::Cancel;
 use crate::frame::Frame;
+use crate::gate::Gate;
 use crate::infer::Detector;
 use crate::policy::{Need, WhenFull};
 use crate::record::{RunRecord, SummaryRecord};
@@ -69,6 +70,8 @@ pub struct Settings {
 pub struct Parts {
     /// Where frames come from.
     pub source: Box<dyn Source>,
+    /// Decides which frames the detector looks at; all where there is none.
+    pub gate: Option<Box<dyn Gate>>,
     /// Finds objects.
     pub detector: Arc<dyn Detector>,
     /// Makes records.
@@ -205,10 +208,8 @@ impl Crew {
         self.spawn("reader", Kind::Reader, move || {
             read(parts.source, &frames_in, &cancel, &stats_of_reader)
         })?;
-        let (detector, stats_of_dispatch) = (parts.detector, stats.clone());
-        self.spawn("dispatch", Kind::Inner, move || {
-            dispatch::dispatch(frames_out, slots_in, &pool, &detector, &stats_of_dispatch)
-        })?;
+        let dispatcher = Dispatcher::new(pool, parts.detector, parts.gate, stats.clone());
+        self.spawn("dispatch", Kind::Inner, move || dispatcher.run(frames_out, slots_in))?;
         let (leave, collected) = bounded(1);
         let (run, cancel) = (parts.run, self.cancel.clone());
         self.spawn("collect", Kind::Inner, move || {

@@ -17,6 +17,8 @@ const MAX_US: u64 = 3_600_000_000;
 pub struct Stats {
     /// Frames recorded.
     pub frames: AtomicU64,
+    /// Frames recorded that rest on the model.
+    pub inferred: AtomicU64,
     /// Detections recorded.
     pub detections: AtomicU64,
     /// Frames of a live source dropped before inference.

@@ -246,6 +246,7 @@ fn trial(
 impl Trial {
     fn run(self, sinks: Vec<SinkSpec>) -> Outcome {
         let parts = Parts {
+            gate: None,
             source: Box::new(self.source),
             detector: self.detector,
             observer: self.observer,
@@ -256,6 +257,7 @@ impl Trial {
         let settings = Settings { workers: self.workers, drain_timeout: self.drain_timeout };
         let stats = self.stats.clone();
         run(parts, settings, &self.cancel, &self.stats, &mut |_| {}, |outcome| SummaryRecord {
+            inferred: 0,
             run_id: "r".into(),
             source: "s".into(),
             frames: stats.frames.load(Relaxed),
@@ -574,6 +576,7 @@ fn without_a_wish_for_pixels_nothing_is_drawn() {
     within(10, || {
         let seen = Seen::default();
         let parts = Parts {
+            gate: None,
             source: Box::new(counting(5)),
             detector: Arc::new(Doing(jitter)),
             observer: bare(|_| {}),

@@ -131,6 +131,9 @@ pub struct FrameRecord {
     pub file: Option<Arc<str>>,
     /// Size of the frame.
     pub image: Size,
+    /// `false` where the model did not look at this frame.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inferred: Option<bool>,
     /// The most likely class of the whole picture, by a model that classifies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top: Option<Arc<str>>,
@@ -172,6 +175,9 @@ pub struct Prediction {
     pub tracker_id: Option<u64>,
     /// The same in every run on the same input, model and settings.
     pub detection_id: String,
+    /// `true` where it was not found in this frame, but its track should be here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub predicted: Option<bool>,
     /// How fast the track moves over the ground, metres a second, where that is calibrated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub speed_m_s: Option<f64>,
@@ -403,6 +409,7 @@ mod tests {
             class_id: 3,
             tracker_id: None,
             detection_id: "d".into(),
+            predicted: None,
             speed_m_s: None,
             heading_deg: None,
             keypoints: vec![],

@@ -14,6 +14,8 @@ pub struct SummaryRecord {
     pub source: Arc<str>,
     /// Frame records made.
     pub frames: u64,
+    /// Frames that the model looked at, or that have its detections of an earlier run.
+    pub inferred: u64,
     /// Frames decoded.
     pub frames_read: u64,
     /// Frames decoded but not processed, by the option that left them out.

@@ -12,8 +12,8 @@ use super::ReplayError;
 use crate::detection::{Attribute, Detection, Keypoint};
 use crate::frame::{FrameMeta, Size};
 use crate::geometry::{BBox, Point, Region};
-use crate::infer::Found;
 use crate::infer::labels::Labels;
+use crate::infer::{Basis, Found};
 use crate::reason::{io_reason, one_line};
 use crate::record::PtsSource;
 
@@ -101,6 +101,7 @@ struct Frame {
     pts_s: Option<f64>,
     file: Option<String>,
     image: ImageSize,
+    inferred: Option<bool>,
     top: Option<String>,
     confidence: Option<f64>,
     predictions: Vec<StoredBox>,
@@ -118,6 +119,7 @@ struct StoredBox {
     confidence: f64,
     class: String,
     class_id: u32,
+    predicted: Option<bool>,
     #[serde(default)]
     keypoints: Vec<Named>,
     #[serde(default)]
@@ -275,8 +277,19 @@ impl Frames {
                 .filter_map(|found| detection(found, size))
                 .collect(),
             top: top.map(|(id, confidence)| (id, confidence as f32)),
+            basis: basis(frame),
             ..Found::default()
         }
+    }
+}
+
+/// What the detections of a frame rested on.
+fn basis(frame: &Frame) -> Basis {
+    let carried = frame.predictions.iter().any(|found| found.predicted == Some(true));
+    match frame.inferred {
+        Some(false) if carried => Basis::Skipped,
+        Some(false) => Basis::Unchanged,
+        _ => Basis::Model,
     }
 }
 
@@ -307,6 +320,7 @@ fn detection(found: &StoredBox, size: Size) -> Option<Detection> {
         keypoints: found.keypoints.iter().map(keypoint).collect(),
         outline: found.points.iter().map(|at| point(at.x, at.y)).collect(),
         attributes: found.attributes.iter().map(attribute).collect(),
+        predicted: found.predicted == Some(true),
     })
 }
 

@@ -222,6 +222,15 @@ impl Tracker for ByteTrack {
         self.ledger.close()
     }
 
+    fn coast(&mut self, time_s: Option<f64>) -> Vec<Track> {
+        let step = self.clock.tick(time_s);
+        for target in self.found.iter_mut().chain(&mut self.lost) {
+            target.motion.predict(step, target.lost);
+        }
+        let found = self.found.iter().filter(|target| target.confirmed);
+        sorted(found.map(|target| target.life.track(target.motion.edges())))
+    }
+
     fn tracks(&self) -> Vec<Track> {
         let all = self.found.iter().chain(&self.lost);
         sorted(all.map(|target| target.life.track(target.motion.edges())))

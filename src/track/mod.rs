@@ -44,6 +44,11 @@ pub trait Tracker: Send {
     /// that is not found is lost. Boxes without an area and numbers that are none are passed over.
     fn update(&mut self, seen: &[Seen], time_s: Option<f64>) -> Update;
 
+    /// Passes a frame that the detector did not look at: all tracks move on as they moved; none is
+    /// found, lost or ended by it. Returns the confirmed tracks that were found in the last frame
+    /// that was looked at, in the order of their numbers; `estimate` says where they should be.
+    fn coast(&mut self, time_s: Option<f64>) -> Vec<Track>;
+
     /// The confirmed tracks that live, found or lost, in the order of their numbers: what is still
     /// there at the end of a source.
     fn tracks(&self) -> Vec<Track>;

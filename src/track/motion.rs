@@ -89,6 +89,14 @@ impl Xysr {
         self.edges().iter().all(|edge| edge.is_finite())
     }
 
+    /// Moves on by `step` frames, or stays where no box would be left.
+    pub(super) fn coast(&mut self, step: f64) {
+        let before = self.clone();
+        if !self.predict(step) {
+            *self = before;
+        }
+    }
+
     /// Takes in where the object was seen.
     pub(super) fn correct(&mut self, edges: &Edges) {
         if !self.filter.correct(&Self::measure(edges), &Self::SEEN) {

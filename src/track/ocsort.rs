@@ -25,6 +25,8 @@ pub struct OcSort {
     params: OcSortParams,
     clock: Clock,
     frames: u32,
+    /// Steps over frames that the detector did not look at, since it did.
+    coasted: f64,
     ledger: Ledger,
     targets: Vec<Target>,
 }
@@ -155,15 +157,16 @@ impl OcSort {
     pub fn new(params: OcSortParams, pace: Pace) -> Result<Self, ParamError> {
         params.check()?;
         let (clock, ledger) = (Clock::new(pace), Ledger::default());
-        Ok(Self { params, clock, frames: 0, ledger, targets: Vec::new() })
+        Ok(Self { params, clock, frames: 0, coasted: 0.0, ledger, targets: Vec::new() })
     }
 
     fn advance(&mut self, step: f64) {
+        let whole = step + std::mem::take(&mut self.coasted);
         for target in &mut self.targets {
             target.life.next_frame();
             target.streak.next_frame();
             target.past.next_frame(self.params.delta_t as usize);
-            target.steps.push(step);
+            target.steps.push(whole);
         }
         let now = self.clock.now();
         let longest = self.clock.longest_absence(f64::from(self.params.max_age));
@@ -267,6 +270,16 @@ impl Tracker for OcSort {
         let now = self.clock.now();
         self.targets.extend(left.iter().map(|sighting| Target::new(sighting, now)));
         self.close()
+    }
+
+    fn coast(&mut self, time_s: Option<f64>) -> Vec<Track> {
+        let step = self.clock.tick(time_s);
+        self.coasted += step;
+        let targets = self.targets.iter_mut();
+        sorted(targets.map(|Target { life, motion, streak, .. }| {
+            motion.coast(step);
+            life.track(motion.edges()).filter(|_| streak.missed == 0)
+        }))
     }
 
     fn tracks(&self) -> Vec<Track> {

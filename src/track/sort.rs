@@ -100,6 +100,15 @@ impl Tracker for Sort {
         self.ledger.close()
     }
 
+    fn coast(&mut self, time_s: Option<f64>) -> Vec<Track> {
+        let step = self.clock.tick(time_s);
+        let targets = self.targets.iter_mut();
+        sorted(targets.map(|Target { life, motion, streak }| {
+            motion.coast(step);
+            life.track(motion.edges()).filter(|_| streak.missed == 0)
+        }))
+    }
+
     fn tracks(&self) -> Vec<Track> {
         sorted(self.targets.iter().map(|target| target.life.track(target.motion.edges())))
     }

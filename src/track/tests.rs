@@ -267,6 +267,35 @@ fn scene() -> impl Strategy<Value = Vec<Vec<Seen>>> {
     })
 }
 
+#[test]
+fn tracks_are_carried_over_frames_that_nobody_looked_at() {
+    let at = |frame: usize| {
+        let x = 20.0 + 3.0 * frame as f32;
+        BBox::new(x, 50.0, x + 40.0, 150.0)
+    };
+    for method in METHODS {
+        let mut tracker = method(true).tracker(FRAMES).unwrap();
+        for frame in 0..60 {
+            if frame % 3 == 0 {
+                let seen = Seen { bbox: at(frame), confidence: 0.9, class_id: 0 };
+                let update = tracker.update(&[seen], None);
+                assert!(update.ended.is_empty());
+                assert!(update.ids[0].is_none_or(|id| id == 1), "one track, {update:?}");
+            } else {
+                let carried = tracker.coast(None);
+                // Once the speed is known, the box is where the object is.
+                if frame > 12 {
+                    assert_eq!(carried.len(), 1);
+                    assert!(carried[0].estimate.iou(&at(frame)) > 0.9, "{frame}: {carried:?}");
+                }
+            }
+        }
+        // Who was not found when somebody looked is not carried on.
+        tracker.update(&[], None);
+        assert!(tracker.coast(None).is_empty());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 

@@ -118,7 +118,8 @@ pub(super) fn places(take: &mut Resolver<'_>) -> Result<Places, ConfigError> {
     if ground.len() > 1 {
         return Err(ConfigError::new("the ground is given more than once"));
     }
-    let places = Places { zones, lines, ground: ground.into_iter().next() };
+    let masks = take.tables("mask", places::masks)?;
+    let places = Places { zones, lines, ground: ground.into_iter().next(), masks };
     places.check().map_err(|error| ConfigError::new(error.to_string()))?;
     Ok(places)
 }
