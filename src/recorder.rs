@@ -224,6 +224,20 @@ impl Recorder {
         }
     }
 
+    /// The record of an alert of `rule`, raised by an event or by what is there.
+    pub fn alert(&self, rule: &Arc<str>, at: &Moment, cause: Option<&EventRecord>) -> EventRecord {
+        let Some(cause) = cause else {
+            return self.event(EventKind::Alert, at, None, Some(rule));
+        };
+        // Several rules may be raised by one event.
+        let name = format!("{}/alert/{rule}", cause.event_id);
+        EventRecord {
+            event_id: Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string(),
+            name: Some(rule.clone()),
+            ..self.follow(EventKind::Alert, cause)
+        }
+    }
+
     /// UUID version 5 of source, configuration, frame and index: every run gives the same.
     fn detection_id(&self, frame: u64, index: usize) -> String {
         let name = format!("{}/{}/{frame}/{index}", self.source_id, self.config_id);

@@ -12,6 +12,7 @@ mod polygon;
 mod properties;
 #[cfg(test)]
 mod published;
+mod rule;
 mod scene;
 mod watch;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use plan::{
     Line, MAX_CLASSES, MAX_INERTIA, MAX_NAME, MAX_PLACES, Mask, PlaceError, Plan, PlanError, Zone,
 };
 pub use polygon::{MAX_POINTS, Polygon, PolygonError};
+pub use rule::Rule;
 pub use scene::{Scene, Takes};
 pub use watch::{Happening, LineShape, Overlay, Sighting, Watch, What, ZoneShape};
 pub use zone::{Stay, ZoneCount};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::memory::Memory;
+use super::rule::{Raised, Rule, Rules};
 use super::{Happening, Observer, Sighting, Told, Watch, What};
 use crate::detection::Detection;
 use crate::frame::{FrameMeta, Size};
@@ -37,6 +38,7 @@ pub struct Scene {
     recorder: Recorder,
     tracker: Option<Box<dyn Tracker>>,
     watch: Option<Watch>,
+    rules: Rules,
     memory: Memory,
     /// Detections below this are tracked and not reported.
     min_confidence: f32,
@@ -76,6 +78,7 @@ impl Scene {
             recorder,
             tracker: None,
             watch: None,
+            rules: Rules::default(),
             memory: Memory::default(),
             min_confidence,
             takes: Takes::default(),
@@ -95,6 +98,12 @@ impl Scene {
     pub fn replaying(mut self, frames: Frames, classes: Option<Vec<u32>>) -> Self {
         self.memory.replay(frames, classes);
         self
+    }
+
+    /// The same with rules, which count tracks and what happens to them.
+    #[must_use]
+    pub fn alerting(self, rules: Vec<Rule>) -> Self {
+        Self { rules: Rules::new(rules), ..self }
     }
 
     /// The same where the model does not look at every frame.
@@ -258,6 +267,34 @@ impl Scene {
         events
     }
 
+    /// The alerts of a frame, each followed by what is made of it.
+    fn alerts(
+        &mut self,
+        at: Moment,
+        record: &FrameRecord,
+        events: &[EventRecord],
+    ) -> Vec<EventRecord> {
+        let mut rules = std::mem::take(&mut self.rules);
+        let mut told = Vec::new();
+        for Raised { rule, cause, count } in rules.raise(record, events) {
+            let alert = self.recorder.alert(&rule.name, &at, cause);
+            let alert = EventRecord { count, ..alert };
+            let what = format!("alert-{}", plain(&rule.name));
+            let made = |kind, folder: &Path, ending: &str| EventRecord {
+                file: Some(self.file(folder, &at, &what, ending)),
+                ..self.recorder.follow(kind, &alert)
+            };
+            let clip = rule.clip.as_deref().map(|folder| made(EventKind::Clip, folder, "mp4"));
+            let picture = rule.snapshot.as_deref();
+            let picture = picture.map(|folder| made(EventKind::Snapshot, folder, "jpg"));
+            told.push(alert);
+            told.extend(clip.into_iter().chain(picture));
+        }
+        self.rules = rules;
+        apart(&mut told);
+        told
+    }
+
     /// The record of what happened at a zone or line.
     fn happening(&self, at: &Moment, happening: &Happening) -> EventRecord {
         let Happening { name, who, what } = happening;
@@ -372,7 +409,9 @@ impl Observer for Scene {
         if self.takes.snapshots.is_some() {
             self.look(&record, at);
         }
-        let events = self.events(at, &changes);
+        let mut events = self.events(at, &changes);
+        let alerts = self.alerts(at, &record, &events);
+        events.extend(alerts);
         (record, events)
     }
 

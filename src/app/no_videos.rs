@@ -28,6 +28,6 @@ pub(super) fn video_file(_: &Config, _: &SourceInfo) -> Result<Box<dyn Sink>, Er
 }
 
 /// Refuses.
-pub(super) fn clips(_: &Path, _: &Config, _: &SourceInfo) -> Result<Box<dyn Sink>, Error> {
+pub(super) fn clips(_: &[&Path], _: &Config, _: &SourceInfo) -> Result<Box<dyn Sink>, Error> {
     refused("--clips")
 }

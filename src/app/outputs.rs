@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::videos;
 use crate::config::{Config, ConfigError, Outputs, TextTarget};
 use crate::exit::Error;
+use crate::sink::alert_pictures::AlertPictures;
 use crate::sink::csv::Csv;
 use crate::sink::file::{Target, TextFile};
 use crate::sink::images::Images;
@@ -124,6 +125,8 @@ fn wants_pictures(config: &Config) -> Option<&'static str> {
         ("--save-frames", config.outputs.save_frames.is_some()),
         ("--snapshots", config.takes.snapshots.is_some()),
         ("--clips", config.takes.clips.is_some()),
+        ("a rule's clip", config.rules.iter().any(|rule| rule.rule.clip.is_some())),
+        ("a rule's snapshot", config.rules.iter().any(|rule| rule.rule.snapshot.is_some())),
     ];
     outputs.into_iter().find(|(_, wanted)| *wanted).map(|(flag, _)| flag)
 }
@@ -162,9 +165,16 @@ pub(super) fn open(
         needs_drawing("--output")?;
         sinks.push(videos::video(path, config, info, stdout)?);
     }
-    if let Some(folder) = &config.takes.clips {
+    let of_rules = config.rules.iter().filter_map(|rule| rule.rule.clip.as_deref());
+    let folders: Vec<&Path> = config.takes.clips.as_deref().into_iter().chain(of_rules).collect();
+    if !folders.is_empty() {
         needs_drawing("--clips")?;
-        extras.push(videos::clips(folder, config, info)?);
+        extras.push(videos::clips(&folders, config, info)?);
+    }
+    let folders = || config.rules.iter().filter_map(|rule| rule.rule.snapshot.as_deref());
+    if folders().next().is_some() {
+        needs_drawing("a rule's snapshot")?;
+        extras.push(Box::new(AlertPictures::open(folders(), outputs.no_clobber)?));
     }
     let extras = extras.into_iter().map(SinkSpec::optional);
     Ok(sinks.into_iter().map(SinkSpec::required).chain(extras).collect())

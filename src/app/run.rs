@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{models, outputs, parts, signals, summary};
 use crate::analyze::{Scene, Takes, Watch};
 use crate::cancel::Cancel;
-use crate::config::{Config, ConfigError, RecordedAt, Tracking};
+use crate::config::{Config, ConfigError, RecordedAt, Tracking, rules_of};
 use crate::exit::{Error, Status};
 use crate::logging;
 use crate::pipeline::{self, Parts, Settings, Stats};
@@ -127,6 +127,7 @@ fn scene(
     info: &SourceInfo,
     watch: Option<Watch>,
 ) -> Result<Scene, Error> {
+    let (source, labels) = (recorder.source.clone(), recorder.labels.clone());
     let mut scene = Scene::new(recorder, config.model.min_confidence);
     if let Some(stored) = stored {
         let kept = config.model.classes.as_ref();
@@ -144,7 +145,8 @@ fn scene(
         clips: wanted.clips.clone().map(|folder| (folder, wanted.clip_on.clone())),
         snapshots: wanted.snapshots.clone(),
     };
-    let scene = scene.tracked(tracker, takes);
+    let rules = rules_of(&config.rules, &source, &labels)?;
+    let scene = scene.tracked(tracker, takes).alerting(rules);
     Ok(match watch {
         Some(watch) => scene.watched(watch),
         None => scene,

@@ -50,12 +50,12 @@ fn video_at(target: Target, config: &Config, info: &SourceInfo) -> Result<Box<dy
     Ok(Box::new(file))
 }
 
-/// The videos of events in `folder`.
+/// The videos of events in these folders, at least one.
 ///
 /// # Errors
 /// Where the encoder or the folder cannot be used.
 pub(super) fn clips(
-    folder: &Path,
+    folders: &[&Path],
     config: &Config,
     info: &SourceInfo,
 ) -> Result<Box<dyn Sink>, Error> {
@@ -63,7 +63,7 @@ pub(super) fn clips(
     let settings = EncodeSettings { size: None, ..settings };
     let span = Span { pre_s: config.takes.pre_s, post_s: config.takes.post_s };
     let no_clobber = config.outputs.no_clobber;
-    let opened = Clips::open(folder, no_clobber, info.size, &settings, original(config), span);
+    let opened = Clips::open(folders, no_clobber, info.size, &settings, original(config), span);
     Ok(Box::new(opened.map_err(|error| explained(error, config))?))
 }
 

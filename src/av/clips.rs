@@ -55,20 +55,23 @@ struct Clip {
 }
 
 impl Clips {
-    /// Opens the encoder, and makes `folder` where it is missing.
+    /// Opens the encoder, and makes the folders where they are missing, at least one.
     ///
     /// # Errors
     /// When no encoder works or the folder cannot be written to.
     pub fn open(
-        folder: &Path,
+        folders: &[&Path],
         no_clobber: bool,
         size: Size,
         settings: &EncodeSettings,
         original: Option<PathBuf>,
         span: Span,
     ) -> Result<Self, SinkError> {
-        try_folder(folder)?;
-        let target = Target::prepare(&folder.join("clip.mp4"), false)?;
+        for folder in folders {
+            try_folder(folder)?;
+        }
+        let first = folders.first().copied().unwrap_or(Path::new("."));
+        let target = Target::prepare(&first.join("clip.mp4"), false)?;
         let container = container_of(target.writing_path(), None);
         let container = container.map_err(|error| refused(&target, error.into()))?;
         // The encoder of the annotated video may be none for these files.
@@ -82,7 +85,7 @@ impl Clips {
             ..settings.clone()
         };
         let coder = Coder::open(size, &settings, container).map_err(|e| refused(&target, e))?;
-        let folder = folder.display().to_string();
+        let folder = first.display().to_string();
         let (recent, open) = (VecDeque::new(), Vec::new());
         let warned = false;
         Ok(Self { coder, span, folder, no_clobber, original, recent, open, warned })

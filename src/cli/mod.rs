@@ -202,8 +202,10 @@ fn argument(key: &Key) -> Arg {
     };
     match key.value {
         Some(value) => {
-            let repeats =
-                matches!(key.name, "input" | "classes" | "class-names" | "zone" | "line" | "mask");
+            let repeats = matches!(
+                key.name,
+                "input" | "classes" | "class-names" | "zone" | "line" | "mask" | "rule"
+            );
             let action = if repeats { ArgAction::Append } else { ArgAction::Set };
             // A value such as -5 belongs to its flag, to be refused with the right words.
             let arg = arg.value_name(value).action(action);

@@ -241,6 +241,12 @@ pub const KEYS: &[Key] = &[
         .value("TABLE"),
     key("ground", TRACKING, "Four points and where they are: {picture = [...], metres = [...]}")
         .value("TABLE"),
+    key(
+        "rule",
+        TRACKING,
+        "What is worth an alert: {name = \"intruder\", event = \"zone_entered\", ...}",
+    )
+    .value("TABLE"),
     key("clips", TRACKING, "A video of each event, named by time and track; needs a tracker")
         .value("DIR"),
     key("clip-on", TRACKING, "The events of which videos are made, as in the records")
@@ -316,7 +322,7 @@ pub const KEYS: &[Key] = &[
 ];
 
 /// Settings that are tables, and may be several.
-pub const TABLES: [&str; 4] = ["zone", "line", "ground", "mask"];
+pub const TABLES: [&str; 5] = ["zone", "line", "ground", "mask", "rule"];
 
 /// Settings of a model, for the file beside it.
 pub const OF_MODEL: [&str; 13] = [

@@ -6,6 +6,7 @@ pub mod keys;
 pub mod layer;
 mod places;
 mod resolve;
+mod rules;
 pub mod units;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use std::time::{Duration, SystemTime};
 
 pub use layer::{Layer, Origin};
 pub use places::{Place, Places};
+pub use rules::{Action, RuleConfig, rules_of};
 
 use crate::annotate::Style;
 use crate::frame::Size;
@@ -49,6 +51,8 @@ pub struct Config {
     pub places: Places,
     /// What is kept of tracks and events.
     pub takes: TakesConfig,
+    /// What is worth an alert, and who is told.
+    pub rules: Vec<RuleConfig>,
     /// Which frames the model looks at.
     pub thrift: Thrift,
     /// Inference threads.

@@ -78,13 +78,13 @@ impl Places {
 /// One of something, or several.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum OneOrMore<T> {
+pub(super) enum OneOrMore<T> {
     One(T),
     Several(Vec<T>),
 }
 
 impl<T> OneOrMore<T> {
-    fn all(self) -> Vec<T> {
+    pub(super) fn all(self) -> Vec<T> {
         match self {
             Self::One(one) => vec![one],
             Self::Several(all) => all,
@@ -95,7 +95,7 @@ impl<T> OneOrMore<T> {
 /// A class by name or id.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Class {
+pub(super) enum Class {
     Id(u32),
     Name(String),
 }
@@ -103,9 +103,19 @@ enum Class {
 /// A number of seconds, or a time such as `1m30s`.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Time {
+pub(super) enum Time {
     Seconds(f64),
     Text(String),
+}
+
+impl Time {
+    pub(super) fn seconds(self) -> Result<f64, String> {
+        match self {
+            Self::Seconds(seconds) if seconds.is_finite() && seconds >= 0.0 => Ok(seconds),
+            Self::Seconds(seconds) => Err(format!("has a time of {seconds} s: give 0 or more")),
+            Self::Text(text) => Ok(units::duration(&text)?.as_secs_f64()),
+        }
+    }
 }
 
 /// What zones and lines have in common.
@@ -156,7 +166,7 @@ struct Given<T> {
 }
 
 /// Reads a table, or several, in TOML's inline form.
-fn tables<T: DeserializeOwned>(text: &str) -> Result<Vec<T>, String> {
+pub(super) fn tables<T: DeserializeOwned>(text: &str) -> Result<Vec<T>, String> {
     let list = text.trim_start().starts_with('[');
     let text = format!("given = {text}");
     let read = if list {
@@ -180,7 +190,7 @@ fn anchors(given: Option<OneOrMore<String>>) -> Result<Vec<Anchor>, String> {
     given.all().into_iter().map(named).collect()
 }
 
-fn classes(given: Option<OneOrMore<Class>>) -> Option<Vec<String>> {
+pub(super) fn classes(given: Option<OneOrMore<Class>>) -> Option<Vec<String>> {
     let name = |class| match class {
         Class::Id(id) => id.to_string(),
         Class::Name(name) => name,
@@ -198,11 +208,7 @@ pub(super) fn zones(text: &str) -> Result<Vec<Place<Zone>>, String> {
         zone.anchors = anchors(table.anchors)?;
         zone.inertia_frames = table.inertia.unwrap_or(zone.inertia_frames);
         zone.max_count = table.max_count;
-        zone.min_stay_s = match table.min_stay {
-            Some(Time::Seconds(seconds)) => Some(seconds),
-            Some(Time::Text(text)) => Some(units::duration(&text)?.as_secs_f64()),
-            None => None,
-        };
+        zone.min_stay_s = table.min_stay.map(Time::seconds).transpose()?;
         Ok(Place { what: zone, classes: classes(table.classes), source: table.source })
     };
     tables(text)?.into_iter().map(zone).collect()

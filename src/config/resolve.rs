@@ -178,6 +178,7 @@ fn quoted(text: &str) -> String {
 pub(super) fn resolve(layer: &Layer) -> Result<Config, ConfigError> {
     let mut take = Resolver { layer, resolved: Vec::new() };
     let input = input(&mut take)?;
+    let places = tracking::places(&mut take)?;
     let config = Config {
         input,
         detections: take.optional("detections", units::path)?,
@@ -188,8 +189,9 @@ pub(super) fn resolve(layer: &Layer) -> Result<Config, ConfigError> {
         outputs: outputs(&mut take)?,
         drawing: drawing::drawing(&mut take)?,
         tracking: tracking::tracking(&mut take)?,
-        places: tracking::places(&mut take)?,
         takes: tracking::takes(&mut take)?,
+        rules: tracking::rules(&mut take, &places)?,
+        places,
         thrift: thrift::thrift(&mut take)?,
         workers: take
             .optional("workers", units::whole(1, MAX_WORKERS))?

@@ -76,16 +76,16 @@ pub struct EventRecord {
     pub event_id: String,
     /// What happened.
     pub event: EventKind,
-    /// The zone or line at which it happened.
+    /// The zone or line at which it happened; the rule of an alert, and of what is made of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<Arc<str>>,
     /// Which way, `in` or `out`, of [`EventKind::LineCrossed`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub direction: Option<&'static str>,
-    /// How many are in the zone, of [`EventKind::Crowded`].
+    /// How many are there, of [`EventKind::Crowded`] and of an alert of a rule that counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
-    /// The `event_id` of the event of which this is the video, of [`EventKind::Clip`].
+    /// The `event_id` of the event of which this is the video or picture, or that met the rule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<Arc<str>>,
     /// The track it happened to.
@@ -126,8 +126,11 @@ pub enum EventKind {
     Crowded,
     /// A video of an event is made.
     Clip,
-    /// A picture of a track is made: the best one, of the frame that the event names.
+    /// A picture is made: of a track the best one, cut out of the frame that the event names; of an
+    /// alert, its `cause`, the whole frame.
     Snapshot,
+    /// A rule, its `name`, was met.
+    Alert,
 }
 
 impl EventKind {
@@ -147,6 +150,7 @@ impl EventKind {
         match self {
             Self::Clip => "clip",
             Self::Snapshot => "snapshot",
+            Self::Alert => "alert",
             happening => {
                 let known = Self::HAPPENINGS.iter().find(|(_, kind)| *kind == happening);
                 known.map_or("", |(word, _)| word)

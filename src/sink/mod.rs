@@ -1,5 +1,6 @@
 //! Outputs: one trait, one file for each kind.
 
+pub mod alert_pictures;
 pub mod csv;
 pub mod file;
 pub mod images;

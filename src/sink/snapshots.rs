@@ -78,7 +78,8 @@ impl Sink for Snapshots {
                     }
                 }
             }
-            Item::Event(event) if event.event == EventKind::Snapshot => {
+            // Those with a cause are whole frames, for somebody else to write.
+            Item::Event(event) if event.event == EventKind::Snapshot && event.cause.is_none() => {
                 let track = event.tracker_id.and_then(|track| self.best.remove(&track));
                 if let (Some((_, bytes)), Some(file)) = (track, &event.file) {
                     write_picture(Path::new(&**file), self.no_clobber, &bytes)?;

@@ -1,7 +1,7 @@
 //! Tracking and what is kept of tracks, from text to checked values.
 
 use super::super::layer::Origin;
-use super::super::{ConfigError, Places, TakesConfig, Tracking, places, units};
+use super::super::{ConfigError, Places, RuleConfig, TakesConfig, Tracking, places, rules, units};
 use super::{Resolver, refused};
 use crate::record::EventKind;
 use crate::track::{ByteTrackParams, Method, OcSortParams, SortParams, TrackTime};
@@ -9,7 +9,8 @@ use crate::track::{ByteTrackParams, Method, OcSortParams, SortParams, TrackTime}
 const ALL: [&str; 3] = ["bytetrack", "sort", "ocsort"];
 
 /// Settings that only some trackers have, each with those.
-const OF_TRACKERS: [(&str, &[&str]); 22] = [
+const OF_TRACKERS: [(&str, &[&str]); 23] = [
+    ("rule", &ALL),
     ("zone", &ALL),
     ("line", &ALL),
     ("ground", &ALL),
@@ -122,6 +123,21 @@ pub(super) fn places(take: &mut Resolver<'_>) -> Result<Places, ConfigError> {
     let places = Places { zones, lines, ground: ground.into_iter().next(), masks };
     places.check().map_err(|error| ConfigError::new(error.to_string()))?;
     Ok(places)
+}
+
+/// What is worth an alert; `places` must hold what they are about.
+pub(super) fn rules(
+    take: &mut Resolver<'_>,
+    places: &Places,
+) -> Result<Vec<RuleConfig>, ConfigError> {
+    let rules = take.tables("rule", rules::rules)?;
+    if let Some(resolved) = take.resolved.last_mut() {
+        resolved.value = resolved.value.take().map(|text| rules::shown(&text));
+    }
+    let zones = places.zones.iter().map(|zone| &*zone.what.name);
+    let lines = places.lines.iter().map(|line| &*line.what.name);
+    rules::check(&rules, zones.chain(lines)).map_err(ConfigError::new)?;
+    Ok(rules)
 }
 
 /// What is kept of tracks and events.
