@@ -4,7 +4,7 @@
 PACKAGES = build-essential pkg-config clang libclang-dev libopencv-dev \
 	libavcodec-dev libavformat-dev libavutil-dev libswresample-dev libswscale-dev ffmpeg
 # The browser opens what is written.
-TEST_PACKAGES = chromium
+TEST_PACKAGES = chromium mosquitto mosquitto-clients openssl
 SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PROGRAM = target/release/vision-pipe
 DEMO = demo

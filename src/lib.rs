@@ -13,6 +13,8 @@ pub mod policy;
 pub mod reason;
 pub mod record;
 
+#[cfg(feature = "alerts")]
+pub mod alert;
 pub mod analyze;
 pub mod annotate;
 #[cfg(feature = "libav")]
@@ -22,6 +24,8 @@ pub mod convert;
 pub mod cv;
 pub mod gate;
 pub mod infer;
+#[cfg(feature = "alerts")]
+pub mod net;
 pub mod pipeline;
 pub mod recorder;
 pub mod replay;

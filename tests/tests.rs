@@ -31,6 +31,8 @@ mod models;
 mod replay;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract"))]
 mod report;
+#[cfg(all(feature = "alerts", feature = "libav", feature = "opencv", feature = "tract"))]
+mod rules;
 mod run;
 mod signals;
 #[cfg(all(feature = "libav", feature = "opencv"))]

@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::io::Write;
 
-use super::{models, outputs, parts, print};
+use super::{alerts, models, outputs, parts, print};
 use crate::analyze::Watch;
-use crate::config::{Config, ConfigError, TextTarget};
+use crate::config::{Config, ConfigError, TextTarget, rules_of};
 use crate::exit::{Error, Status};
 use crate::sink::file::Target;
 use crate::source::SourceInfo;
@@ -46,11 +46,13 @@ fn try_all(config: &Config, with_input: bool) -> Result<String, Error> {
     found += &format!("model: ok, {} ({}) in {}\n", model.info.name, model.family, model.engine);
     parts::annotator(&config.drawing, &model.labels, Vec::new())?;
     let plan = config.places.plan(config.name.as_deref().unwrap_or_default(), &model.labels)?;
+    rules_of(&config.rules, config.name.as_deref().unwrap_or_default(), &model.labels)?;
     if let Some(info) = &source {
         let fits = Watch::new(&plan, info.size);
         fits.map_err(|error| ConfigError::new(error.to_string()))?;
         parts::gate(config, config.name.as_deref().unwrap_or_default(), info)?;
     }
+    alerts::check(config)?;
     for (name, target) in text_files(config)? {
         target.try_out()?;
         found += &format!("{name}: ok, '{}'\n", target.shown());

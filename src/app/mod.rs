@@ -1,5 +1,7 @@
 //! Assembly: from the command line to an ended program. The only room that knows all parts.
 
+#[cfg_attr(not(feature = "alerts"), path = "no_alerts.rs")]
+mod alerts;
 mod bench;
 mod check;
 mod convert;

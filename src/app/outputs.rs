@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::videos;
+use super::{alerts, videos};
 use crate::config::{Config, ConfigError, Outputs, TextTarget};
 use crate::exit::Error;
 use crate::sink::alert_pictures::AlertPictures;
@@ -176,6 +176,7 @@ pub(super) fn open(
         needs_drawing("a rule's snapshot")?;
         extras.push(Box::new(AlertPictures::open(folders(), outputs.no_clobber)?));
     }
+    extras.extend(alerts::couriers(config)?);
     let extras = extras.into_iter().map(SinkSpec::optional);
     Ok(sinks.into_iter().map(SinkSpec::required).chain(extras).collect())
 }

@@ -164,6 +164,18 @@ pub enum SinkError {
         /// Why.
         reason: String,
     },
+    /// Alerts were fired that nobody took.
+    #[error("{lost} of {fired} alerts did not get to {name}: {reason}")]
+    Undelivered {
+        /// [`Sink::name`] of the output.
+        name: String,
+        /// How many were lost.
+        lost: u64,
+        /// How many there were.
+        fired: u64,
+        /// Why the last one was.
+        reason: String,
+    },
     /// No encoder for it.
     #[error("cannot encode '{target}': {reason}")]
     Encoder {
@@ -193,6 +205,9 @@ impl SinkError {
                 let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
                 let folder = folder.map_or_else(|| ".".into(), |f| f.display().to_string());
                 format!("is there a folder that this user may write to? ls -ld '{folder}'")
+            }
+            Self::Undelivered { .. } => {
+                "the records have them too: add --ndjson and look for \"alert\"".into()
             }
             Self::Write { .. } | Self::Frame { .. } => return None,
         })

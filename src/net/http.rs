@@ -1,0 +1,278 @@
+//! The one HTTP client: it sends a body and takes a bounded answer in bounded time.
+//!
+//! Only this file names `ureq`. Redirects are not followed, because a body must not go to whom
+//! nobody named. Proxies are those of `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+//! When to try again is for who uses it: [`HttpError`] says whether the body may have arrived.
+
+use std::fmt;
+use std::io::{ErrorKind, Read};
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::{Agent, Timeout};
+
+use super::address::{Address, AddressError};
+use super::tls;
+use crate::reason::io_reason;
+
+/// Takes the address of an HTTP server apart.
+///
+/// # Errors
+/// When it is none, or cannot be asked for.
+pub fn address(text: &str) -> Result<Address, AddressError> {
+    let address = Address::parse(text, &["http", "https"])?;
+    address.bare().parse::<ureq::http::Uri>().map_err(|_| AddressError::Character)?;
+    Ok(address)
+}
+
+/// The most that the head of an answer may have.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
+
+/// How a client behaves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The most time to find the host, connect and agree on TLS.
+    pub connect: Duration,
+    /// The most time for all of a request, the answer's body too.
+    pub total: Duration,
+    /// The most of an answer's body that is kept, bytes; the rest is not read.
+    pub max_body: usize,
+    /// Trusted certificates (PEM) instead of this machine's.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            total: Duration::from_secs(10),
+            max_body: 1024 * 1024,
+            ca_file: None,
+        }
+    }
+}
+
+/// Why there is no answer. No variant holds an address, which may be secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HttpError {
+    /// The address or a header cannot be sent: a retry is of no use.
+    #[error("cannot be asked: {reason}")]
+    BadRequest {
+        /// Why.
+        reason: String,
+    },
+    /// No connection, so nothing was sent.
+    #[error("cannot connect: {reason}; is it running, and the address right?")]
+    Connect {
+        /// Why.
+        reason: String,
+    },
+    /// TLS could not be agreed on, so nothing was sent.
+    #[error("TLS: {reason}")]
+    Tls {
+        /// Why.
+        reason: String,
+    },
+    /// Too slow; the body may have arrived.
+    #[error("no answer within {} s", .limit.as_secs_f64())]
+    TimedOut {
+        /// The time it had.
+        limit: Duration,
+    },
+    /// The connection broke; the body may have arrived.
+    #[error("the connection broke: {reason}")]
+    Broken {
+        /// Why.
+        reason: String,
+    },
+    /// The answer is not HTTP, or its head is too large; the body may have arrived.
+    #[error("the answer is not usable: {reason}")]
+    Nonsense {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl HttpError {
+    /// Whether the body may have arrived in spite of the error.
+    pub fn may_have_arrived(&self) -> bool {
+        matches!(self, Self::TimedOut { .. } | Self::Broken { .. } | Self::Nonsense { .. })
+    }
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// Its code, such as 200. Any code is an answer, not an error.
+    pub status: u16,
+    /// Its headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Its body, at most [`Settings::max_body`] bytes of it.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// The first header of a name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// An HTTP client. Connections are kept and used again.
+pub struct Client {
+    settings: Settings,
+    plain: Agent,
+    /// Made when it is first needed: the machine's certificates take milliseconds to read.
+    secure: OnceLock<Agent>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Client({:?})", self.settings)
+    }
+}
+
+impl Client {
+    /// A client that has sent nothing yet.
+    pub fn new(settings: Settings) -> Self {
+        let plain = agent(&settings, None);
+        Self { settings, plain, secure: OnceLock::new() }
+    }
+
+    /// Posts `body`; the login of `url` goes into a header.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn post(
+        &self,
+        url: &Address,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Response, HttpError> {
+        self.post_within(self.settings.total, url, headers, body)
+    }
+
+    /// Posts `body` in a time that may be shorter than that of the settings.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn post_within(
+        &self,
+        limit: Duration,
+        url: &Address,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Response, HttpError> {
+        let limit = limit.min(self.settings.total);
+        let mut request = self.agent(url)?.post(url.bare());
+        if limit < self.settings.total {
+            request = request.config().timeout_global(Some(limit)).build();
+        }
+        if let Some(login) = url.login() {
+            let login = STANDARD.encode(format!("{}:{}", login.user, login.password));
+            request = request.header("authorization", format!("Basic {login}"));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send(body).and_then(|answer| self.taken(answer));
+        answer.map_err(|error| self.explained(error, limit))
+    }
+
+    fn taken(&self, answer: ureq::http::Response<ureq::Body>) -> Result<Response, ureq::Error> {
+        let (head, answer) = answer.into_parts();
+        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+        let headers = head.headers.iter();
+        let headers = headers.map(|(k, v)| (k.as_str().to_owned(), text(v.as_bytes()))).collect();
+        let mut body = Vec::new();
+        if self.settings.max_body > 0 {
+            answer.into_reader().take(self.settings.max_body as u64).read_to_end(&mut body)?;
+        }
+        Ok(Response { status: head.status.as_u16(), headers, body })
+    }
+
+    fn agent(&self, url: &Address) -> Result<&Agent, HttpError> {
+        if url.scheme() != "https" {
+            return Ok(&self.plain);
+        }
+        if let Some(agent) = self.secure.get() {
+            return Ok(agent);
+        }
+        let roots = tls::roots(self.settings.ca_file.as_deref());
+        let roots = roots.map_err(|error| HttpError::Tls { reason: error.to_string() })?;
+        let roots: Vec<_> =
+            roots.iter().map(|cert| Certificate::from_der(cert).to_owned()).collect();
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::Specific(Arc::new(roots)))
+            .unversioned_rustls_crypto_provider(tls::provider())
+            .build();
+        Ok(self.secure.get_or_init(|| agent(&self.settings, Some(tls))))
+    }
+
+    fn explained(&self, error: ureq::Error, limit: Duration) -> HttpError {
+        use ureq::Error;
+        let connect = |reason: &str| HttpError::Connect { reason: reason.into() };
+        let nonsense = |reason: &str| HttpError::Nonsense { reason: reason.into() };
+        match error {
+            Error::Io(error) => explained_io(&error, limit),
+            Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
+                let limit = self.settings.connect.as_secs_f64();
+                connect(&format!("nobody answers within {limit} s"))
+            }
+            Error::Timeout(_) => HttpError::TimedOut { limit },
+            Error::HostNotFound => connect("there is no such host"),
+            Error::ConnectionFailed => connect("nobody answers"),
+            // The words of these two may show the proxy's address with its password.
+            Error::InvalidProxyUrl => connect("the proxy of the environment is no address"),
+            Error::ConnectProxyFailed(_) => connect("the proxy of the environment refuses"),
+            Error::Rustls(error) => HttpError::Tls { reason: tls::reason(&error) },
+            Error::Tls(reason) => HttpError::Tls { reason: reason.into() },
+            Error::LargeResponseHeader(..) => nonsense("its head is too large"),
+            Error::Protocol(_) => nonsense("it is not HTTP"),
+            Error::Http(_) | Error::BadUri(_) => {
+                HttpError::BadRequest { reason: "the address or a header is not valid".into() }
+            }
+            _ => HttpError::Broken { reason: "for no reason that is known".into() },
+        }
+    }
+}
+
+fn agent(settings: &Settings, tls: Option<TlsConfig>) -> Agent {
+    let mut config = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .max_response_header_size(MAX_HEAD_BYTES)
+        .timeout_connect(Some(settings.connect))
+        .timeout_resolve(Some(settings.connect))
+        .timeout_global(Some(settings.total))
+        .user_agent(concat!("vision-pipe/", env!("CARGO_PKG_VERSION")));
+    if let Some(tls) = tls {
+        config = config.tls_config(tls);
+    }
+    config.build().new_agent()
+}
+
+fn explained_io(error: &std::io::Error, limit: Duration) -> HttpError {
+    if let Some(reason) = tls::reason_of_io(error) {
+        return HttpError::Tls { reason };
+    }
+    let reason = io_reason(error);
+    match error.kind() {
+        // The standard library's words for a failed look-up, which has no kind that can be named.
+        _ if reason.contains("lookup address") => HttpError::Connect { reason },
+        ErrorKind::ConnectionRefused
+        | ErrorKind::HostUnreachable
+        | ErrorKind::NetworkUnreachable
+        | ErrorKind::NetworkDown
+        | ErrorKind::AddrNotAvailable
+        | ErrorKind::PermissionDenied => HttpError::Connect { reason },
+        ErrorKind::TimedOut => HttpError::TimedOut { limit },
+        _ => HttpError::Broken { reason },
+    }
+}
