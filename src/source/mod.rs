@@ -1,13 +1,21 @@
 //! Where frames come from: one trait, and the sources that need no video library.
 
+mod backoff;
 pub mod kind;
+pub mod live;
+pub mod pace;
 pub mod pictures;
+mod reader;
+pub mod repeat;
 pub mod select;
+pub mod stream;
 pub mod synthetic;
+mod wait;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use crate::frame::{FrameMeta, Image, Size};
 use crate::reason::{io_reason, nearest};
@@ -39,6 +47,26 @@ pub trait Source: Send {
     fn verdict(&self) -> Result<(), SourceError> {
         Ok(())
     }
+
+    /// The break before the frame grabbed last, asked after each grab until there is none; told
+    /// once.
+    fn take_gap(&mut self) -> Option<Gap> {
+        None
+    }
+}
+
+/// A time for which a source gave nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gap {
+    /// What ended the flow: `timeout`, `end_of_stream` or `error`; `reconnect` where no cause is
+    /// known.
+    pub reason: &'static str,
+    /// Time of the last frame before it, in seconds on the time line of the source.
+    pub from_pts_s: Option<f64>,
+    /// From that frame to the next, in seconds.
+    pub seconds: f64,
+    /// Frames that the nominal rate would have given: an estimate.
+    pub frames_lost: Option<u64>,
 }
 
 /// How colours are coded in a video, by the numbers of ITU-T H.273.
@@ -175,6 +203,38 @@ pub enum SourceError {
         /// Frames decoded.
         frames: u64,
     },
+    /// A stream cannot be opened, or broke off.
+    #[error("cannot read '{uri}': {reason}")]
+    Unreachable {
+        /// The input, credentials masked.
+        uri: Arc<str>,
+        /// Why.
+        reason: String,
+    },
+    /// A stream gave nothing for as long as was waited.
+    #[error("nothing came from '{uri}' for {} s", .waited.as_secs_f64())]
+    Silent {
+        /// The input, credentials masked.
+        uri: Arc<str>,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// A stream broke off for good: no further attempt is made.
+    #[error("'{uri}' is lost after {tries} {}: {reason}", if *.tries == 1 { "try" } else { "tries" })]
+    Lost {
+        /// The input, credentials masked.
+        uri: Arc<str>,
+        /// Why the last attempt failed.
+        reason: String,
+        /// Attempts since the last frame.
+        tries: u32,
+    },
+    /// A stop was asked for while it was opened.
+    #[error("'{uri}' was not opened: a stop was asked for")]
+    Stopped {
+        /// The input, credentials masked.
+        uri: Arc<str>,
+    },
 }
 
 /// A number of damaged places; its words follow from the number.
@@ -201,6 +261,14 @@ impl SourceError {
             Self::Damaged { .. } | Self::Cut { .. } => {
                 Some("all frames that could be decoded are in the outputs".into())
             }
+            Self::Unreachable { .. } => {
+                Some("is the address right, and does it open elsewhere? ffplay ADDRESS".into())
+            }
+            Self::Silent { .. } => {
+                Some("a slow start needs a longer --read-timeout; see if it sends at all".into())
+            }
+            Self::Lost { .. } => Some("start it again once the source is back".into()),
+            Self::Stopped { .. } => None,
         }
     }
 

@@ -2,10 +2,11 @@
 //!
 //! Frames are counted where they are left out, and keep the index they have in their source.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{Source, SourceCounts, SourceError, SourceInfo};
+use super::{Gap, Source, SourceCounts, SourceError, SourceInfo};
 use crate::frame::{FrameMeta, Image};
 
 /// What is wanted of a source; the default is everything.
@@ -33,12 +34,15 @@ pub struct Select {
     due_s: Option<f64>,
     /// Set once the selection, not the source, ended it.
     ended: bool,
+    /// Breaks that were not told yet: the frame behind one may be left out.
+    gaps: VecDeque<Gap>,
 }
 
 impl Select {
     /// Selects from `inner`; what is left out is counted in `counts`.
     pub fn new(inner: Box<dyn Source>, selection: Selection, counts: Arc<SourceCounts>) -> Self {
-        Self { inner, selection, counts, taken: 0, due_s: None, ended: false }
+        let gaps = VecDeque::new();
+        Self { inner, selection, counts, taken: 0, due_s: None, ended: false, gaps }
     }
 
     /// Whether a frame is wanted; counts it where not.
@@ -84,6 +88,7 @@ impl Source for Select {
         }
         while let Some(meta) = self.inner.grab()? {
             self.counts.read.fetch_add(1, Relaxed);
+            self.gaps.extend(self.inner.take_gap());
             if self.selection.end_s.is_some_and(|end| meta.pts_s.unwrap_or(0.0) >= end) {
                 self.ended = true;
                 return Ok(None);
@@ -103,6 +108,10 @@ impl Source for Select {
     fn verdict(&self) -> Result<(), SourceError> {
         // Where the selection ended first, nobody knows how the source would have ended.
         if self.ended { Ok(()) } else { self.inner.verdict() }
+    }
+
+    fn take_gap(&mut self) -> Option<Gap> {
+        self.gaps.pop_front()
     }
 }
 
