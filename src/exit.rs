@@ -94,6 +94,9 @@ fn source_code(error: &SourceError) -> u8 {
     match error {
         SourceError::Missing { .. } => 66,
         SourceError::Denied { .. } => 74,
+        SourceError::Unreachable { .. } | SourceError::Silent { .. } | SourceError::Lost { .. } => {
+            69
+        }
         _ => 65,
     }
 }

@@ -1,5 +1,7 @@
 //! Named choices that several rooms share.
 
+use std::time::Duration;
+
 /// What a queue does with a new item when it is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenFull {
@@ -9,6 +11,18 @@ pub enum WhenFull {
     DropNewest,
     /// The item that has waited longest is dropped: the consumer sees the newest.
     DropOldest,
+}
+
+/// Which frames of a live source are processed when there is no time for all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LivePolicy {
+    /// The newest.
+    #[default]
+    Latest,
+    /// All that wait for no longer than this.
+    Bounded(Duration),
+    /// All, however late.
+    All,
 }
 
 /// Whether a run can go on without an output.

@@ -23,6 +23,8 @@ mod detect;
 mod drawing;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract", feature = "onnxruntime"))]
 mod engines;
+#[cfg(feature = "libav")]
+mod live;
 #[cfg(all(feature = "libav", feature = "opencv"))]
 mod media;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract", feature = "onnxruntime"))]

@@ -38,7 +38,7 @@ fn try_all(config: &Config, with_input: bool) -> Result<String, Error> {
         let input = parts::input(config)?;
         let kind = parts::kind(config)?;
         outputs::refuse_clashes(config, &kind)?;
-        let info = parts::source(input, &kind, stored.as_ref())?.info().clone();
+        let info = parts::source(input, &kind, stored.as_ref(), &config.live)?.info().clone();
         found += &format!("input: ok, {}\n", describe(&info, &kind));
         source = Some(info);
     }

@@ -6,7 +6,7 @@ use crate::analyze::Overlay;
 #[cfg(feature = "opencv")]
 use crate::annotate::{AnnotateError, Fonts, Painter};
 use crate::annotate::{Annotator, Shape};
-use crate::config::{Config, ConfigError, Drawing};
+use crate::config::{Config, ConfigError, Drawing, LiveConfig};
 use crate::exit::Error;
 use crate::gate::{Every, Gate, Motion, Rhythm, Thrift};
 use crate::infer::labels::Labels;
@@ -15,38 +15,47 @@ use crate::reason::io_reason;
 use crate::replay::{Recorded, Stored};
 use crate::source::kind::{Kind, classify};
 use crate::source::pictures::Pictures;
+use crate::source::repeat::Loop;
 use crate::source::synthetic::Synthetic;
-use crate::source::{Source, SourceInfo};
+use crate::source::{Source, SourceError, SourceInfo};
 
 /// Largest font file that is read, in bytes: those of Chinese have 20 million.
 #[cfg(feature = "opencv")]
 const MAX_FONT: u64 = 64 << 20;
 
-/// Opens the source of `kind`.
+/// Opens the source of `kind`, again and again where that is wanted.
 pub(super) fn source(
     input: &str,
     kind: &Kind,
     stored: Option<&Stored>,
+    live: &LiveConfig,
 ) -> Result<Box<dyn Source>, Error> {
+    if let Kind::Recorded(_) = kind {
+        let stored = stored.ok_or_else(|| ConfigError::new("no records are given"))?;
+        return Ok(Box::new(Recorded::open(stored)?));
+    }
+    if cfg!(not(feature = "libav")) && matches!(kind, Kind::Video(_)) {
+        return Err(ConfigError::new("video needs a build with the feature 'libav'").into());
+    }
+    if !live.repeat {
+        return Ok(finite(input, kind)?);
+    }
+    let (input, kind) = (input.to_owned(), kind.clone());
+    Ok(Box::new(Loop::new(Box::new(move || finite(&input, &kind)))?))
+}
+
+/// Opens a file or files.
+fn finite(input: &str, kind: &Kind) -> Result<Box<dyn Source>, SourceError> {
     Ok(match kind {
-        Kind::Video(path) => video(path)?,
         Kind::Pictures(files) => Box::new(Pictures::open(input, files.clone())?),
         Kind::Synthetic(pattern) => Box::new(Synthetic::new(input, *pattern)),
-        Kind::Recorded(_) => {
-            let stored = stored.ok_or_else(|| ConfigError::new("no records are given"))?;
-            Box::new(Recorded::open(stored)?)
+        #[cfg(feature = "libav")]
+        Kind::Video(path) => Box::new(crate::av::Decoder::open(path)?),
+        _ => {
+            let (uri, reason) = (input.into(), "this build cannot read it".into());
+            return Err(SourceError::Unreadable { uri, reason, hint: None });
         }
     })
-}
-
-#[cfg(feature = "libav")]
-fn video(path: &Path) -> Result<Box<dyn Source>, Error> {
-    Ok(Box::new(crate::av::Decoder::open(path)?))
-}
-
-#[cfg(not(feature = "libav"))]
-fn video(_: &Path) -> Result<Box<dyn Source>, Error> {
-    Err(ConfigError::new("video needs a build with the feature 'libav'").into())
 }
 
 /// What draws; nothing in a build that cannot, whose outputs then want no pixels. `labels` are the

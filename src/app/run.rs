@@ -20,8 +20,9 @@ use crate::record::{InputInfo, RunRecord, SCHEMA};
 use crate::recorder::{Recorder, config_id, source_id};
 use crate::replay::Stored;
 use crate::source::kind::Kind;
+use crate::source::pace::Realtime;
 use crate::source::select::Select;
-use crate::source::{Source, SourceCounts, SourceInfo};
+use crate::source::{Source, SourceCounts, SourceError, SourceInfo};
 use crate::stdio;
 use crate::track::Pace;
 
@@ -35,8 +36,14 @@ pub(super) fn run(config: &Config, stdout: File) -> Result<Status, Error> {
     let kind = parts::kind(config)?;
     outputs::refuse_clashes(config, &kind)?;
     let stored = parts::stored(config)?;
-    let (source, model) = load(input, &kind, stored.as_ref(), config)?;
-    let info = source.info().clone();
+    let (source, model) = match load(input, &kind, stored.as_ref(), config) {
+        Err(Error::Source(SourceError::Stopped { .. })) if cancel.signal().is_some() => {
+            return Ok(Status::Signal(cancel.signal().unwrap_or_default()));
+        }
+        loaded => loaded?,
+    };
+    let is_live = config.live.access.live.unwrap_or(source.info().live);
+    let info = SourceInfo { live: is_live, ..source.info().clone() };
     let recorder = recorder(input, &kind, stored.as_ref(), config, &info, &model)?;
     let run = Arc::new(run_record(&info, &recorder, &model, config));
     let sinks = outputs::open(config, &info, &stdout)?;
@@ -51,8 +58,13 @@ pub(super) fn run(config: &Config, stdout: File) -> Result<Status, Error> {
     let shapes = watch.as_ref().map(|watch| parts::shapes(&watch.overlay())).unwrap_or_default();
     let gate = parts::gate(config, &recorder.source, &info)?;
     let annotator = parts::annotator(&config.drawing, &recorder.labels, shapes)?;
+    let mut source: Box<dyn Source> =
+        Box::new(Select::new(source, config.selection.clone(), counts.clone()));
+    if config.live.realtime {
+        source = Box::new(Realtime::new(source, cancel.clone()));
+    }
     let parts = Parts {
-        source: Box::new(Select::new(source, config.selection.clone(), counts.clone())),
+        source,
         gate,
         detector: model.detector,
         observer: Box::new(scene(recorder, stored.as_ref(), config, &info, watch)?),
@@ -60,7 +72,11 @@ pub(super) fn run(config: &Config, stdout: File) -> Result<Status, Error> {
         sinks,
         run: run.clone(),
     };
-    let settings = Settings { workers: config.workers, drain_timeout: config.drain_timeout };
+    let settings = Settings {
+        workers: config.workers,
+        drain_timeout: config.drain_timeout,
+        live: is_live.then_some(config.live.policy),
+    };
     let limited = || counts.limited.load(std::sync::atomic::Ordering::Relaxed) > 0;
     let outcome = pipeline::run(
         parts,
@@ -111,7 +127,7 @@ fn load(
             .name("vp-load".into())
             .spawn_scoped(scope, || models::model(&config.model, stored, config.workers))
             .map_err(|error| Error::System(format!("cannot start a thread: {error}")))?;
-        let source = parts::source(input, kind, stored);
+        let source = parts::source(input, kind, stored, &config.live);
         let model = model
             .join()
             .unwrap_or_else(|_| Err(Error::System("loading the model failed with a bug".into())));

@@ -49,6 +49,7 @@ pub(super) fn summarise(
         ]),
         dropped: BTreeMap::from([
             ("live", count(&stats.dropped_live)),
+            ("stale", count(&stats.dropped_stale)),
             ("outputs", count(&stats.dropped_outputs)),
         ]),
         detections: count(&stats.detections),

@@ -44,7 +44,7 @@ pub(super) fn verify(config: &Config, as_json: bool, stdout: &mut File) -> Resul
     let kind = kind::classify(input)?;
     let mut selection = config.selection.clone();
     selection.max_frames = Some(selection.max_frames.unwrap_or(FRAMES));
-    let source = parts::source(input, &kind, None)?;
+    let source = parts::source(input, &kind, None, &config.live)?;
     let mut source = Select::new(source, selection, Arc::new(SourceCounts::default()));
     let below = ModelConfig {
         min_confidence: (config.model.min_confidence - BELOW).max(0.0),

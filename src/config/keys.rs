@@ -29,6 +29,7 @@ pub const MODEL: &str = "Model";
 const OUTPUT: &str = "Output";
 const TRACKING: &str = "Tracking";
 const DRAWING: &str = "Drawing";
+const LIVE: &str = "Cameras and streams";
 const THRIFT: &str = "Less inference";
 const CONTROL: &str = "Control";
 
@@ -78,6 +79,32 @@ pub const KEYS: &[Key] = &[
         "Records of an earlier run in place of the model; also without a video",
     )
     .value("FILE"),
+    key(
+        "live",
+        LIVE,
+        "Whether frames may be dropped to keep up: yes, no, or auto, for cameras and streams",
+    )
+    .value("HOW")
+    .default("auto"),
+    key(
+        "live-policy",
+        LIVE,
+        "Which frames then: latest, bounded:500ms (none that waited longer), or all",
+    )
+    .value("POLICY")
+    .default("latest"),
+    key("realtime", LIVE, "Read a file at its own pace"),
+    key("loop", LIVE, "Read a file again and again"),
+    key("reconnect", LIVE, "Open a stream again: never, once-open (after it was open), or always")
+        .value("WHEN")
+        .default("once-open"),
+    key("reconnect-max", LIVE, "Longest pause before the next attempt; the first is 0.5 s")
+        .value("TIME")
+        .default("30s"),
+    key("read-timeout", LIVE, "How long a stream may give nothing").value("TIME").default("10s"),
+    key("rtsp-transport", LIVE, "How RTSP carries pictures: tcp or udp")
+        .value("HOW")
+        .default("tcp"),
     key("name", INPUT, "Name of the source in the records [default: the input's base name]")
         .value("NAME"),
     key("start", INPUT, "First time to process: 90, 1m30s or 00:01:30.5").value("TIME"),

@@ -21,9 +21,12 @@ use crate::frame::Size;
 use crate::geometry::Fit;
 use crate::infer::device::Device;
 use crate::infer::fake::Script;
+use crate::policy::LivePolicy;
 use crate::record::EventKind;
 use crate::sink::ndjson::Emit;
+use crate::source::live::LiveSettings;
 use crate::source::select::Selection;
+use crate::source::stream::Access;
 use crate::track::{Method, TrackTime};
 
 /// Everything a run was asked for.
@@ -37,6 +40,8 @@ pub struct Config {
     pub name: Option<String>,
     /// Which of its frames.
     pub selection: Selection,
+    /// How cameras and streams are read.
+    pub live: LiveConfig,
     /// When the first frame was recorded.
     pub recorded_at: Option<RecordedAt>,
     /// The model and what is kept of its boxes.
@@ -69,6 +74,21 @@ pub struct Config {
     pub quiet: bool,
     /// Every setting as it was resolved.
     pub resolved: Vec<Resolved>,
+}
+
+/// How cameras and streams are read, and files as if they were some.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LiveConfig {
+    /// Which frames are processed when there is no time for all.
+    pub policy: LivePolicy,
+    /// Whether a file is read at its own pace.
+    pub realtime: bool,
+    /// Whether a file is read again and again.
+    pub repeat: bool,
+    /// When a broken stream is opened again.
+    pub settings: LiveSettings,
+    /// How a stream is reached.
+    pub access: Access,
 }
 
 /// Which frames the model looks at.

@@ -1,6 +1,7 @@
 //! From text to checked values.
 
 mod drawing;
+mod live;
 mod thrift;
 mod tracking;
 
@@ -184,6 +185,7 @@ pub(super) fn resolve(layer: &Layer) -> Result<Config, ConfigError> {
         detections: take.optional("detections", units::path)?,
         name: take.optional("name", units::text)?,
         selection: selection(&mut take)?,
+        live: live::live(&mut take)?,
         recorded_at: take.optional("recorded-at", recorded_at)?,
         model: model(&mut take)?,
         outputs: outputs(&mut take)?,

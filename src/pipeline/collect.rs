@@ -15,8 +15,9 @@ use crate::annotate::Annotator;
 use crate::frame::Image;
 use crate::infer::Basis;
 use crate::policy::Need;
-use crate::record::{EventRecord, FrameRecord};
+use crate::record::{EventRecord, FrameRecord, GapRecord, RunRecord, round};
 use crate::sink::{Ending, Item};
+use crate::source::Gap;
 
 /// What goes to an output's thread.
 pub(super) enum Command {
@@ -51,6 +52,11 @@ pub(super) struct Collector {
     pub(super) annotator: Option<Box<dyn Annotator>>,
     pub(super) wants: Wants,
     pub(super) outs: Vec<Out>,
+    /// Breaks of the source, as its reader tells them.
+    pub(super) gaps: Option<Receiver<Gap>>,
+    pub(super) run: Arc<RunRecord>,
+    /// Whether the age of frames counts.
+    pub(super) is_live: bool,
     pub(super) stats: Arc<Stats>,
 }
 
@@ -64,6 +70,7 @@ impl Collector {
                 return Ok(());
             }
         }
+        self.tell_gaps()?;
         let last = self.observer.end();
         self.tell(last).map(|_| ())
     }
@@ -79,6 +86,7 @@ impl Collector {
     /// Passes one frame on; `false` when no output is left.
     fn frame(&mut self, Inferred { read, found }: Inferred) -> Result<bool, StageError> {
         let found = found?;
+        self.tell_gaps()?;
         let meta = &read.frame.meta;
         let size = read.frame.image.size();
         self.stats.note("decode", read.decode);
@@ -94,7 +102,29 @@ impl Collector {
         self.stats.inferred.fetch_add(u64::from(record.inferred.is_none()), Relaxed);
         let someone_listens =
             self.pass_on(&Item::Frame { record: Arc::new(record), image, clean })?;
-        Ok(self.tell(events)? && someone_listens)
+        let someone_listens = self.tell(events)? && someone_listens;
+        if self.is_live {
+            self.stats.note("age", read.at.elapsed());
+        }
+        Ok(someone_listens)
+    }
+
+    /// Tells of the breaks until now.
+    fn tell_gaps(&mut self) -> Result<(), StageError> {
+        let gaps: Vec<Gap> = self.gaps.iter().flat_map(|gaps| gaps.try_iter()).collect();
+        for gap in gaps {
+            self.stats.gaps.fetch_add(1, Relaxed);
+            let record = GapRecord {
+                run_id: self.run.run_id.clone(),
+                source: self.run.source.clone(),
+                reason: gap.reason,
+                from_pts_s: gap.from_pts_s,
+                seconds: round(gap.seconds, 1e3),
+                frames_lost: gap.frames_lost,
+            };
+            self.pass_on(&Item::Gap(Arc::new(record)))?;
+        }
+        Ok(())
     }
 
     /// Passes events on; `false` when no output is left.

@@ -25,6 +25,8 @@ pub(super) struct Read {
     pub(super) frame: Frame,
     /// Time spent decoding it.
     pub(super) decode: Duration,
+    /// When it was read.
+    pub(super) at: Instant,
 }
 
 /// A frame as it comes back.
@@ -56,6 +58,8 @@ pub(super) struct Dispatcher {
     pool: ThreadPool,
     detector: Arc<dyn Detector>,
     gate: Option<Box<dyn Gate>>,
+    /// How old a frame may be that is still worth a look; any age where `None`.
+    freshness: Option<Duration>,
     stats: Arc<Stats>,
     in_flight: Arc<AtomicU64>,
     took: Arc<Took>,
@@ -67,9 +71,11 @@ impl Dispatcher {
         pool: ThreadPool,
         detector: Arc<dyn Detector>,
         gate: Option<Box<dyn Gate>>,
+        freshness: Option<Duration>,
         stats: Arc<Stats>,
     ) -> Self {
-        Self { pool, detector, gate, stats, in_flight: Arc::default(), took: Arc::default() }
+        let (in_flight, took) = (Arc::default(), Arc::default());
+        Self { pool, detector, gate, freshness, stats, in_flight, took }
     }
 
     /// Works until the frames end or the collector leaves, and returns when no worker is busy any
@@ -97,7 +103,9 @@ impl Dispatcher {
         loop {
             let (fill, slot) = bounded(1);
             slots.send(slot).map_err(|_| StageError::Hangup)?;
-            let Some(read) = frames.next() else { return Ok(()) };
+            let Some(read) = frames.by_ref().find(|read| self.is_fresh(read)) else {
+                return Ok(());
+            };
             match self.basis(&read) {
                 Basis::Model => self.infer(read, fill, busy.clone()),
                 basis => {
@@ -107,6 +115,13 @@ impl Dispatcher {
                 }
             }
         }
+    }
+
+    /// Whether a frame has not waited for too long; counts it where it has.
+    fn is_fresh(&self, read: &Read) -> bool {
+        let is_stale = self.freshness.is_some_and(|longest| read.at.elapsed() > longest);
+        self.stats.dropped_stale.fetch_add(u64::from(is_stale), Relaxed);
+        !is_stale
     }
 
     /// Whether the model looks at a frame.

@@ -40,10 +40,10 @@ use crate::cancel::Cancel;
 use crate::frame::Frame;
 use crate::gate::Gate;
 use crate::infer::Detector;
-use crate::policy::{Need, WhenFull};
+use crate::policy::{LivePolicy, Need, WhenFull};
 use crate::record::{RunRecord, SummaryRecord};
 use crate::sink::{Ending, Flow, Item, Sink, SinkSpec};
-use crate::source::Source;
+use crate::source::{Gap, Source};
 
 /// How often the caller is told of progress and stop requests are looked for.
 const TICK: Duration = Duration::from_millis(100);
@@ -57,6 +57,12 @@ const SUMMARY_PATIENCE: Duration = Duration::from_secs(1);
 /// Frames that may wait between the reader and the workers.
 const READ_AHEAD: usize = 2;
 
+/// Frames of a live source that may wait for as long as `--live-policy` allows.
+const WAITING: usize = 64;
+
+/// Breaks of a source that may wait to be told.
+const GAPS: usize = 64;
+
 /// Numbers that shape the engine.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
@@ -64,6 +70,9 @@ pub struct Settings {
     pub workers: usize,
     /// How long outputs may take to finish once a stop was asked for.
     pub drain_timeout: Duration,
+    /// What happens when frames come faster than they are processed; where `None`, the source
+    /// waits.
+    pub live: Option<LivePolicy>,
 }
 
 /// Everything that a run needs.
@@ -186,7 +195,7 @@ impl Crew {
         settings: Settings,
         stats: &Arc<Stats>,
     ) -> Result<Receiver<Collected>, StageError> {
-        let live = parts.source.info().live;
+        let live = settings.live;
         let wants = Wants {
             drawn: parts.sinks.iter().any(|spec| spec.sink.wants_pixels()),
             clean: parts.sinks.iter().any(|spec| spec.sink.wants_clean_pixels()),
@@ -197,19 +206,33 @@ impl Crew {
             annotator: parts.annotator,
             wants,
             outs,
+            gaps: None,
+            run: parts.run.clone(),
+            is_live: live.is_some(),
             stats: stats.clone(),
         };
-        let (frames_in, frames_out) =
-            queue(READ_AHEAD, if live { WhenFull::DropOldest } else { WhenFull::Block });
+        let (frames_in, frames_out) = match live {
+            Some(LivePolicy::Latest) => queue(1, WhenFull::DropOldest),
+            Some(LivePolicy::Bounded(_)) => queue(WAITING, WhenFull::DropOldest),
+            Some(LivePolicy::All) | None => queue(READ_AHEAD, WhenFull::Block),
+        };
         let workers = settings.workers.max(1);
-        let (slots_in, slots_out) = dispatch::slots(if live { workers } else { workers + 2 });
+        let window = if live.is_some() { workers } else { workers + 2 };
+        let (slots_in, slots_out) = dispatch::slots(window);
         let pool = dispatch::pool(workers)?;
         let (cancel, stats_of_reader) = (self.cancel.clone(), stats.clone());
+        let (gaps_in, gaps) = bounded(GAPS);
         self.spawn("reader", Kind::Reader, move || {
-            read(parts.source, &frames_in, &cancel, &stats_of_reader)
+            read(parts.source, &frames_in, &gaps_in, &cancel, &stats_of_reader)
         })?;
-        let dispatcher = Dispatcher::new(pool, parts.detector, parts.gate, stats.clone());
+        let freshness = match live {
+            Some(LivePolicy::Bounded(longest)) => Some(longest),
+            _ => None,
+        };
+        let dispatcher =
+            Dispatcher::new(pool, parts.detector, parts.gate, freshness, stats.clone());
         self.spawn("dispatch", Kind::Inner, move || dispatcher.run(frames_out, slots_in))?;
+        collector.gaps = Some(gaps);
         let (leave, collected) = bounded(1);
         let (run, cancel) = (parts.run, self.cancel.clone());
         self.spawn("collect", Kind::Inner, move || {
@@ -365,6 +388,7 @@ impl Crew {
 fn read(
     mut source: Box<dyn Source>,
     frames: &Inlet<Read>,
+    gaps: &Sender<Gap>,
     cancel: &Cancel,
     stats: &Stats,
 ) -> Result<(), StageError> {
@@ -374,7 +398,11 @@ fn read(
             return Ok(source.verdict()?);
         };
         let frame = Frame { meta, image: Arc::new(source.retrieve()?) };
-        let read = Read { frame, decode: start.elapsed() };
+        let read = Read { frame, decode: start.elapsed(), at: Instant::now() };
+        while let Some(gap) = source.take_gap() {
+            // So many at once that nobody tells them: the source is as good as gone.
+            gaps.try_send(gap).ok();
+        }
         let dropped = frames.send(read).map_err(|_| StageError::Hangup)?;
         stats.dropped_live.fetch_add(dropped, Relaxed);
     }

@@ -23,6 +23,10 @@ pub struct Stats {
     pub detections: AtomicU64,
     /// Frames of a live source dropped before inference.
     pub dropped_live: AtomicU64,
+    /// Breaks of the source.
+    pub gaps: AtomicU64,
+    /// Frames of a live source that had waited for too long.
+    pub dropped_stale: AtomicU64,
     /// Items dropped on the way to outputs that may lose some.
     pub dropped_outputs: AtomicU64,
     /// Most frames that were in flight at once.

@@ -1,5 +1,7 @@
 //! The engine with scripted parts. Every run has a time-out: a deadlock is a failure.
 
+mod live;
+
 use std::sync::Mutex;
 
 use super::*;
@@ -140,7 +142,7 @@ impl Sink for Seen {
 
     fn write(&mut self, item: &Item) -> Result<Flow, SinkError> {
         match item {
-            Item::Run(_) | Item::Event(_) => {}
+            Item::Run(_) | Item::Event(_) | Item::Gap(_) => {}
             Item::Summary(summary) => self
                 .ended
                 .lock()
@@ -224,6 +226,7 @@ struct Trial {
     observer: Box<dyn Observer>,
     workers: usize,
     drain_timeout: Duration,
+    live: Option<LivePolicy>,
     cancel: Cancel,
     stats: Arc<Stats>,
 }
@@ -238,6 +241,7 @@ fn trial(
         observer: bare(|_| {}),
         workers: 4,
         drain_timeout: Duration::from_secs(8),
+        live: None,
         cancel: Cancel::default(),
         stats: Arc::default(),
     }
@@ -254,28 +258,39 @@ impl Trial {
             sinks,
             run: Arc::new(run_record()),
         };
-        let settings = Settings { workers: self.workers, drain_timeout: self.drain_timeout };
+        let settings =
+            Settings { workers: self.workers, drain_timeout: self.drain_timeout, live: self.live };
         let stats = self.stats.clone();
         run(parts, settings, &self.cancel, &self.stats, &mut |_| {}, |outcome| SummaryRecord {
-            inferred: 0,
-            run_id: "r".into(),
-            source: "s".into(),
             frames: stats.frames.load(Relaxed),
-            frames_read: 0,
-            skipped: Default::default(),
-            dropped: Default::default(),
-            detections: 0,
-            elapsed_s: 0.0,
-            fps: 0.0,
-            cpu_s: 0.0,
-            peak_memory_bytes: None,
-            stages: Default::default(),
-            failed_outputs: vec![],
             drained: outcome.unfinished.is_empty(),
             exit: if outcome.error.is_some() { Exit::Error } else { Exit::EndOfInput },
-            error: None,
-            exit_code: 0,
+            ..summary()
         })
+    }
+}
+
+/// The summary of nothing.
+fn summary() -> SummaryRecord {
+    SummaryRecord {
+        run_id: "r".into(),
+        source: "s".into(),
+        frames: 0,
+        inferred: 0,
+        frames_read: 0,
+        skipped: Default::default(),
+        dropped: Default::default(),
+        detections: 0,
+        elapsed_s: 0.0,
+        fps: 0.0,
+        cpu_s: 0.0,
+        peak_memory_bytes: None,
+        stages: Default::default(),
+        failed_outputs: vec![],
+        drained: true,
+        exit: Exit::EndOfInput,
+        error: None,
+        exit_code: 0,
     }
 }
 
@@ -528,36 +543,6 @@ fn a_slow_view_never_slows_the_rest_and_shows_the_newest() {
     });
 }
 
-#[test]
-fn a_live_source_drops_the_oldest_and_accounts_for_all() {
-    within(20, || {
-        let seen = Seen::default();
-        let mut trial = trial(300, |_| {
-            std::thread::sleep(Duration::from_millis(8));
-            Ok(())
-        });
-        trial.source.info.live = true;
-        trial.source.pause = Duration::from_micros(300);
-        let stats = trial.stats.clone();
-        trial.run(vec![required(&seen)]);
-        let frames = seen.frames();
-        let dropped = stats.dropped_live.load(Relaxed);
-        assert!(frames.is_sorted() && dropped > 0);
-        assert_eq!(frames.len() as u64 + dropped, 300);
-    });
-}
-
-#[test]
-fn a_live_source_stops_when_what_follows_dies() {
-    within(10, || {
-        let bad = Seen { fail_at: Some(4), ..Seen::default() };
-        let mut trial = trial(u64::MAX, jitter);
-        trial.source.info.live = true;
-        trial.source.pause = Duration::from_micros(200);
-        assert_eq!(message(&trial.run(vec![required(&bad)])), "cannot write 'seen': disk full");
-    });
-}
-
 /// An annotator must not run where nobody wants pixels.
 struct Never;
 
@@ -584,7 +569,7 @@ fn without_a_wish_for_pixels_nothing_is_drawn() {
             sinks: vec![required(&seen)],
             run: Arc::new(run_record()),
         };
-        let settings = Settings { workers: 2, drain_timeout: Duration::from_secs(1) };
+        let settings = Settings { workers: 2, drain_timeout: Duration::from_secs(1), live: None };
         let mut crew = Crew::new(1, settings.drain_timeout, Cancel::default());
         let stats = Arc::new(Stats::default());
         let collected = crew.start(parts, settings, &stats).unwrap();

@@ -4,6 +4,7 @@
 //! the tests hold every output against it. Times are seconds, positions pixels of the source.
 
 mod event;
+mod gap;
 mod summary;
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 pub use event::{ClassCount, ClassCrossings, EventKind, EventRecord, LineRecord, ZoneRecord};
+pub use gap::GapRecord;
 pub use summary::{Exit, StageMs, SummaryRecord};
 
 use crate::frame::Size;
@@ -34,6 +36,8 @@ pub enum Record<'a> {
     Detection(DetectionRecord<'a>),
     /// Something that happened.
     Event(&'a EventRecord),
+    /// The source gave nothing for a while.
+    Gap(&'a GapRecord),
     /// Last line: how it ended. A consumer that never sees it knows that the run died.
     Summary(&'a SummaryRecord),
 }

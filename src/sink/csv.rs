@@ -44,7 +44,7 @@ impl Csv {
                     rows.write_record(row(&detection))?;
                 }
             }
-            Item::Event(_) | Item::Summary(_) => {}
+            Item::Event(_) | Item::Gap(_) | Item::Summary(_) => {}
         }
         let bytes = rows.into_inner().map_err(|e| std::io::Error::other(e.to_string()))?;
         self.file.writer().write_all(&bytes)?;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::frame::Image;
 use crate::policy::{Need, WhenFull};
 use crate::reason::io_reason;
-use crate::record::{EventRecord, FrameRecord, RunRecord, SummaryRecord};
+use crate::record::{EventRecord, FrameRecord, GapRecord, RunRecord, SummaryRecord};
 
 /// What an output is given, in order: one `Run`, the frames, each with its events behind it, one
 /// `Summary`.
@@ -33,6 +33,8 @@ pub enum Item {
     },
     /// Something that happened in the frame before it.
     Event(Arc<EventRecord>),
+    /// The source gave nothing for a while before the next frame.
+    Gap(Arc<GapRecord>),
     /// How it ended; only for outputs that take it.
     Summary(Arc<SummaryRecord>),
 }

@@ -31,6 +31,7 @@ impl Ndjson {
         match item {
             Item::Run(run) => self.line(&Record::Run(run))?,
             Item::Event(event) => self.line(&Record::Event(event))?,
+            Item::Gap(gap) => self.line(&Record::Gap(gap))?,
             Item::Summary(summary) => self.line(&Record::Summary(summary))?,
             Item::Frame { record, .. } if self.emit == Emit::Frames => {
                 self.line(&Record::Frame(record))?;

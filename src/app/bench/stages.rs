@@ -91,7 +91,7 @@ pub(super) fn measure(
     let (detector, labels) = models::plain(loaded.opened, loaded.engine, &config.model)?;
     let load_ms = start.elapsed().as_secs_f64() * 1e3;
     let input = parts::input(config)?;
-    let source = parts::source(input, &kind::classify(input)?, None)?;
+    let source = parts::source(input, &kind::classify(input)?, None, &config.live)?;
     let info = source.info().clone();
     let counts = Arc::new(SourceCounts::default());
     let mut source = Select::new(source, config.selection.clone(), counts);
