@@ -31,10 +31,14 @@ pub fn init(format: LogFormat, verbose: bool, quiet: bool) {
 /// Target of hints: they follow an error, whatever is shown of the rest.
 const HINT: &str = "vision_pipe::hint";
 
+/// Target of what everybody should know and nobody need worry about.
+pub const NOTE: &str = "vision_pipe::note";
+
 fn word(record: &Record<'_>) -> &'static str {
     match record.level() {
         Level::Error if record.target() == HINT => "hint",
         Level::Error => "error",
+        Level::Warn if record.target() == NOTE => "note",
         Level::Warn => "warning",
         Level::Info => "info",
         Level::Debug | Level::Trace => "debug",

@@ -29,6 +29,10 @@ mod live;
 mod media;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract", feature = "onnxruntime"))]
 mod models;
+#[cfg(all(feature = "libav", feature = "opencv", feature = "preview"))]
+mod page;
+#[cfg(feature = "preview")]
+mod page_browser;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract"))]
 mod replay;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract"))]

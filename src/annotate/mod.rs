@@ -48,6 +48,13 @@ pub trait Annotator: Send {
     /// # Errors
     /// When the drawing library refuses.
     fn annotate(&mut self, image: &mut Image, record: &FrameRecord) -> Result<(), AnnotateError>;
+
+    /// In place of `redact`, of a frame of which nobody wants pixels: what was seen in it counts
+    /// for those that follow.
+    fn unseen(&mut self, _record: &FrameRecord) {}
+
+    /// In place of `annotate`, of a frame on which nothing is to be drawn.
+    fn undrawn(&mut self, _record: &FrameRecord) {}
 }
 
 /// The drawing library refused.

@@ -59,6 +59,16 @@ impl<R: Rasterizer> Annotator for Painter<R> {
         let ops = self.plan(record, image.size());
         self.rasterizer.draw(image, &ops)
     }
+
+    fn unseen(&mut self, record: &FrameRecord) {
+        if let Some(veil) = &mut self.veil {
+            veil.plan(record);
+        }
+    }
+
+    fn undrawn(&mut self, record: &FrameRecord) {
+        self.remember(record, record.image);
+    }
 }
 
 /// Line and text sizes for a picture.
@@ -118,14 +128,8 @@ impl<R: Rasterizer> Painter<R> {
     fn plan(&mut self, record: &FrameRecord, size: Size) -> Vec<DrawOp> {
         let scale = Scale::of(size, &self.style);
         let mut ops = Vec::new();
-        if self.style.has(Mark::Heatmap) {
-            let heat = self.heat.get_or_insert_with(|| Arc::new(Heat::new(size)));
-            Arc::make_mut(heat).add(record);
-            ops.push(DrawOp::Heat(heat.clone()));
-        }
-        if self.style.has(Mark::Trace) {
-            self.trails.add(record);
-        }
+        self.remember(record, size);
+        ops.extend(self.heat.iter().map(|heat| DrawOp::Heat(heat.clone())));
         if self.style.has(Mark::Zones) {
             for (number, shape) in self.shapes.iter().enumerate() {
                 place(shape, place_colour(number), scale.line, &mut ops);
@@ -136,6 +140,17 @@ impl<R: Rasterizer> Painter<R> {
         }
         ops.extend(self.labels(record, size, &scale));
         ops
+    }
+
+    /// Takes in what outlives a frame.
+    fn remember(&mut self, record: &FrameRecord, size: Size) {
+        if self.style.has(Mark::Heatmap) {
+            let heat = self.heat.get_or_insert_with(|| Arc::new(Heat::new(size)));
+            Arc::make_mut(heat).add(record);
+        }
+        if self.style.has(Mark::Trace) {
+            self.trails.add(record);
+        }
     }
 
     fn colour(&self, found: &Prediction) -> Bgr {

@@ -10,6 +10,8 @@ mod inspect;
 mod models;
 mod outputs;
 mod parts;
+#[cfg_attr(not(feature = "preview"), path = "no_preview.rs")]
+mod preview;
 mod repair;
 mod report;
 mod run;
@@ -50,6 +52,7 @@ fn start(arguments: impl Iterator<Item = OsString>, mut stdout: File) -> Result<
             cli::generate(what, &mut text).map_err(|e| Error::System(e.to_string()))?;
             print(&mut stdout, &text)
         }
+        Invocation::Static(folder) => preview::write_out(&folder),
         Invocation::Repair(part) => repair::repair(&part, &mut stdout),
         Invocation::Convert(request) => convert::convert(&request, stdout),
         Invocation::Report(request) => report::report(&request, stdout),

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use uuid::Uuid;
 
+use super::preview::{Numbers, Page};
 use super::{models, outputs, parts, signals, summary};
 use crate::analyze::{Scene, Takes, Watch};
 use crate::cancel::Cancel;
@@ -46,7 +47,7 @@ pub(super) fn run(config: &Config, stdout: File) -> Result<Status, Error> {
     let info = SourceInfo { live: is_live, ..source.info().clone() };
     let recorder = recorder(input, &kind, stored.as_ref(), config, &info, &model)?;
     let run = Arc::new(run_record(&info, &recorder, &model, config));
-    let sinks = outputs::open(config, &info, &stdout)?;
+    let mut sinks = outputs::open(config, &info, &stdout)?;
     say_what_stdout_misses(config, &stdout);
     let counts = Arc::new(SourceCounts::default());
     let stats = Arc::new(Stats::default());
@@ -55,8 +56,16 @@ pub(super) fn run(config: &Config, stdout: File) -> Result<Status, Error> {
     let hidden = config.quiet && mode == crate::config::ProgressMode::Auto;
     let mut progress = Progress::new(mode, expected_frames(config, &info), on_terminal || hidden);
     let watch = watch(config, &recorder, &info)?;
-    let shapes = watch.as_ref().map(|watch| parts::shapes(&watch.overlay())).unwrap_or_default();
+    let numbers =
+        Numbers { source: recorder.source.clone(), stats: stats.clone(), counts: counts.clone() };
+    let overlay = watch.as_ref().map(Watch::overlay);
+    let mut page = None;
+    if let Some((opened, sink)) = Page::open(config, &recorder.source, overlay.as_ref(), numbers)? {
+        page = Some(opened);
+        sinks.push(sink);
+    }
     let gate = parts::gate(config, &recorder.source, &info)?;
+    let shapes = overlay.as_ref().map(parts::shapes).unwrap_or_default();
     let annotator = parts::annotator(&config.drawing, &recorder.labels, shapes)?;
     let mut source: Box<dyn Source> =
         Box::new(Select::new(source, config.selection.clone(), counts.clone()));
@@ -83,7 +92,12 @@ pub(super) fn run(config: &Config, stdout: File) -> Result<Status, Error> {
         settings,
         &cancel,
         &stats,
-        &mut |stats| progress.tick(stats),
+        &mut |stats| {
+            progress.tick(stats);
+            if let Some(page) = &mut page {
+                page.tick(stats, is_live);
+            }
+        },
         |outcome| {
             let verdict = summary::verdict(outcome, cancel.signal(), limited());
             summary::summarise(&run, outcome, &stats, &counts, verdict)
@@ -104,6 +118,9 @@ pub(super) fn run(config: &Config, stdout: File) -> Result<Status, Error> {
     }
     if let Some(path) = &config.outputs.summary_json {
         summary::write(&last, path, config.outputs.no_clobber)?;
+    }
+    if let Some(page) = page {
+        page.close(&cancel);
     }
     Ok(verdict.1)
 }

@@ -108,6 +108,8 @@ pub fn generate(what: What, out: &mut dyn io::Write) -> io::Result<()> {
         What::Zsh => shell(Shell::Zsh, out),
         What::Fish => shell(Shell::Fish, out),
         What::Schema => out.write_all(JSON_SCHEMA.as_bytes()),
+        // Several files, which do not come this way.
+        What::Static => Ok(()),
     }
 }
 

@@ -25,6 +25,8 @@ pub enum Invocation {
     Do(Verb, Request),
     /// `generate`: text for packagers.
     Generate(What),
+    /// `generate static`: the files of the page, into this folder.
+    Static(PathBuf),
     /// `repair`: a video that a killed run left.
     Repair(PathBuf),
     /// `report`: a page of records.

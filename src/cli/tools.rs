@@ -64,14 +64,17 @@ pub enum What {
     Fish,
     /// The JSON Schema of the records.
     Schema,
+    /// The files of the page, into a folder.
+    Static,
 }
 
-const WHAT: [(&str, What); 5] = [
+const WHAT: [(&str, What); 6] = [
     ("man", What::Man),
     ("bash", What::Bash),
     ("zsh", What::Zsh),
     ("fish", What::Fish),
     ("schema", What::Schema),
+    ("static", What::Static),
 ];
 
 /// The commands.
@@ -116,8 +119,9 @@ fn convert() -> Command {
 fn generate() -> Command {
     let words = WHAT.map(|(word, _)| word);
     Command::new("generate")
-        .about("Print the manual page, completions or the JSON Schema of the records")
+        .about("Print the manual page, completions or the JSON Schema, or write out the page of --preview")
         .arg(Arg::new("WHAT").required(true).value_parser(words))
+        .arg(path("DIR", "Where the files of the page go (static)"))
 }
 
 /// An argument that is a path.
@@ -152,8 +156,17 @@ pub(super) fn asked(name: &str, matches: &ArgMatches) -> Option<Result<Invocatio
         "generate" => {
             let word = matches.get_one::<String>("WHAT").map(String::as_str);
             let what = WHAT.iter().find(|(known, _)| Some(*known) == word);
-            what.map(|(_, what)| Invocation::Generate(*what))
-                .ok_or_else(|| ConfigError::new("generate what?"))
+            match (what, path("DIR")) {
+                (Some((_, What::Static)), Some(folder)) => Ok(Invocation::Static(folder)),
+                (Some((_, What::Static)), None) => {
+                    Err(ConfigError::new("generate static where? give a folder"))
+                }
+                (Some((word, _)), Some(_)) => {
+                    Err(ConfigError::new(format!("generate {word} goes to standard output")))
+                }
+                (Some((_, what)), None) => Ok(Invocation::Generate(*what)),
+                (None, _) => Err(ConfigError::new("generate what?")),
+            }
         }
         "report" => needed("RECORDS").and_then(|records| {
             let (page, frame) = (needed("output")?, path("frame"));

@@ -30,6 +30,7 @@ const OUTPUT: &str = "Output";
 const TRACKING: &str = "Tracking";
 const DRAWING: &str = "Drawing";
 const LIVE: &str = "Cameras and streams";
+const PREVIEW: &str = "Preview";
 const THRIFT: &str = "Less inference";
 const CONTROL: &str = "Control";
 
@@ -325,6 +326,26 @@ pub const KEYS: &[Key] = &[
     .default("6"),
     key("mask", THRIFT, "An area without motion: {name = \"tree\", polygon = [[x, y], ...]}")
         .value("TABLE"),
+    key(
+        "preview",
+        PREVIEW,
+        "A page to watch the run on, at PORT or HOST:PORT; loopback unless told",
+    )
+    .value("ADDR"),
+    key("preview-fps", PREVIEW, "Pictures a second that it shows at most")
+        .value("FPS")
+        .default("15"),
+    key("preview-width", PREVIEW, "Width of its pictures at most, in pixels")
+        .value("N")
+        .default("960"),
+    key("preview-quality", PREVIEW, "Their JPEG quality, 1 to 100").value("N").default("80"),
+    key("preview-clients", PREVIEW, "How many may watch at once").value("N").default("64"),
+    key("preview-token", PREVIEW, "What everybody who asks must know; better in the environment")
+        .value("TEXT"),
+    key("preview-cors", PREVIEW, "Whose pages may read the answers: an origin, or *")
+        .value("ORIGIN"),
+    key("preview-linger", PREVIEW, "Serve the page on after the end, until a signal comes"),
+    key("static-dir", PREVIEW, "A folder whose files replace those of the page").value("DIR"),
     key("workers", CONTROL, "Inference threads [default: the processors this process may use]")
         .short('w')
         .value("N"),

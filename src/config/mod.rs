@@ -50,6 +50,8 @@ pub struct Config {
     pub outputs: Outputs,
     /// What is drawn on pictures.
     pub drawing: Drawing,
+    /// The page, where one is asked for.
+    pub preview: Option<PreviewConfig>,
     /// How tracks are made, where they are.
     pub tracking: Option<Tracking>,
     /// Zones, lines and the ground.
@@ -74,6 +76,41 @@ pub struct Config {
     pub quiet: bool,
     /// Every setting as it was resolved.
     pub resolved: Vec<Resolved>,
+}
+
+/// The page on which a run is watched.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PreviewConfig {
+    /// Name or number of the address to listen at.
+    pub host: String,
+    /// Port to listen at.
+    pub port: u16,
+    /// Pictures a second at most.
+    pub fps: f64,
+    /// Width of a picture at most, in pixels.
+    pub width: u32,
+    /// JPEG quality.
+    pub quality: u8,
+    /// Viewers at once.
+    pub clients: usize,
+    /// What everybody must know.
+    pub token: Option<Token>,
+    /// Whose pages may read answers.
+    pub cors: Option<String>,
+    /// Whether it stays when the run has ended.
+    pub linger: bool,
+    /// A folder whose files replace the built-in ones.
+    pub static_dir: Option<PathBuf>,
+}
+
+/// A secret that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(pub String);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// How cameras and streams are read, and files as if they were some.

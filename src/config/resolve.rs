@@ -2,6 +2,7 @@
 
 mod drawing;
 mod live;
+mod preview;
 mod thrift;
 mod tracking;
 
@@ -134,6 +135,7 @@ impl Resolver<'_> {
     }
 
     fn note(&mut self, name: &'static str, value: Option<String>, origin: Origin) {
+        let value = value.map(|value| if SECRETS.contains(&name) { quoted("***") } else { value });
         self.resolved.push(Resolved { name, value, origin });
     }
 
@@ -147,8 +149,12 @@ impl Resolver<'_> {
     }
 }
 
+/// Settings whose values are shown nowhere.
+const SECRETS: [&str; 1] = ["preview-token"];
+
 /// "NAME must be ..., got 'TEXT'", the name as the user wrote it.
 fn refused(name: &str, origin: &Origin, expected: &str, text: &str) -> ConfigError {
+    let text = if SECRETS.contains(&name) { "" } else { text };
     let got = if text.is_empty() { String::new() } else { format!(", got '{text}'") };
     let error = ConfigError::new(match origin {
         Origin::Flag(flag) => format!("{flag} {expected}{got}"),
@@ -190,6 +196,7 @@ pub(super) fn resolve(layer: &Layer) -> Result<Config, ConfigError> {
         model: model(&mut take)?,
         outputs: outputs(&mut take)?,
         drawing: drawing::drawing(&mut take)?,
+        preview: preview::preview(&mut take)?,
         tracking: tracking::tracking(&mut take)?,
         takes: tracking::takes(&mut take)?,
         rules: tracking::rules(&mut take, &places)?,

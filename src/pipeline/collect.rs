@@ -16,7 +16,7 @@ use crate::frame::Image;
 use crate::infer::Basis;
 use crate::policy::Need;
 use crate::record::{EventRecord, FrameRecord, GapRecord, RunRecord, round};
-use crate::sink::{Ending, Item};
+use crate::sink::{Appetite, Ending, Item, SinkSpec};
 use crate::source::Gap;
 
 /// What goes to an output's thread.
@@ -35,12 +35,30 @@ pub(super) struct Out {
 }
 
 /// Which pixels outputs want.
-#[derive(Clone, Copy)]
 pub(super) struct Wants {
-    /// Annotated ones.
-    pub(super) drawn: bool,
+    /// Annotated ones, of every frame.
+    drawn: bool,
     /// Such with nothing drawn on them.
-    pub(super) clean: bool,
+    clean: bool,
+    /// Those whose wish comes and goes.
+    appetites: Vec<Arc<dyn Appetite>>,
+}
+
+impl Wants {
+    /// What these outputs want.
+    pub(super) fn of(sinks: &[SinkSpec]) -> Self {
+        Self {
+            drawn: sinks.iter().any(|spec| spec.sink.wants_pixels()),
+            clean: sinks.iter().any(|spec| spec.sink.wants_clean_pixels()),
+            appetites: sinks.iter().filter_map(|spec| spec.sink.appetite()).collect(),
+        }
+    }
+
+    /// What is wanted of the next frame: annotated pixels, and clean ones.
+    fn now(&self) -> (bool, bool) {
+        let drawn = self.drawn || self.appetites.iter().any(|one| one.wants_pixels());
+        (drawn, self.clean || self.appetites.iter().any(|one| one.wants_clean_pixels()))
+    }
 }
 
 /// A picture for all outputs, where one wants it.
@@ -142,17 +160,24 @@ impl Collector {
         image: Arc<Image>,
         record: &FrameRecord,
     ) -> Result<(Shared, Shared), StageError> {
-        let Wants { drawn, clean } = self.wants;
-        let Some(annotator) = self.annotator.as_mut().filter(|_| drawn || clean) else {
-            return Ok((None, None));
+        let (drawn, clean) = self.wants.now();
+        let Some(annotator) = self.annotator.as_mut() else {
+            // A build that cannot draw cannot hide either, and says so where that is asked for.
+            return Ok((None, clean.then_some(image)));
         };
+        if !drawn && !clean {
+            annotator.unseen(record);
+            annotator.undrawn(record);
+            return Ok((None, None));
+        }
         let start = Instant::now();
         // The workers are done with it, so this moves the pixels.
         let mut image = Arc::unwrap_or_clone(image);
         annotator.redact(&mut image, record)?;
         let clean = clean.then(|| Arc::new(image.clone()));
-        if drawn {
-            annotator.annotate(&mut image, record)?;
+        match drawn {
+            true => annotator.annotate(&mut image, record)?,
+            false => annotator.undrawn(record),
         }
         self.stats.note("annotate", start.elapsed());
         Ok((drawn.then(|| Arc::new(image)), clean))

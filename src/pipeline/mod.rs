@@ -196,10 +196,7 @@ impl Crew {
         stats: &Arc<Stats>,
     ) -> Result<Receiver<Collected>, StageError> {
         let live = settings.live;
-        let wants = Wants {
-            drawn: parts.sinks.iter().any(|spec| spec.sink.wants_pixels()),
-            clean: parts.sinks.iter().any(|spec| spec.sink.wants_clean_pixels()),
-        };
+        let wants = Wants::of(&parts.sinks);
         let outs = self.start_sinks(parts.sinks, stats)?;
         let mut collector = Collector {
             observer: parts.observer,

@@ -12,6 +12,22 @@ use crate::record::{StageMs, round};
 /// Longest time that is told apart, in microseconds.
 const MAX_US: u64 = 3_600_000_000;
 
+/// Bounds of the buckets of [`Stats::measured`], in milliseconds.
+const BUCKETS_MS: [f64; 11] = [1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1e3, 5e3];
+
+/// How long a stage took.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measured {
+    /// Its name.
+    pub stage: String,
+    /// Upper bounds in seconds, and how many frames took no longer.
+    pub buckets: Vec<(f64, u64)>,
+    /// All times together, in seconds.
+    pub sum_s: f64,
+    /// Frames.
+    pub count: u64,
+}
+
 /// Counters and timings, shared by all threads.
 #[derive(Debug, Default)]
 pub struct Stats {
@@ -47,6 +63,21 @@ impl Stats {
         if let Some(histogram) = stages.get_mut(stage) {
             histogram.saturating_record((time.as_micros() as u64).clamp(1, MAX_US));
         }
+    }
+
+    /// How long every stage took, in numbers that add up over runs.
+    pub fn measured(&self) -> Vec<Measured> {
+        let stages = self.stages.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let measured = |(stage, histogram): (&String, &Histogram<u32>)| Measured {
+            stage: stage.clone(),
+            buckets: BUCKETS_MS
+                .iter()
+                .map(|ms| (ms / 1e3, histogram.count_between(0, (ms * 1e3) as u64)))
+                .collect(),
+            sum_s: histogram.mean() * histogram.len() as f64 / 1e6,
+            count: histogram.len(),
+        };
+        stages.iter().map(measured).collect()
     }
 
     /// The percentiles of every stage.

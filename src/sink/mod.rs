@@ -6,6 +6,8 @@ pub mod file;
 pub mod images;
 pub mod mot;
 pub mod ndjson;
+#[cfg(feature = "preview")]
+pub mod preview;
 pub mod snapshots;
 
 use std::sync::Arc;
@@ -57,6 +59,16 @@ pub enum Ending {
     Broken,
 }
 
+/// What an output wants now, asked before each frame by the thread that draws, while the output
+/// itself is on a thread of its own.
+pub trait Appetite: Send + Sync {
+    /// Whether the next frame must come with annotated pixels.
+    fn wants_pixels(&self) -> bool;
+
+    /// Whether the next frame must come with pixels on which nothing is drawn.
+    fn wants_clean_pixels(&self) -> bool;
+}
+
 /// An output. It runs on a thread of its own.
 pub trait Sink: Send {
     /// What kind of output it is: its key among the summary's stages, which holds no path.
@@ -78,6 +90,11 @@ pub trait Sink: Send {
     /// Whether frames must come with pixels on which nothing is drawn.
     fn wants_clean_pixels(&self) -> bool {
         false
+    }
+
+    /// Of an output whose wish for pixels comes and goes, whom to ask before each frame.
+    fn appetite(&self) -> Option<Arc<dyn Appetite>> {
+        None
     }
 
     /// Whether it takes the summary, which is made when all other outputs are finished.
