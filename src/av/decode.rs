@@ -1,7 +1,8 @@
-//! A video file as a source of frames.
+//! A video file or stream as a source of frames. Reaching a stream is left to [`super::connect`].
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ffmpeg_the_third as ffmpeg;
 
@@ -11,12 +12,16 @@ use ffmpeg::{Packet, Rational, Stream, ffi, frame, media};
 
 use super::clock::Clock;
 use super::colour::{Coding, colour_of};
+use super::connect::{connect, failed};
 use super::damage::Evidence;
 use super::log_watch::errors_on_this_thread;
+use super::open::{Guarded, Watch, stated_bytes};
 use super::scale::Converter;
 use super::{is_again, open_file, reason};
+use crate::cancel::Cancel;
 use crate::frame::{FrameMeta, Image, Size};
 use crate::record::{PtsSource, round};
+use crate::source::stream::{Access, Stream as Address};
 use crate::source::{Colour, Source, SourceError, SourceInfo};
 
 /// Failures in a row after which nothing more is expected of a file.
@@ -31,9 +36,15 @@ const SCRIPTS: [&str; 7] = ["hls", "concat", "concatf", "dash", "sdp", "imf", "a
 /// Demuxers of containers whose header states how long the picture is.
 const WITH_DURATION: [&str; 4] = ["mov", "matroska", "avi", "asf"];
 
-/// A decoder of the best video stream of a file.
+/// Demuxers that make up the times of what they read.
+const UNTIMED: [&str; 7] = ["mpjpeg", "mjpeg", "h264", "hevc", "m4v", "mpegvideo", "vc1"];
+
+/// How long to wait where a demuxer has nothing yet and does not wait itself.
+const MOMENT: Duration = Duration::from_millis(5);
+
+/// A decoder of the best video stream of a file or address.
 pub struct Decoder {
-    input: Input,
+    input: Guarded,
     stream: usize,
     codec: ffmpeg::decoder::Video,
     tick_s: f64,
@@ -52,6 +63,13 @@ pub struct Decoder {
     draining: bool,
     ended: bool,
     converter: Converter,
+    /// How a stream broke off.
+    broken: Option<SourceError>,
+    /// How long a read of a stream may take.
+    read_timeout: Duration,
+    /// When the first frame came, of a live stream that has no times of its own, and the time of
+    /// the last.
+    wall: Option<(Instant, f64)>,
 }
 
 impl Decoder {
@@ -61,22 +79,49 @@ impl Decoder {
     /// When it cannot be opened, is a script, has no video, or none that can be decoded.
     pub fn open(path: &Path) -> Result<Self, SourceError> {
         let uri: Arc<str> = path.to_string_lossy().into();
-        let unreadable = |reason: String| SourceError::Unreadable {
-            uri: uri.clone(),
-            reason,
-            hint: Some("see what it is: ffprobe FILE; -v shows what the decoder says".into()),
-        };
-        let failed = |error| unreadable(reason(error));
         let errors = errors_on_this_thread();
-        let input = open_file(path).map_err(failed)?;
+        let input = open_file(path).map_err(|error| unreadable(&uri, reason(error)))?;
         if is_read_by(&input, &SCRIPTS) {
-            return Err(unreadable("it names other files and is not a video itself".into()));
+            return Err(unreadable(&uri, "it names other files and is not a video itself".into()));
         }
+        Self::of(input.into(), &uri, false, errors)?.started()
+    }
+
+    /// Reaches a stream and decodes its first frame. Every read after that waits no longer than
+    /// `access` allows, and is cut short by `cancel`, after which the stream is at its end.
+    ///
+    /// # Errors
+    /// When it cannot be reached, has no video that can be decoded, or a stop was asked for.
+    pub fn connect(
+        stream: &Address,
+        access: &Access,
+        cancel: &Cancel,
+    ) -> Result<Self, SourceError> {
+        let uri: Arc<str> = stream.shown().into();
+        let errors = errors_on_this_thread();
+        let mut input = connect(stream, access, cancel)?;
+        let is_playlist = matches!(stream, Address::Http(_)) && is_read_by(&input, &["hls"]);
+        if is_read_by(&input, &SCRIPTS) && !is_playlist {
+            return Err(unreadable(&uri, "it names other inputs and is not a video itself".into()));
+        }
+        // A film has a length, in time or in bytes; what is live has none. Of a playlist only the
+        // time counts: the bytes are those of the list.
+        let has_end = input.duration() > 0 || (!is_playlist && stated_bytes(&mut input).is_some());
+        let live = access.live.or(stream.is_live()).unwrap_or(!has_end);
+        let mut decoder = Self::of(input, &uri, live, errors)?;
+        decoder.read_timeout = access.read_timeout;
+        decoder.started()
+    }
+
+    /// A decoder that has decoded nothing yet. `errors` is the number of the demuxers' errors
+    /// before the input was opened.
+    fn of(input: Guarded, uri: &Arc<str>, live: bool, errors: u64) -> Result<Self, SourceError> {
+        let failed = |error| unreadable(uri, reason(error));
         if is_read_by(&input, &TEXT) {
-            return Err(unreadable("it is text, not a video".into()));
+            return Err(unreadable(uri, "it is text, not a video".into()));
         }
         let stream =
-            video_stream(&input).ok_or_else(|| unreadable("it has no video stream".into()))?;
+            video_stream(&input).ok_or_else(|| unreadable(uri, "it has no video stream".into()))?;
         // One thread, FFmpeg's own default: with more, what is decoded of a damaged file would
         // depend on their number.
         let context =
@@ -84,24 +129,21 @@ impl Decoder {
         let codec = context.decoder().video().map_err(failed)?;
         let fps = frame_rate(&stream);
         let tick_s = f64::from(stream.time_base());
-        let evidence = Evidence {
+        let mut evidence = Evidence {
             stated_end_s: stated_end_s(&input, &stream),
             frame_s: 1.0 / fps.unwrap_or(25.0),
             ..Evidence::default()
         };
-        let info = SourceInfo {
-            uri: uri.to_string(),
-            size: Size::new(codec.width(), codec.height()),
-            pixel_aspect: None,
-            colour: Colour::usual(Size::new(codec.width(), codec.height())),
-            fps: fps.map(|fps| round(fps, 1e3)),
-            frames: u64::try_from(stream.frames()).ok().filter(|&count| count > 0),
-            duration_s: evidence.stated_end_s,
-            live: false,
-            pts_source: None,
-            created: input.metadata().get("creation_time").map(str::to_owned),
-        };
-        let mut decoder = Self {
+        // Opening already reads the first packets to learn about the streams.
+        if errors_on_this_thread() > errors {
+            evidence.fault(0);
+        }
+        let mut info = info(uri, &input, &stream, Size::new(codec.width(), codec.height()));
+        info.duration_s = evidence.stated_end_s;
+        if live {
+            info = SourceInfo { live, frames: None, duration_s: None, ..info };
+        }
+        Ok(Self {
             stream: stream.index(),
             turns: quarter_turns(&stream),
             codec,
@@ -117,24 +159,28 @@ impl Decoder {
             draining: false,
             ended: false,
             converter: Converter::new(Size::new(0, 0), Pixel::BGR24),
+            broken: None,
+            read_timeout: Duration::MAX,
+            wall: None,
             input,
-        };
-        // Opening already reads the first packets to learn about the streams.
-        if errors_on_this_thread() > errors {
-            decoder.evidence.fault(0);
+        })
+    }
+
+    /// Decodes the first frame.
+    fn started(mut self) -> Result<Self, SourceError> {
+        if !self.decode() {
+            let none = || unreadable(&self.uri, "it has no frame that can be decoded".into());
+            return Err(self.broken.take().unwrap_or_else(none));
         }
-        if !decoder.decode() {
-            return Err(unreadable("it has no frame that can be decoded".into()));
+        self.settle();
+        if !self.coded.is_acceptable() {
+            return Err(unreadable(&self.uri, format!("its frames are {}", self.coded)));
         }
-        decoder.settle(fps);
-        if !decoder.coded.is_acceptable() {
-            return Err(unreadable(format!("its frames are {}", decoder.coded)));
-        }
-        Ok(decoder)
+        Ok(self)
     }
 
     /// Takes from the first frame what the container left open.
-    fn settle(&mut self, fps: Option<f64>) {
+    fn settle(&mut self) {
         self.first_waits = true;
         self.coded = Size::new(self.frame.width(), self.frame.height());
         self.converter = Converter::new(self.coded, Pixel::BGR24);
@@ -148,8 +194,14 @@ impl Decoder {
         let timeless = self.frame.pts().is_none()
             || (self.input.format().name() == "avi" && self.codec.has_b_frames());
         let source = if timeless { PtsSource::Index } else { PtsSource::Container };
+        let fps = self.input.stream(self.stream).as_ref().and_then(frame_rate);
         self.clock = Clock::new(source, self.tick_s, fps);
         self.info.pts_source = Some(self.clock.source());
+        if self.info.live && (timeless || is_read_by(&self.input, &UNTIMED)) {
+            // Both would be made up: what is live comes when it happens.
+            (self.info.pts_source, self.info.fps) = (None, None);
+            self.wall = Some((Instant::now(), 0.0));
+        }
     }
 
     /// Decodes the next frame into `self.frame`; `false` at the end.
@@ -168,7 +220,14 @@ impl Decoder {
                 Err(_) => {
                     self.evidence.fault(self.frames);
                     failures += 1;
-                    self.ended = failures > MAX_FAILURES;
+                    let too_many = failures > MAX_FAILURES;
+                    self.ended = too_many && (self.draining || !self.info.live);
+                    if too_many && !self.ended {
+                        // A live stream goes on: the next key frame starts anew.
+                        self.codec.flush();
+                        failures = 0;
+                        self.feed();
+                    }
                 }
             }
         }
@@ -178,6 +237,8 @@ impl Decoder {
     /// Gives the decoder one more packet, or tells it that there are no more.
     fn feed(&mut self) {
         let mut failures = 0;
+        // Once for all packets: sound alone does not make a picture.
+        self.input.arm();
         while failures <= MAX_FAILURES {
             let mut packet = Packet::empty();
             let errors = errors_on_this_thread();
@@ -189,6 +250,8 @@ impl Decoder {
                 Ok(()) if packet.stream() != self.stream => {}
                 Ok(()) => return self.send(&packet),
                 Err(ffmpeg::Error::Eof) => break,
+                Err(error) if self.waits(error) => {}
+                Err(error) if self.breaks(error) => break,
                 Err(_) => {
                     self.evidence.fault(self.frames);
                     failures += 1;
@@ -199,6 +262,35 @@ impl Decoder {
         if self.codec.send_eof().is_err() {
             self.ended = true;
         }
+    }
+
+    /// Waits a moment where a stream only has nothing yet.
+    fn waits(&self, error: ffmpeg::Error) -> bool {
+        let yet = is_again(error) && self.input.watch().is_some_and(|watch| !watch.is_over());
+        if yet {
+            std::thread::sleep(MOMENT);
+        }
+        yet
+    }
+
+    /// Whether a read that failed is the end of a stream; a file may have more behind the damage.
+    fn breaks(&mut self, error: ffmpeg::Error) -> bool {
+        let Some(watch) = self.input.watch() else { return false };
+        let over = self.info.live || watch.is_over() || watch.timed_out();
+        if over {
+            self.broken = Some(failed(&self.uri, error, watch, self.read_timeout));
+        }
+        over
+    }
+
+    /// Seconds since the first frame.
+    fn time(&mut self, index: u64) -> f64 {
+        let stamp = self.frame.pts().or(self.frame.timestamp());
+        let Some((start, last_s)) = &mut self.wall else { return self.clock.time(index, stamp) };
+        let least_s = if index == 0 { 0.0 } else { *last_s + 1e-6 };
+        let now_s = if index == 0 { 0.0 } else { start.elapsed().as_secs_f64() };
+        *last_s = round(now_s.max(least_s), 1e6);
+        *last_s
     }
 
     fn send(&mut self, packet: &Packet) {
@@ -231,7 +323,10 @@ impl Source for Decoder {
 
     fn grab(&mut self) -> Result<Option<FrameMeta>, SourceError> {
         if !std::mem::take(&mut self.first_waits) && !self.decode() {
-            return Ok(None);
+            return match self.broken.take() {
+                None | Some(SourceError::Stopped { .. }) => Ok(None),
+                Some(error) => Err(error),
+            };
         }
         let index = self.frames;
         let found = Size::new(self.frame.width(), self.frame.height());
@@ -245,8 +340,7 @@ impl Source for Decoder {
             });
         }
         self.frames += 1;
-        let stamp = self.frame.pts().or(self.frame.timestamp());
-        Ok(Some(FrameMeta { index, pts_s: Some(self.clock.time(index, stamp)), file: None }))
+        Ok(Some(FrameMeta { index, pts_s: Some(self.time(index)), file: None }))
     }
 
     fn retrieve(&mut self) -> Result<Image, SourceError> {
@@ -260,7 +354,32 @@ impl Source for Decoder {
     }
 
     fn verdict(&self) -> Result<(), SourceError> {
+        // Where a stop ended it, nobody knows how it would have ended.
+        if self.info.live || self.input.watch().is_some_and(Watch::is_stopped) {
+            return Ok(());
+        }
         self.evidence.verdict(&self.uri, self.frames)
+    }
+}
+
+fn unreadable(uri: &Arc<str>, reason: String) -> SourceError {
+    let hint = Some("see what it is: ffprobe FILE; -v shows what the decoder says".into());
+    SourceError::Unreadable { uri: uri.clone(), reason, hint }
+}
+
+/// What the container says of the picture.
+fn info(uri: &str, input: &Input, stream: &Stream<'_>, size: Size) -> SourceInfo {
+    SourceInfo {
+        uri: uri.into(),
+        size,
+        pixel_aspect: None,
+        colour: Colour::usual(size),
+        fps: frame_rate(stream).map(|fps| round(fps, 1e3)),
+        frames: u64::try_from(stream.frames()).ok().filter(|&count| count > 0),
+        duration_s: None,
+        live: false,
+        pts_source: None,
+        created: input.metadata().get("creation_time").map(str::to_owned),
     }
 }
 
