@@ -61,6 +61,10 @@ pub fn source_id(input: &str, kind: &Kind) -> Result<String, SourceError> {
             Ok(identity(&[&list]))
         }
         Kind::Synthetic(_) => Ok(identity(&[input.as_bytes()])),
+        // What comes from there now never comes again.
+        Kind::Stream(stream) => {
+            Ok(identity(&[stream.shown().as_bytes(), Uuid::now_v7().as_bytes()]))
+        }
         // Whoever has records has its identity in them.
         Kind::Recorded(path) => file_id(path),
     }

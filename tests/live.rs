@@ -1,8 +1,14 @@
-//! Files read as cameras are: at their own pace, again and again, with frames dropped to keep up.
+//! Files read as cameras are: at their own pace, again and again, with frames dropped to keep up;
+//! pipes and addresses.
+
+use std::net::TcpListener;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::common::{Place, sample};
+use crate::common::{Place, records, sample};
 
 fn frames(records: &[Value]) -> Vec<&Value> {
     records.iter().filter(|record| record["type"] == "frame").collect()
@@ -53,4 +59,105 @@ fn a_file_at_its_own_pace_takes_its_time() {
     // Ten intervals of a tenth of a second; how much longer is the machine's matter.
     assert!(records.last().unwrap()["elapsed_s"].as_f64() >= Some(1.0));
     assert_eq!(frames(&records).len(), 11);
+}
+
+/// The sample as a real ffmpeg sends it through a pipe.
+fn sent(place: &Place, form: &str) -> Vec<Value> {
+    let mut ffmpeg = Command::new("ffmpeg")
+        .args(["-v", "error", "-i"])
+        .arg(sample())
+        .args(form.split_whitespace())
+        .arg("-")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = place
+        .spawnable("run - --engine fake")
+        .stdin(ffmpeg.stdout.take().unwrap())
+        .output()
+        .unwrap();
+    ffmpeg.wait().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    records(&String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn a_pipe_gives_every_frame() {
+    let place = Place::new();
+    let whole = place.output(&format!("run {} --engine fake", sample().display())).ended(0);
+    let whole = frames(&whole.records()).len();
+    for form in ["-c copy -f mpegts", "-c copy -f matroska", "-pix_fmt yuv420p -f yuv4mpegpipe"] {
+        let found = sent(&place, form);
+        assert_eq!(frames(&found).len(), whole, "{form}");
+        assert_eq!(
+            (&found[0]["source"], &found[0]["input"]["live"]),
+            (&"stdin".into(), &false.into())
+        );
+        for (index, frame) in frames(&found).iter().enumerate() {
+            let expected = index as f64 / 10.0;
+            assert!((frame["pts_s"].as_f64().unwrap() - expected).abs() < 0.002, "{form}: {index}");
+        }
+    }
+}
+
+/// Ended when the test is over, however it ends.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+#[test]
+fn a_film_over_http_is_read_like_a_file() {
+    let place = Place::new();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let server = Command::new("python3")
+        .args(["-m", "http.server", "--bind", "127.0.0.1", &port.to_string()])
+        .current_dir(sample().parent().unwrap())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let _server = Server(server);
+    let start = Instant::now();
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(start.elapsed() < Duration::from_secs(20), "the server does not start");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let url = format!("http://me:secret@127.0.0.1:{port}/pedestrians.mp4?token=hidden");
+    let run = place.output(&format!("run {url} --engine fake")).ended(0);
+    let found = run.records();
+    assert_eq!(frames(&found).len(), 100);
+    assert_eq!(found[0]["source"], "pedestrians.mp4");
+    assert_eq!(found[0]["input"]["live"], false);
+    let all = run.stdout() + &run.stderr();
+    assert!(!all.contains("secret") && !all.contains("hidden"), "{}", run.stderr());
+    let missing = place.output(&format!("run http://127.0.0.1:{port}/nope.mp4 --engine fake"));
+    assert!([65, 66, 69].contains(&missing.code()), "{}", missing.stderr());
+    assert!(missing.stderr().contains("nope.mp4"), "{}", missing.stderr());
+}
+
+#[test]
+fn a_server_that_is_not_there_is_69_and_one_that_is_silent_lets_go() {
+    let place = Place::new();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let run = place.output(&format!("run rtsp://127.0.0.1:{port}/x --engine fake")).ended(69);
+    assert!(run.stderr().contains(&format!("rtsp://127.0.0.1:{port}/x")), "{}", run.stderr());
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let url = format!("rtsp://127.0.0.1:{port}/x");
+    let waits = format!("run {url} --engine fake --read-timeout 500ms");
+    assert!(place.output(&waits).ended(69).stderr().contains("nothing came"));
+    let mut child = place.spawnable(&format!("run {url} --engine fake")).spawn().unwrap();
+    // Its connection is there: it waits for an answer now.
+    silent.accept().unwrap();
+    let asked = Instant::now();
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let status = child.wait().unwrap();
+    assert_eq!(status.signal(), Some(15), "{status:?}");
+    assert!(asked.elapsed() < Duration::from_secs(2), "a stop is heard at once");
 }

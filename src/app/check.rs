@@ -5,6 +5,7 @@ use std::io::Write;
 
 use super::{alerts, models, outputs, parts, print};
 use crate::analyze::Watch;
+use crate::cancel::Cancel;
 use crate::config::{Config, ConfigError, TextTarget, rules_of};
 use crate::exit::{Error, Status};
 use crate::sink::file::Target;
@@ -38,7 +39,9 @@ fn try_all(config: &Config, with_input: bool) -> Result<String, Error> {
         let input = parts::input(config)?;
         let kind = parts::kind(config)?;
         outputs::refuse_clashes(config, &kind)?;
-        let info = parts::source(input, &kind, stored.as_ref(), &config.live)?.info().clone();
+        let info = parts::source(input, &kind, stored.as_ref(), &config.live, &Cancel::default())?
+            .info()
+            .clone();
         found += &format!("input: ok, {}\n", describe(&info, &kind));
         source = Some(info);
     }

@@ -54,7 +54,7 @@ pub(super) fn refuse_clashes(config: &Config, kind: &Kind) -> Result<(), ConfigE
     let mut inputs: Vec<PathBuf> = match kind {
         Kind::Video(path) => vec![place(path)],
         Kind::Pictures(files) => files.iter().map(|file| place(file)).collect(),
-        Kind::Synthetic(_) => Vec::new(),
+        Kind::Synthetic(_) | Kind::Stream(_) => Vec::new(),
         Kind::Recorded(path) => vec![place(path)],
     };
     inputs.extend(config.detections.as_deref().map(place));

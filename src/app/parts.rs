@@ -1,11 +1,16 @@
 //! Builds the parts of a run from its configuration.
 
 use std::path::Path;
+#[cfg(feature = "libav")]
+use std::sync::Arc;
 
 use crate::analyze::Overlay;
 #[cfg(feature = "opencv")]
 use crate::annotate::{AnnotateError, Fonts, Painter};
 use crate::annotate::{Annotator, Shape};
+#[cfg(feature = "libav")]
+use crate::av::Decoder;
+use crate::cancel::Cancel;
 use crate::config::{Config, ConfigError, Drawing, LiveConfig};
 use crate::exit::Error;
 use crate::gate::{Every, Gate, Motion, Rhythm, Thrift};
@@ -14,8 +19,11 @@ use crate::infer::labels::Labels;
 use crate::reason::io_reason;
 use crate::replay::{Recorded, Stored};
 use crate::source::kind::{Kind, classify};
+#[cfg(feature = "libav")]
+use crate::source::live::{Connect, Live};
 use crate::source::pictures::Pictures;
 use crate::source::repeat::Loop;
+use crate::source::stream::Stream;
 use crate::source::synthetic::Synthetic;
 use crate::source::{Source, SourceError, SourceInfo};
 
@@ -29,12 +37,22 @@ pub(super) fn source(
     kind: &Kind,
     stored: Option<&Stored>,
     live: &LiveConfig,
+    cancel: &Cancel,
 ) -> Result<Box<dyn Source>, Error> {
     if let Kind::Recorded(_) = kind {
         let stored = stored.ok_or_else(|| ConfigError::new("no records are given"))?;
         return Ok(Box::new(Recorded::open(stored)?));
     }
-    if cfg!(not(feature = "libav")) && matches!(kind, Kind::Video(_)) {
+    if let Kind::Stream(stream) = kind
+        && cfg!(feature = "libav")
+    {
+        if live.repeat {
+            let what = "--loop is for files: a stream goes on by itself";
+            return Err(ConfigError::new(what).with_hint("leave --loop out").into());
+        }
+        return Ok(connected(stream, live, cancel)?);
+    }
+    if cfg!(not(feature = "libav")) && matches!(kind, Kind::Video(_) | Kind::Stream(_)) {
         return Err(ConfigError::new("video needs a build with the feature 'libav'").into());
     }
     if !live.repeat {
@@ -44,13 +62,52 @@ pub(super) fn source(
     Ok(Box::new(Loop::new(Box::new(move || finite(&input, &kind)))?))
 }
 
+/// Opens a stream, and again where it breaks.
+#[cfg(feature = "libav")]
+fn connected(
+    stream: &Stream,
+    live: &LiveConfig,
+    cancel: &Cancel,
+) -> Result<Box<dyn Source>, SourceError> {
+    let (shown, access) = (stream.shown(), live.access.clone());
+    if !stream.can_reconnect() {
+        return Ok(Box::new(Decoder::connect(stream, &access, cancel)?));
+    }
+    let stream = stream.clone();
+    let connect: Connect =
+        Arc::new(move |cancel| Ok(Box::new(Decoder::connect(&stream, &access, cancel)?)));
+    Ok(Box::new(Live::open(&shown, connect, live.settings.clone(), cancel)?))
+}
+
+#[cfg(not(feature = "libav"))]
+fn connected(stream: &Stream, _: &LiveConfig, _: &Cancel) -> Result<Box<dyn Source>, SourceError> {
+    let (uri, reason) = (stream.shown().into(), "this build cannot read it".into());
+    Err(SourceError::Unreadable { uri, reason, hint: None })
+}
+
+/// What a stream is called in the records: the end of its address, which names the camera at
+/// most servers; nothing that may be secret.
+pub(super) fn name_of(stream: &Stream) -> String {
+    match stream {
+        Stream::Stdin => "stdin".into(),
+        stream => {
+            let shown = stream.shown();
+            let place = shown.split(['?', '#']).next().unwrap_or_default();
+            let mut parts =
+                place.split('/').filter(|part| !part.is_empty() && !part.ends_with(':'));
+            let last = parts.next_back().unwrap_or("stream");
+            last.rsplit('@').next().unwrap_or(last).to_owned()
+        }
+    }
+}
+
 /// Opens a file or files.
 fn finite(input: &str, kind: &Kind) -> Result<Box<dyn Source>, SourceError> {
     Ok(match kind {
         Kind::Pictures(files) => Box::new(Pictures::open(input, files.clone())?),
         Kind::Synthetic(pattern) => Box::new(Synthetic::new(input, *pattern)),
         #[cfg(feature = "libav")]
-        Kind::Video(path) => Box::new(crate::av::Decoder::open(path)?),
+        Kind::Video(path) => Box::new(Decoder::open(path)?),
         _ => {
             let (uri, reason) = (input.into(), "this build cannot read it".into());
             return Err(SourceError::Unreadable { uri, reason, hint: None });

@@ -37,7 +37,7 @@ pub(super) fn run(config: &Config, stdout: File) -> Result<Status, Error> {
     let kind = parts::kind(config)?;
     outputs::refuse_clashes(config, &kind)?;
     let stored = parts::stored(config)?;
-    let (source, model) = match load(input, &kind, stored.as_ref(), config) {
+    let (source, model) = match load(input, &kind, stored.as_ref(), config, &cancel) {
         Err(Error::Source(SourceError::Stopped { .. })) if cancel.signal().is_some() => {
             return Ok(Status::Signal(cancel.signal().unwrap_or_default()));
         }
@@ -138,13 +138,14 @@ fn load(
     kind: &Kind,
     stored: Option<&Stored>,
     config: &Config,
+    cancel: &Cancel,
 ) -> Result<(Box<dyn Source>, models::Model), Error> {
     std::thread::scope(|scope| {
         let model = std::thread::Builder::new()
             .name("vp-load".into())
             .spawn_scoped(scope, || models::model(&config.model, stored, config.workers))
             .map_err(|error| Error::System(format!("cannot start a thread: {error}")))?;
-        let source = parts::source(input, kind, stored, &config.live);
+        let source = parts::source(input, kind, stored, &config.live, cancel);
         let model = model
             .join()
             .unwrap_or_else(|_| Err(Error::System("loading the model failed with a bug".into())));
@@ -205,9 +206,10 @@ fn recorder(
     model: &models::Model,
 ) -> Result<Recorder, Error> {
     let recorded = stored.filter(|_| matches!(kind, Kind::Recorded(_)));
-    let base = match recorded {
-        Some(stored) => Some(stored.run.source.clone()),
-        None => Path::new(input).file_name().map(|name| name.to_string_lossy().into_owned()),
+    let base = match (recorded, kind) {
+        (Some(stored), _) => Some(stored.run.source.clone()),
+        (None, Kind::Stream(stream)) => Some(parts::name_of(stream)),
+        _ => Path::new(input).file_name().map(|name| name.to_string_lossy().into_owned()),
     };
     let name = config.name.clone().or(base).unwrap_or_else(|| input.to_owned());
     let source_id = match recorded {
@@ -244,7 +246,10 @@ fn recorded_at(
     input: &str,
     info: &SourceInfo,
 ) -> Result<Option<SystemTime>, Error> {
-    let Some(wanted) = config.recorded_at else { return Ok(None) };
+    let Some(wanted) = config.recorded_at else {
+        // What comes from a camera is recorded now.
+        return Ok(info.live.then(SystemTime::now));
+    };
     let missing = |what: &str| {
         let error = ConfigError::new(format!("--recorded-at: '{input}' has no {what}"));
         error.with_hint("give the time itself: --recorded-at 2026-11-22T06:00:00Z")

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::models::{self, Opened};
 use super::{parts, print};
+use crate::cancel::Cancel;
 use crate::config::{Config, ModelConfig};
 use crate::detection::Detection;
 use crate::exit::{Error, Status};
@@ -44,7 +45,7 @@ pub(super) fn verify(config: &Config, as_json: bool, stdout: &mut File) -> Resul
     let kind = kind::classify(input)?;
     let mut selection = config.selection.clone();
     selection.max_frames = Some(selection.max_frames.unwrap_or(FRAMES));
-    let source = parts::source(input, &kind, None, &config.live)?;
+    let source = parts::source(input, &kind, None, &config.live, &Cancel::default())?;
     let mut source = Select::new(source, selection, Arc::new(SourceCounts::default()));
     let below = ModelConfig {
         min_confidence: (config.model.min_confidence - BELOW).max(0.0),

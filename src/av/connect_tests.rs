@@ -92,7 +92,7 @@ fn ffmpeg(arguments: &str, output: &str) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap()
 }
 
-fn made_by_ffmpeg(arguments: &str, output: &std::path::Path) {
+fn made_by_ffmpeg(arguments: &str, output: &Path) {
     assert!(ffmpeg(arguments, output.to_str().unwrap()).wait().unwrap().success());
 }
 

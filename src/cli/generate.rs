@@ -28,6 +28,9 @@ The input is damaged, cut or unreadable. What could be decoded is in the outputs
 66
 The input is missing.
 .TP
+69
+A camera or address cannot be reached, or is lost for good.
+.TP
 74
 Reading or writing failed: disk full, permission.
 .TP

@@ -167,7 +167,7 @@ fn subcommand(usage: &Usage) -> Command {
             command.arg(bare.value_name("MODEL").help(help))
         }
         _ => {
-            let help = "A video, a picture, a directory or a glob of pictures";
+            let help = "A video, picture, directory or glob of pictures; an address, a webcam, or -";
             command.arg(bare.value_name("INPUT").help(help))
         }
     };

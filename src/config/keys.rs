@@ -70,7 +70,7 @@ pub const KEYS: &[Key] = &[
     key(
         "input",
         INPUT,
-        "A video, a picture, a directory or a glob of pictures; also given without a flag",
+        "A video, picture, directory or glob; an address, webcam or -; also given without a flag",
     )
     .short('i')
     .value("INPUT"),

@@ -5,8 +5,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::SourceError;
+use super::stream::Stream;
 use super::synthetic::Pattern;
-use crate::reason::masked;
 
 /// Endings of the pictures that can be read.
 pub const PICTURE_ENDINGS: [&str; 6] = ["jpg", "jpeg", "png", "bmp", "webp", "jfif"];
@@ -26,6 +26,8 @@ pub enum Kind {
     Pictures(Vec<PathBuf>),
     /// Frames made up on the spot.
     Synthetic(Pattern),
+    /// A camera, an address or a pipe.
+    Stream(Stream),
     /// Records of an earlier run, without pixels.
     Recorded(PathBuf),
 }
@@ -40,9 +42,8 @@ pub fn classify(input: &str) -> Result<Kind, SourceError> {
             unreadable(input, "not of the form synthetic:WIDTHxHEIGHT@FPSxFRAMES", None)
         });
     }
-    if let Some((scheme, _)) = input.split_once("://") {
-        let reason = format!("{scheme} inputs are not supported by this version");
-        return Err(unreadable(&masked(input), &reason, Some("download it first, or give a file")));
+    if let Some(stream) = Stream::of(input)? {
+        return Ok(Kind::Stream(stream));
     }
     let path = Path::new(input);
     let about = match std::fs::metadata(path) {
@@ -200,6 +201,6 @@ mod tests {
         assert_eq!(missing.to_string(), "cannot open '/no/such.mp4': no such file or directory");
         let none = classify(dir.path().to_str().unwrap()).unwrap_err();
         assert!(none.to_string().ends_with("the directory holds no pictures"));
-        assert!(classify("rtsp://a/b").unwrap_err().to_string().contains("rtsp inputs"));
+        assert!(classify("ftp://a/b").unwrap_err().to_string().contains("ftp inputs"));
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::whole::Folder;
 use crate::app::{models, parts};
+use crate::cancel::Cancel;
 use crate::config::{Config, Outputs};
 use crate::exit::Error;
 use crate::geometry::Region;
@@ -91,7 +92,8 @@ pub(super) fn measure(
     let (detector, labels) = models::plain(loaded.opened, loaded.engine, &config.model)?;
     let load_ms = start.elapsed().as_secs_f64() * 1e3;
     let input = parts::input(config)?;
-    let source = parts::source(input, &kind::classify(input)?, None, &config.live)?;
+    let source =
+        parts::source(input, &kind::classify(input)?, None, &config.live, &Cancel::default())?;
     let info = source.info().clone();
     let counts = Arc::new(SourceCounts::default());
     let mut source = Select::new(source, config.selection.clone(), counts);
