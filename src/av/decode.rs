@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ffmpeg_the_third as ffmpeg;
 
@@ -14,6 +14,7 @@ use super::clock::Clock;
 use super::colour::{Coding, colour_of};
 use super::connect::{connect, failed};
 use super::damage::Evidence;
+use super::live_clock::LiveClock;
 use super::log_watch::errors_on_this_thread;
 use super::open::{Guarded, Watch, stated_bytes};
 use super::scale::Converter;
@@ -67,9 +68,8 @@ pub struct Decoder {
     broken: Option<SourceError>,
     /// How long a read of a stream may take.
     read_timeout: Duration,
-    /// When the first frame came, of a live stream that has no times of its own, and the time of
-    /// the last.
-    wall: Option<(Instant, f64)>,
+    /// The clock of a live stream, once its first frame is known.
+    live_clock: Option<LiveClock>,
 }
 
 impl Decoder {
@@ -161,7 +161,7 @@ impl Decoder {
             converter: Converter::new(Size::new(0, 0), Pixel::BGR24),
             broken: None,
             read_timeout: Duration::MAX,
-            wall: None,
+            live_clock: None,
             input,
         })
     }
@@ -197,10 +197,12 @@ impl Decoder {
         let fps = self.input.stream(self.stream).as_ref().and_then(frame_rate);
         self.clock = Clock::new(source, self.tick_s, fps);
         self.info.pts_source = Some(self.clock.source());
-        if self.info.live && (timeless || is_read_by(&self.input, &UNTIMED)) {
-            // Both would be made up: what is live comes when it happens.
-            (self.info.pts_source, self.info.fps) = (None, None);
-            self.wall = Some((Instant::now(), 0.0));
+        if self.info.live {
+            let made_up = is_read_by(&self.input, &UNTIMED);
+            self.live_clock = Some(LiveClock::new(made_up, self.tick_s, fps));
+            self.info.pts_source = (!made_up).then_some(PtsSource::Container);
+            // What is made up includes the rate.
+            self.info.fps = self.info.fps.filter(|_| !made_up);
         }
     }
 
@@ -286,11 +288,10 @@ impl Decoder {
     /// Seconds since the first frame.
     fn time(&mut self, index: u64) -> f64 {
         let stamp = self.frame.pts().or(self.frame.timestamp());
-        let Some((start, last_s)) = &mut self.wall else { return self.clock.time(index, stamp) };
-        let least_s = if index == 0 { 0.0 } else { *last_s + 1e-6 };
-        let now_s = if index == 0 { 0.0 } else { start.elapsed().as_secs_f64() };
-        *last_s = round(now_s.max(least_s), 1e6);
-        *last_s
+        match &mut self.live_clock {
+            Some(clock) => clock.time(index, stamp),
+            None => self.clock.time(index, stamp),
+        }
     }
 
     fn send(&mut self, packet: &Packet) {

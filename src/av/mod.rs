@@ -15,6 +15,7 @@ mod connect;
 mod damage;
 mod decode;
 mod encode;
+mod live_clock;
 mod log_watch;
 mod mux;
 mod open;
@@ -24,6 +25,8 @@ mod palette;
 mod pipe;
 mod recode;
 mod remux;
+#[cfg(test)]
+mod rtsp_tests;
 mod scale;
 mod sound;
 mod video_sink;
