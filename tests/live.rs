@@ -161,3 +161,63 @@ fn a_server_that_is_not_there_is_69_and_one_that_is_silent_lets_go() {
     assert_eq!(status.signal(), Some(15), "{status:?}");
     assert!(asked.elapsed() < Duration::from_secs(2), "a stop is heard at once");
 }
+
+#[test]
+fn a_live_file_grows_in_place_and_is_opened_anew_on_hangup() {
+    let place = Place::new();
+    place.file("found.csv", "what was there\n");
+    let run = format!(
+        "run {} --engine fake:boxes=1 --realtime --live yes --loop --ndjson live.ndjson --csv found.csv",
+        sample().display()
+    );
+    let mut server = Server(place.spawnable(&run).spawn().unwrap());
+    let lines =
+        |name: &str| std::fs::read_to_string(place.path(name)).unwrap_or_default().lines().count();
+    let until = |name: &str, count: usize| {
+        let start = Instant::now();
+        while lines(name) < count {
+            assert!(start.elapsed() < Duration::from_secs(30), "{name} does not grow");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    until("live.ndjson", 5);
+    std::fs::rename(place.path("live.ndjson"), place.path("old.ndjson")).unwrap();
+    std::fs::rename(place.path("found.csv"), place.path("old.csv")).unwrap();
+    let pid = server.0.id().to_string();
+    let send = |signal: &str| {
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    };
+    send("-HUP");
+    until("live.ndjson", 5);
+    until("found.csv", 3);
+    send("-TERM");
+    assert_eq!(server.0.wait().unwrap().signal(), Some(15));
+    let text = |name: &str| std::fs::read_to_string(place.path(name)).unwrap();
+    // No line is lost or told twice.
+    let all = records(&(text("old.ndjson") + &text("live.ndjson")));
+    let ids: Vec<_> = frames(&all).iter().map(|f| f["frame_id"].as_u64().unwrap()).collect();
+    assert!(ids.windows(2).all(|pair| pair[1] > pair[0]), "{ids:?}");
+    assert_eq!(all.last().unwrap()["frames"].as_u64(), Some(ids.len() as u64));
+    assert!(text("old.csv").starts_with("what was there\n"));
+    assert!(text("found.csv").starts_with("source,frame_id"));
+}
+
+#[test]
+fn a_service_manager_is_told() {
+    let place = Place::new();
+    let socket = std::os::unix::net::UnixDatagram::bind(place.path("notify")).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let run = format!("run {} --engine fake --realtime --max-frames 20", sample().display());
+    let mut program = place.spawnable(&run);
+    let program = program.env("NOTIFY_SOCKET", place.path("notify")).stdout(Stdio::null());
+    let mut program = Server(program.spawn().unwrap());
+    let mut said = Vec::new();
+    while said.last().is_none_or(|last: &String| last != "STOPPING=1") {
+        let mut bytes = [0; 512];
+        let length = socket.recv(&mut bytes).unwrap();
+        said.push(String::from_utf8(bytes[..length].to_vec()).unwrap());
+    }
+    assert_eq!(program.0.wait().unwrap().code(), Some(0));
+    assert!(said[0].starts_with("READY=1\n"), "{said:?}");
+    assert!(said.iter().filter(|words| *words == "WATCHDOG=1").count() > 2, "{said:?}");
+}

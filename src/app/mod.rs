@@ -8,6 +8,7 @@ mod convert;
 mod engines;
 mod inspect;
 mod models;
+mod notify;
 mod outputs;
 mod parts;
 #[cfg_attr(not(feature = "preview"), path = "no_preview.rs")]

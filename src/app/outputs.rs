@@ -2,8 +2,10 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use super::{alerts, videos};
+use super::{alerts, signals, videos};
 use crate::config::{Config, ConfigError, Outputs, TextTarget};
 use crate::exit::Error;
 use crate::sink::alert_pictures::AlertPictures;
@@ -145,13 +147,13 @@ pub(super) fn open(
     // What is made of single events must not cost the rest.
     let mut extras: Vec<Box<dyn Sink>> = Vec::new();
     if let Some(target) = &outputs.ndjson {
-        sinks.push(Box::new(Ndjson::new(text(target, config, stdout)?, outputs.emit)));
+        sinks.push(Box::new(Ndjson::new(text(target, config, info.live, stdout)?, outputs.emit)));
     }
     if let Some(target) = &outputs.csv {
-        sinks.push(Box::new(Csv::new(text(target, config, stdout)?)));
+        sinks.push(Box::new(Csv::new(text(target, config, info.live, stdout)?)));
     }
     if let Some(target) = &outputs.mot {
-        sinks.push(Box::new(Mot::new(text(target, config, stdout)?)));
+        sinks.push(Box::new(Mot::new(text(target, config, info.live, stdout)?)));
     }
     if let Some(folder) = &outputs.save_frames {
         needs_drawing("--save-frames")?;
@@ -181,8 +183,21 @@ pub(super) fn open(
     Ok(sinks.into_iter().map(SinkSpec::required).chain(extras).collect())
 }
 
-fn text(target: &TextTarget, config: &Config, stdout: &File) -> Result<TextFile, Error> {
+/// Opens a text output. What a camera gives has no end, so its file has its name from the start, keeps
+/// what earlier runs wrote, and is opened anew on SIGHUP.
+fn text(
+    target: &TextTarget,
+    config: &Config,
+    live: bool,
+    stdout: &File,
+) -> Result<TextFile, Error> {
     match target {
+        TextTarget::File(path) if live => {
+            let reopen = Arc::new(AtomicBool::new(false));
+            signals::on_hangup(reopen.clone())?;
+            let target = Target::in_place(path, config.outputs.no_clobber)?;
+            Ok(TextFile::append(target, reopen)?)
+        }
         TextTarget::Stdout => stdout
             .try_clone()
             .map(TextFile::stdout)

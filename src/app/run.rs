@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use uuid::Uuid;
 
+use super::notify::Notifier;
 use super::preview::{Numbers, Page};
 use super::{models, outputs, parts, signals, summary};
 use crate::analyze::{Scene, Takes, Watch};
@@ -81,6 +82,7 @@ pub(super) fn run(config: &Config, stdout: File) -> Result<Status, Error> {
         sinks,
         run: run.clone(),
     };
+    let mut notifier = Notifier::from_environment();
     let settings = Settings {
         workers: config.workers,
         drain_timeout: config.drain_timeout,
@@ -94,6 +96,9 @@ pub(super) fn run(config: &Config, stdout: File) -> Result<Status, Error> {
         &stats,
         &mut |stats| {
             progress.tick(stats);
+            if let Some(notifier) = &mut notifier {
+                notifier.tick(stats);
+            }
             if let Some(page) = &mut page {
                 page.tick(stats, is_live);
             }
@@ -104,6 +109,9 @@ pub(super) fn run(config: &Config, stdout: File) -> Result<Status, Error> {
         },
     );
     progress.finish();
+    if let Some(notifier) = &notifier {
+        notifier.stopping();
+    }
     let verdict = summary::verdict(&outcome, cancel.signal(), limited());
     let last = summary::summarise(&run, &outcome, &stats, &counts, verdict);
     for name in &outcome.unfinished {

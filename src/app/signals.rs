@@ -3,11 +3,20 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::{flag, iterator::Signals};
 
 use crate::cancel::Cancel;
 use crate::exit::Error;
+
+/// Sets `flag` whenever SIGHUP comes, which then no longer ends the program.
+///
+/// # Errors
+/// When the system refuses.
+pub(super) fn on_hangup(flag: Arc<AtomicBool>) -> Result<(), Error> {
+    let refused = |error: std::io::Error| Error::System(format!("cannot handle signals: {error}"));
+    flag::register(SIGHUP, flag).map(drop).map_err(refused)
+}
 
 /// Makes the first signal cancel and the second one deadly.
 ///

@@ -19,6 +19,9 @@ use crate::source::stream::{Access, RtspTransport, Stream};
 /// size, in H.264 without parameter sets up front) comes with the first frame.
 const ANALYSIS_US: &str = "1000000";
 
+/// How much later than our time-out the library's own one is.
+const OWN_TIMEOUT_LATER: Duration = Duration::from_secs(1);
+
 /// Bytes of kernel buffer for datagrams: a key frame comes in one burst.
 const DATAGRAM_BUFFER: &str = "2097152";
 
@@ -72,7 +75,9 @@ fn options(stream: &Stream, access: &Access) -> ffmpeg::Dictionary {
                 RtspTransport::Udp => "udp",
             };
             options.set("rtsp_transport", transport);
-            options.set("timeout", access.read_timeout.as_micros().to_string());
+            // Ours comes first: after its own the library says that it is no video.
+            let own = access.read_timeout + OWN_TIMEOUT_LATER;
+            options.set("timeout", own.as_micros().to_string());
             options.set("buffer_size", DATAGRAM_BUFFER);
             options.set("analyzeduration", ANALYSIS_US);
         }

@@ -60,6 +60,9 @@ const READ_AHEAD: usize = 2;
 /// Frames of a live source that may wait for as long as `--live-policy` allows.
 const WAITING: usize = 64;
 
+/// How much of the time that a frame may wait it may spend before the model.
+const WAIT_SHARE: f64 = 0.95;
+
 /// Breaks of a source that may wait to be told.
 const GAPS: usize = 64;
 
@@ -223,7 +226,8 @@ impl Crew {
             read(parts.source, &frames_in, &gaps_in, &cancel, &stats_of_reader)
         })?;
         let freshness = match live {
-            Some(LivePolicy::Bounded(longest)) => Some(longest),
+            // What follows the model takes its moment too.
+            Some(LivePolicy::Bounded(longest)) => Some(longest.mul_f64(WAIT_SHARE)),
             _ => None,
         };
         let dispatcher =

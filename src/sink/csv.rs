@@ -37,14 +37,17 @@ impl Csv {
     /// Writes whole rows at once: a reader of a live file never sees half a row's buffer.
     fn rows(&mut self, item: &Item) -> std::io::Result<()> {
         let mut rows = csv::Writer::from_writer(Vec::new());
+        // Also where a file was taken away and begun anew.
+        if matches!(item, Item::Run(_) | Item::Frame { .. }) && self.file.take_fresh() {
+            rows.write_record(COLUMNS)?;
+        }
         match item {
-            Item::Run(_) => rows.write_record(COLUMNS)?,
             Item::Frame { record, .. } => {
                 for detection in record.detections() {
                     rows.write_record(row(&detection))?;
                 }
             }
-            Item::Event(_) | Item::Gap(_) | Item::Summary(_) => {}
+            Item::Run(_) | Item::Event(_) | Item::Gap(_) | Item::Summary(_) => {}
         }
         let bytes = rows.into_inner().map_err(|e| std::io::Error::other(e.to_string()))?;
         self.file.writer().write_all(&bytes)?;

@@ -7,6 +7,8 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use super::{Ending, SinkError};
 use crate::reason::io_reason;
@@ -46,6 +48,15 @@ impl Target {
             return Err(SinkError::Exists { target: part.display().to_string() });
         }
         Ok(Self { path: path.into(), part: Some(part) })
+    }
+
+    /// Prepares to go on writing at the end of `path`, which has its name from the start: makes its
+    /// folder and, with `no_clobber`, sees that it is not there yet.
+    ///
+    /// # Errors
+    /// As [`Target::prepare`].
+    pub fn in_place(path: &Path, no_clobber: bool) -> Result<Self, SinkError> {
+        Ok(Self { part: None, ..Self::prepare(path, no_clobber)? })
     }
 
     /// The other names that a file at `path` may have while it is written.
@@ -150,11 +161,22 @@ fn part_of(path: &Path, name: &std::ffi::OsStr) -> PathBuf {
     path.with_file_name(part)
 }
 
+/// Opens a file to write at its end, and says whether it is empty.
+fn open_at_end(path: &Path) -> std::io::Result<(File, bool)> {
+    let file = File::options().append(true).create(true).open(path)?;
+    let fresh = file.metadata()?.len() == 0;
+    Ok((file, fresh))
+}
+
 /// A text output: a file, or the program's standard output.
 pub struct TextFile {
     writer: BufWriter<File>,
     /// `None` for standard output.
     target: Option<Target>,
+    /// Whether nothing was in it when it was opened, asked once.
+    fresh: bool,
+    /// Set when it is to be opened anew, because somebody took it away under its name.
+    reopen: Option<Arc<AtomicBool>>,
 }
 
 impl TextFile {
@@ -165,12 +187,24 @@ impl TextFile {
     pub fn create(target: Target) -> Result<Self, SinkError> {
         let file = File::create(target.writing_path())
             .map_err(|error| SinkError::open(&target.shown(), &error))?;
-        Ok(Self { writer: BufWriter::new(file), target: Some(target) })
+        Ok(Self { writer: BufWriter::new(file), target: Some(target), fresh: true, reopen: None })
+    }
+
+    /// Opens a file to write at its end; whenever `reopen` is set, what was written is passed on
+    /// and the file is opened anew.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn append(target: Target, reopen: Arc<AtomicBool>) -> Result<Self, SinkError> {
+        let opened = open_at_end(target.writing_path());
+        let (file, fresh) = opened.map_err(|error| SinkError::open(&target.shown(), &error))?;
+        let (writer, target) = (BufWriter::new(file), Some(target));
+        Ok(Self { writer, target, fresh, reopen: Some(reopen) })
     }
 
     /// Writes to the standard output that `file` is.
     pub fn stdout(file: File) -> Self {
-        Self { writer: BufWriter::new(file), target: None }
+        Self { writer: BufWriter::new(file), target: None, fresh: true, reopen: None }
     }
 
     /// What it is called in messages.
@@ -188,7 +222,19 @@ impl TextFile {
     /// # Errors
     /// As the system says.
     pub fn flush(&mut self) -> std::io::Result<()> {
-        self.writer.flush()
+        self.writer.flush()?;
+        let wanted = self.reopen.as_ref().is_some_and(|reopen| reopen.swap(false, SeqCst));
+        if let Some(target) = self.target.as_ref().filter(|_| wanted) {
+            let (file, fresh) = open_at_end(target.writing_path())?;
+            self.writer = BufWriter::new(file);
+            self.fresh = fresh;
+        }
+        Ok(())
+    }
+
+    /// Whether the file is empty and needs what stands at its head; told once.
+    pub fn take_fresh(&mut self) -> bool {
+        std::mem::take(&mut self.fresh)
     }
 
     /// A failure to write.
