@@ -21,6 +21,7 @@ use crate::sink::preview::{
     Exposition, Hub, Look, Measures, Outline, PreviewError, Server, Settings, State, builtin,
 };
 use crate::source::SourceCounts;
+use crate::source::stream::Stream;
 
 /// Records that may wait for the page, which never waits for viewers.
 const QUEUE: usize = 16;
@@ -123,7 +124,7 @@ fn refused(wanted: &PreviewConfig, error: &PreviewError) -> Error {
 
 fn settings(config: &Config, wanted: &PreviewConfig, numbers: Numbers) -> Settings {
     let shown = |value: &Option<String>| match value {
-        Some(value) => serde_json::Value::from(masked(value.trim_matches('"'))),
+        Some(value) => serde_json::Value::from(without_secrets(value.trim_matches('"'))),
         None => serde_json::Value::Null,
     };
     let config: serde_json::Map<String, serde_json::Value> =
@@ -139,6 +140,14 @@ fn settings(config: &Config, wanted: &PreviewConfig, numbers: Numbers) -> Settin
         static_dir: wanted.static_dir.clone(),
         config: serde_json::Value::Object(config).to_string(),
         measures: Some(Arc::new(numbers)),
+    }
+}
+
+/// A setting as others may see it: an address without names, passwords and keys.
+fn without_secrets(value: &str) -> String {
+    match Stream::of(value) {
+        Ok(Some(stream)) if value.contains("://") => stream.shown(),
+        _ => masked(value),
     }
 }
 

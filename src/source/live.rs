@@ -1,7 +1,7 @@
 //! A stream that breaks and comes back: reconnecting, one time line over all breaks, and a
 //! watchdog over readers that hang where no time-out reaches (name look-ups, drivers).
 //!
-//! How a connection is opened is the caller's; how it is read is [`super::reader`]'s.
+//! How a connection is opened is the caller's; how it is read is `reader`'s.
 
 use std::cell::Cell;
 use std::sync::Arc;
