@@ -67,6 +67,17 @@ fn a_table_is_that_of_a_run() {
 }
 
 #[test]
+fn our_own_records_lose_nothing() {
+    let place = Place::new();
+    let zone = "--zone {name='a',polygon=[[0.1,0.1],[0.9,0.1],[0.9,0.9]]}";
+    let run = format!("run {} --engine tract --max-frames 20 --track", sample().display());
+    place.output(&format!("{run} --detect-every 3 {zone} --ndjson run.ndjson")).ended(0);
+    place.output("convert run.ndjson -o again.ndjson").ended(0);
+    let values = |name: &str| records(&text(&place, name));
+    assert!(values("run.ndjson") == values("again.ndjson"));
+}
+
+#[test]
 fn folders_of_labels_are_made_and_read() {
     let place = Place::new();
     recorded(&place);

@@ -57,6 +57,7 @@ struct FrameLine {
     zones: Option<Value>,
     lines: Option<Value>,
     timing_ms: Option<Value>,
+    inferred: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -93,6 +94,7 @@ impl FrameLine {
                 ("zones", self.zones),
                 ("lines", self.lines),
                 ("timing_ms", self.timing_ms),
+                ("inferred", self.inferred),
             ]),
         })
     }

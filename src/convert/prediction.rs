@@ -29,6 +29,7 @@ pub(super) struct Prediction {
     speed_m_s: Option<Value>,
     heading_deg: Option<Value>,
     attributes: Option<Value>,
+    predicted: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -90,6 +91,7 @@ impl Prediction {
                 ("speed_m_s", self.speed_m_s),
                 ("heading_deg", self.heading_deg),
                 ("attributes", self.attributes),
+                ("predicted", self.predicted),
             ]),
         }
     }
