@@ -3,12 +3,12 @@
 
 use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::common::{Place, records, sample};
+use crate::common::{Place, Server, free_port, records, sample};
 
 fn frames(records: &[Value]) -> Vec<&Value> {
     records.iter().filter(|record| record["type"] == "frame").collect()
@@ -100,33 +100,14 @@ fn a_pipe_gives_every_frame() {
     }
 }
 
-/// Ended when the test is over, however it ends.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
 #[test]
 fn a_film_over_http_is_read_like_a_file() {
     let place = Place::new();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let server = Command::new("python3")
-        .args(["-m", "http.server", "--bind", "127.0.0.1", &port.to_string()])
-        .current_dir(sample().parent().unwrap())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let _server = Server(server);
-    let start = Instant::now();
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(start.elapsed() < Duration::from_secs(20), "the server does not start");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let port = free_port();
+    let mut server = Command::new("python3");
+    server.args(["-m", "http.server", "--bind", "127.0.0.1", &port.to_string()]);
+    server.current_dir(sample().parent().unwrap());
+    let _server = Server::listening(&mut server, port);
     let url = format!("http://me:secret@127.0.0.1:{port}/pedestrians.mp4?token=hidden");
     let run = place.output(&format!("run {url} --engine fake")).ended(0);
     let found = run.records();
@@ -143,7 +124,7 @@ fn a_film_over_http_is_read_like_a_file() {
 #[test]
 fn a_server_that_is_not_there_is_69_and_one_that_is_silent_lets_go() {
     let place = Place::new();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let run = place.output(&format!("run rtsp://127.0.0.1:{port}/x --engine fake")).ended(69);
     assert!(run.stderr().contains(&format!("rtsp://127.0.0.1:{port}/x")), "{}", run.stderr());
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();

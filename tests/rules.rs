@@ -2,13 +2,13 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::common::{Place, records_of, sample};
+use crate::common::{Place, Server, free_port, records_of, sample};
 
 /// A zone over most of the sample's picture, and rules that follow.
 fn config(place: &Place, rules: &str) {
@@ -23,21 +23,6 @@ fn run(more: &str) -> String {
 
 fn alerts(records: &[Value]) -> Vec<&Value> {
     records.iter().filter(|record| record["event"] == "alert").collect()
-}
-
-/// Ended when the test is over, however it ends.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
-/// A free port.
-fn port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Answers every request with 200 and passes on its head and body.
@@ -165,19 +150,9 @@ fn a_webhook_and_a_command_are_given_the_record() {
 #[test]
 fn a_broker_gets_what_others_subscribe_to() {
     let place = Place::new();
-    let port = port();
-    let server = Command::new("mosquitto")
-        .args(["-p", &port.to_string()])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let _server = Server(server);
-    let start = Instant::now();
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(start.elapsed() < Duration::from_secs(20), "mosquitto does not start");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let port = free_port();
+    let mut broker = Command::new("mosquitto");
+    let _broker = Server::listening(broker.args(["-p", &port.to_string()]), port);
     config(
         &place,
         &format!(

@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -161,11 +162,19 @@ fn part_of(path: &Path, name: &std::ffi::OsStr) -> PathBuf {
     path.with_file_name(part)
 }
 
-/// Opens a file to write at its end, and says whether it is empty.
+/// Opens a file to write at its end, and says whether it is empty. A line that a killed run left
+/// unfinished is ended, so that it spoils no other.
 fn open_at_end(path: &Path) -> std::io::Result<(File, bool)> {
-    let file = File::options().append(true).create(true).open(path)?;
-    let fresh = file.metadata()?.len() == 0;
-    Ok((file, fresh))
+    let mut file = File::options().append(true).create(true).open(path)?;
+    let about = file.metadata()?;
+    if about.is_file() && about.len() > 0 {
+        let mut last = [0];
+        File::open(path)?.read_exact_at(&mut last, about.len() - 1)?;
+        if last != *b"\n" {
+            file.write_all(b"\n")?;
+        }
+    }
+    Ok((file, about.len() == 0))
 }
 
 /// A text output: a file, or the program's standard output.
@@ -296,6 +305,21 @@ mod tests {
         write(Target::prepare(&path, false).unwrap(), "half", Ending::Broken);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
         assert!(matches!(Target::prepare(&path, true), Err(SinkError::Exists { .. })));
+    }
+
+    #[test]
+    fn what_a_killed_run_left_spoils_no_other_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("live.ndjson");
+        for (before, after) in [("a\n{\"cut", "a\n{\"cut\nb\n"), ("a\n", "a\nb\n"), ("", "b\n")] {
+            std::fs::write(&path, before).unwrap();
+            let target = Target::in_place(&path, false).unwrap();
+            let mut file = TextFile::append(target, Arc::default()).unwrap();
+            assert_eq!(file.take_fresh(), before.is_empty());
+            file.writer().write_all(b"b\n").unwrap();
+            file.finish(Ending::Whole).unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), after);
+        }
     }
 
     #[test]

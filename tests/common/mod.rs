@@ -1,5 +1,8 @@
 //! The harness: the program in a folder of its own, its records checked against the schema.
 
+#[cfg(feature = "libav")]
+mod server;
+
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::LazyLock;
@@ -8,6 +11,9 @@ use std::time::Duration;
 use assert_cmd::Command;
 use serde_json::Value;
 use tempfile::TempDir;
+
+#[cfg(feature = "libav")]
+pub(crate) use server::{Server, free_port};
 
 /// Longer than any run of a test; a run that takes it is a deadlock.
 const TIME_OUT: Duration = Duration::from_secs(120);
