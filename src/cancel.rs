@@ -7,12 +7,22 @@ use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
 ///
 /// Cloning shares the request.
 #[derive(Clone, Debug, Default)]
-pub struct Cancel(Arc<AtomicI32>);
+pub struct Cancel {
+    own: Arc<AtomicI32>,
+    /// That of all, where this one is of one run among several.
+    all: Option<Arc<AtomicI32>>,
+}
 
 /// Marks a stop that no signal asked for.
 const WITHOUT_SIGNAL: i32 = -1;
 
 impl Cancel {
+    /// A request of its own for one run among several: it stops with all, and alone.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self { own: Arc::default(), all: Some(self.all.as_ref().unwrap_or(&self.own).clone()) }
+    }
+
     /// Asks for a stop because signal number `signal` came. The first request stays.
     pub fn by_signal(&self, signal: i32) {
         self.set(signal);
@@ -25,17 +35,28 @@ impl Cancel {
 
     fn set(&self, value: i32) {
         // Whoever came first decides what the run reports.
-        self.0.compare_exchange(0, value, SeqCst, SeqCst).ok();
+        if self.is_cancelled() {
+            return;
+        }
+        self.own.compare_exchange(0, value, SeqCst, SeqCst).ok();
+    }
+
+    /// The request that came, 0 where none did.
+    fn asked(&self) -> i32 {
+        match (self.own.load(SeqCst), &self.all) {
+            (0, Some(all)) => all.load(SeqCst),
+            (own, _) => own,
+        }
     }
 
     /// Whether a stop was asked for.
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(SeqCst) != 0
+        self.asked() != 0
     }
 
     /// The signal that asked for the stop, if one did.
     pub fn signal(&self) -> Option<i32> {
-        Some(self.0.load(SeqCst)).filter(|&value| value > 0)
+        Some(self.asked()).filter(|&value| value > 0)
     }
 }
 
@@ -55,5 +76,17 @@ mod tests {
         let cancel = Cancel::default();
         cancel.clone().by_signal(2);
         assert_eq!(cancel.signal(), Some(2));
+    }
+
+    #[test]
+    fn one_run_stops_alone_and_with_all() {
+        let all = Cancel::default();
+        let (one, other) = (all.child(), all.child());
+        one.without_signal();
+        assert!(one.is_cancelled() && !other.is_cancelled() && !all.is_cancelled());
+        all.by_signal(15);
+        assert_eq!((one.signal(), other.signal()), (None, Some(15)));
+        other.without_signal();
+        assert_eq!(other.signal(), Some(15), "the first request stays");
     }
 }

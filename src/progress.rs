@@ -1,13 +1,11 @@
 //! Progress on standard error. The only file that names `indicatif`.
 
 use std::io::{IsTerminal, Write};
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::config::ProgressMode;
-use crate::pipeline::Stats;
 
 /// Time between two JSON lines.
 const JSON_INTERVAL: Duration = Duration::from_secs(1);
@@ -45,9 +43,8 @@ impl Progress {
         if wanted { Self::Bar(bar(total)) } else { Self::Hidden }
     }
 
-    /// Shows where the run is.
-    pub fn tick(&mut self, stats: &Stats) {
-        let frames = stats.frames.load(Relaxed);
+    /// Shows that so many frames are done.
+    pub fn tick(&mut self, frames: u64) {
         match self {
             Self::Hidden => {}
             Self::Bar(bar) => bar.set_position(frames),

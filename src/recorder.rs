@@ -84,6 +84,11 @@ fn file_id(path: &std::path::Path) -> Result<String, SourceError> {
     read().map_err(|error| SourceError::from_io(&path.to_string_lossy(), &error))
 }
 
+/// Hexadecimal digits that stand for `text`.
+pub fn digest(text: &str) -> String {
+    identity(&[text.as_bytes()])
+}
+
 /// The identity of everything that changes detections: the model and the settings of its
 /// detector, in words.
 pub fn config_id(model_sha256: &str, settings: &str) -> String {

@@ -26,7 +26,7 @@ const ROOMS: [(&str, &[&str]); 27] = [
     ("clap", &["cli/"]),
     ("clap_mangen", &["cli/"]),
     ("indicatif", &["progress.rs"]),
-    ("rayon", &["pipeline/dispatch.rs"]),
+    ("rayon", &["pipeline/workers.rs"]),
     ("hdrhistogram", &["pipeline/stats.rs"]),
     ("toml", &["config/"]),
     ("env_logger", &["logging.rs"]),

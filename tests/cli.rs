@@ -42,7 +42,6 @@ fn wrong_inputs() {
     refused(&place, "run empty", 65, "the directory holds no pictures", ".png");
     refused(&place, "run *.xyz", 65, "no picture matches", ".png");
     refused(&place, "run list.m3u8", 65, "an HLS playlist", "media files themselves");
-    refused(&place, "run a.mp4 b.mp4", 2, "2 inputs are given", "once for each");
     refused(&place, "run ftp://u:p@cam/1", 65, "not supported by this version", "download");
     if cfg!(feature = "libav") {
         refused(&place, "run notes.txt", 65, "cannot open 'notes.txt'", "ffprobe");

@@ -23,6 +23,7 @@ mod detect;
 mod drawing;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract", feature = "onnxruntime"))]
 mod engines;
+mod inputs;
 #[cfg(feature = "libav")]
 mod live;
 #[cfg(all(feature = "libav", feature = "opencv"))]

@@ -30,7 +30,7 @@ pub use plan::{
 };
 pub use polygon::{MAX_POINTS, Polygon, PolygonError};
 pub use rule::Rule;
-pub use scene::{Scene, Takes};
+pub use scene::{Scene, Takes, file_stem};
 pub use watch::{Happening, LineShape, Overlay, Sighting, Watch, What, ZoneShape};
 pub use zone::{Stay, ZoneCount};
 

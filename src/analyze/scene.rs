@@ -342,18 +342,22 @@ impl Scene {
 
     /// `FOLDER/SOURCE-TIME-WHAT.ENDING`.
     fn file(&self, folder: &Path, at: &Moment, what: &str, ending: &str) -> std::sync::Arc<str> {
-        let source = Path::new(&*self.recorder.source);
-        // `cam.1` is a name, `in.mp4` a file.
-        let is_ending = |ending: &std::ffi::OsStr| {
-            ending.to_string_lossy().chars().any(|c| c.is_ascii_alphabetic())
-        };
-        let name = match source.extension().is_some_and(is_ending) {
-            true => source.file_stem(),
-            false => source.file_name(),
-        };
-        let stem = plain(&name.unwrap_or(source.as_os_str()).to_string_lossy());
+        let stem = file_stem(&self.recorder.source);
         let name = format!("{stem}-{}-{what}.{ending}", time_of(at));
         folder.join(name).to_string_lossy().into()
+    }
+}
+
+/// How the names of files about a source begin.
+pub fn file_stem(source: &str) -> String {
+    let path = Path::new(source);
+    // `cam.1` is a name, `in.mp4` a file.
+    let is_ending = |ending: &std::ffi::OsStr| {
+        ending.to_string_lossy().chars().any(|c| c.is_ascii_alphabetic())
+    };
+    match path.extension().is_some_and(is_ending) {
+        true => plain(&path.with_extension("").to_string_lossy()),
+        false => plain(source),
     }
 }
 

@@ -100,7 +100,7 @@ fn the_best_picture_of_each_track_is_told_when_it_leaves_or_at_the_end() {
     let (_, events) = frame(&mut scene, 3, &[(0.8, 20.0)]);
     assert_eq!(told(&events), [(EventKind::Left, Some(1)), (EventKind::Snapshot, Some(1))]);
     assert_eq!(events[1].frame_id, 1, "where it was largest");
-    assert_eq!(events[1].file.as_deref(), Some("best/cam_1-00h00m00.250s-1.jpg"));
+    assert_eq!(events[1].file.as_deref(), Some("best/in_cam_1-00h00m00.250s-1.jpg"));
     let last = scene.end();
     assert_eq!(told(&last), [(EventKind::Snapshot, Some(2))]);
     assert_eq!(last[0].frame_id, 1);
@@ -113,7 +113,7 @@ fn a_clip_is_told_for_the_events_that_are_asked_for() {
     assert_eq!(told(&frame(&mut scene, 0, &[(0.9, 20.0)]).1), [(EventKind::Appeared, Some(1))]);
     let (_, events) = frame(&mut scene, 1, &[]);
     assert_eq!(told(&events), [(EventKind::Left, Some(1)), (EventKind::Clip, Some(1))]);
-    assert_eq!(events[1].file.as_deref(), Some("clips/cam_1-00h00m00.250s-left-1.mp4"));
+    assert_eq!(events[1].file.as_deref(), Some("clips/in_cam_1-00h00m00.250s-left-1.mp4"));
     assert_ne!(events[0].event_id, events[1].event_id);
 }
 

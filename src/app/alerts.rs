@@ -6,7 +6,7 @@ use crate::alert::command::Run;
 use crate::alert::mqtt::{self, Mqtt};
 use crate::alert::webhook::Webhook;
 use crate::alert::{AlertError, Courier, Deliver, Settings};
-use crate::config::{Action, Config, ConfigError};
+use crate::config::{Action, Config, ConfigError, RuleConfig};
 use crate::exit::Error;
 use crate::net::http;
 use crate::sink::Sink;
@@ -17,16 +17,19 @@ const COMMAND_LIMIT: Duration = Duration::from_secs(60);
 /// What a courier leaves of the time to drain: it is waited for a moment longer than it drains.
 const MARGIN: Duration = Duration::from_secs(2);
 
-/// The outputs that tell of alerts.
+/// The outputs that tell of alerts of these rules.
 ///
 /// # Errors
 /// When an address is none, or the system gives no more threads.
-pub(super) fn couriers(config: &Config) -> Result<Vec<Box<dyn Sink>>, Error> {
+pub(super) fn couriers<'a>(
+    rules: impl Iterator<Item = &'a RuleConfig>,
+    drain_timeout: Duration,
+) -> Result<Vec<Box<dyn Sink>>, Error> {
     let usual = Settings::default();
-    let drain = usual.drain.min(config.drain_timeout.saturating_sub(MARGIN));
+    let drain = usual.drain.min(drain_timeout.saturating_sub(MARGIN));
     let settings = Settings { drain, ..usual };
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    for rule in &config.rules {
+    for rule in rules {
         for action in &rule.actions {
             let name = &rule.rule.name;
             let wrong = |error: AlertError| ConfigError::new(format!("rule '{name}': {error}"));

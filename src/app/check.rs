@@ -1,61 +1,93 @@
 //! `check` and `--dry-run`: everything a run needs, tried without running.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::Write;
 
-use super::{alerts, models, outputs, parts, print};
+use super::{alerts, inputs, job, models, outputs, parts, print};
 use crate::analyze::Watch;
 use crate::cancel::Cancel;
-use crate::config::{Config, ConfigError, TextTarget, rules_of};
+use crate::config::{Config, ConfigError, Plan, TextTarget, rules_of};
 use crate::exit::{Error, Status};
 use crate::sink::file::Target;
 use crate::source::SourceInfo;
 use crate::source::kind::Kind;
 
 /// Checks and prints what was found.
-pub(super) fn check(config: &Config, stdout: &mut File) -> Result<Status, Error> {
-    let found = try_all(config, config.input.is_some())?;
+pub(super) fn check(plan: &Plan, stdout: &mut File) -> Result<Status, Error> {
+    let with_input = plan.inputs.iter().any(|config| config.input.is_some());
+    let found = try_all(plan, with_input)?;
     print(stdout, found.as_bytes())
 }
 
 /// Checks and says what was found on standard error, unless it should be quiet.
-pub(super) fn dry_run(config: &Config) -> Result<Status, Error> {
-    let found = try_all(config, true)?;
-    if !config.quiet {
+pub(super) fn dry_run(plan: &Plan) -> Result<Status, Error> {
+    let found = try_all(plan, true)?;
+    if !plan.common.quiet {
         // Nobody may be there to read it; the exit code says the same.
         std::io::stderr().write_all(found.as_bytes()).ok();
     }
     Ok(Status::Code(0))
 }
 
-/// Tries input (where `with_input`), model and outputs, and describes them, a line each.
-fn try_all(config: &Config, with_input: bool) -> Result<String, Error> {
+/// Tries inputs (where `with_input`), model and outputs, and describes them, a line each.
+fn try_all(plan: &Plan, with_input: bool) -> Result<String, Error> {
     let mut found = String::from("configuration: ok\n");
+    let common = &plan.common;
     #[cfg(feature = "libav")]
-    crate::av::init(config.verbose);
-    let mut source = None;
-    let stored = parts::stored(config)?;
+    crate::av::init(common.verbose);
+    let stored = parts::stored(common)?;
+    let mut tried: Vec<(Cow<'_, Config>, Option<SourceInfo>)> = Vec::new();
     if with_input {
-        let input = parts::input(config)?;
-        let kind = parts::kind(config)?;
-        outputs::refuse_clashes(config, &kind)?;
-        let info = parts::source(input, &kind, stored.as_ref(), &config.live, &Cancel::default())?
-            .info()
-            .clone();
-        found += &format!("input: ok, {}\n", describe(&info, &kind));
-        source = Some(info);
+        let jobs = inputs::jobs(plan, stored.as_ref())?;
+        for job in &jobs {
+            if let Err(error) = &job.kind {
+                return Err(error.clone().into());
+            }
+        }
+        outputs::refuse_clashes(&jobs)?;
+        for job in jobs {
+            let source = job::open(&job, stored.as_ref(), &Cancel::default())?;
+            let info = source.info().clone();
+            found += &format!("input: ok, {}\n", describe(&info, job.kind.as_ref().ok()));
+            let config = Config { name: Some(job.name.to_string()), ..job.config };
+            tried.push((Cow::Owned(config), Some(info)));
+        }
+    } else {
+        tried.push((Cow::Borrowed(common), None));
     }
-    let model = models::model(&config.model, stored.as_ref(), 1)?;
+    let configs = || tried.iter().map(|(config, _)| &config.model);
+    let models = models::Models::load(configs(), stored.as_ref(), 1)?;
+    let model = models.of(&tried[0].0.model)?;
     found += &format!("model: ok, {} ({}) in {}\n", model.info.name, model.family, model.engine);
+    let mut outputs = String::new();
+    for (config, info) in &tried {
+        fits(config, models.of(&config.model)?, info.as_ref())?;
+        let lines = try_outputs(config, info.as_ref())?;
+        // What inputs share is tried and told once.
+        outputs +=
+            &lines.split_inclusive('\n').filter(|line| !outputs.contains(line)).collect::<String>();
+    }
+    Ok(found + &outputs)
+}
+
+/// Sees that what is drawn, watched and told fits the model and the input.
+fn fits(config: &Config, model: &models::Model, info: Option<&SourceInfo>) -> Result<(), Error> {
+    let name = config.name.as_deref().unwrap_or_default();
     parts::annotator(&config.drawing, &model.labels, Vec::new())?;
-    let plan = config.places.plan(config.name.as_deref().unwrap_or_default(), &model.labels)?;
-    rules_of(&config.rules, config.name.as_deref().unwrap_or_default(), &model.labels)?;
-    if let Some(info) = &source {
+    let plan = config.places.plan(name, &model.labels)?;
+    rules_of(&config.rules, name, &model.labels)?;
+    if let Some(info) = info {
         let fits = Watch::new(&plan, info.size);
         fits.map_err(|error| ConfigError::new(error.to_string()))?;
-        parts::gate(config, config.name.as_deref().unwrap_or_default(), info)?;
+        parts::gate(config, name, info, 1)?;
     }
-    alerts::check(config)?;
+    Ok(alerts::check(config)?)
+}
+
+/// Tries the outputs of an input, a line each.
+fn try_outputs(config: &Config, info: Option<&SourceInfo>) -> Result<String, Error> {
+    let mut found = String::new();
     for (name, target) in text_files(config)? {
         target.try_out()?;
         found += &format!("{name}: ok, '{}'\n", target.shown());
@@ -66,12 +98,12 @@ fn try_all(config: &Config, with_input: bool) -> Result<String, Error> {
     }
     if let Some(path) = config.outputs.video.as_ref().filter(|_| !config.outputs.video_to_stdout())
     {
-        found += &video(path, config, source.as_ref())?;
+        found += &video(path, config, info)?;
     }
     Ok(found)
 }
 
-fn describe(info: &SourceInfo, kind: &Kind) -> String {
+fn describe(info: &SourceInfo, kind: Option<&Kind>) -> String {
     let mut text = format!("'{}' {}", info.uri, info.size);
     if let Some(fps) = info.fps {
         text += &format!(", {fps} frames/s");
@@ -79,7 +111,7 @@ fn describe(info: &SourceInfo, kind: &Kind) -> String {
     if let Some(seconds) = info.duration_s {
         text += &format!(", {seconds:.1} s");
     }
-    if let Kind::Pictures(files) = kind {
+    if let Some(Kind::Pictures(files)) = kind {
         text += &format!(", {} pictures", files.len());
     }
     text

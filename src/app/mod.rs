@@ -3,10 +3,14 @@
 #[cfg_attr(not(feature = "alerts"), path = "no_alerts.rs")]
 mod alerts;
 mod bench;
+mod board;
 mod check;
 mod convert;
+mod crew;
 mod engines;
+mod inputs;
 mod inspect;
+mod job;
 mod models;
 mod notify;
 mod outputs;
@@ -16,8 +20,10 @@ mod preview;
 mod repair;
 mod report;
 mod run;
+mod shared;
 mod signals;
 mod summary;
+mod total;
 mod verify;
 #[cfg_attr(not(feature = "libav"), path = "no_videos.rs")]
 mod videos;
@@ -28,7 +34,7 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use crate::cli::{self, Invocation, Request, Verb};
-use crate::config::{Config, ConfigError, Layer, LogFormat, catalogue};
+use crate::config::{ConfigError, Layer, LogFormat, Plan, catalogue};
 use crate::exit::{Error, Status};
 use crate::logging;
 
@@ -58,8 +64,8 @@ fn start(arguments: impl Iterator<Item = OsString>, mut stdout: File) -> Result<
         Invocation::Convert(request) => convert::convert(&request, stdout),
         Invocation::Report(request) => report::report(&request, stdout),
         Invocation::Do(verb, request) => {
-            let config = configure(&request)?;
-            carry_out(verb, &request, &config, stdout)
+            let plan = configure(&request)?;
+            carry_out(verb, &request, &plan, stdout)
         }
     }
 }
@@ -67,25 +73,25 @@ fn start(arguments: impl Iterator<Item = OsString>, mut stdout: File) -> Result<
 fn carry_out(
     verb: Verb,
     request: &Request,
-    config: &Config,
+    plan: &Plan,
     mut stdout: File,
 ) -> Result<Status, Error> {
     let json = request.json;
     match verb {
-        Verb::Run if request.print_config => print(&mut stdout, config.to_toml().as_bytes()),
-        Verb::Run if request.dry_run => check::dry_run(config),
-        Verb::Run => run::run(config, stdout),
-        Verb::Check => check::check(config, &mut stdout),
+        Verb::Run if request.print_config => print(&mut stdout, plan.common.to_toml().as_bytes()),
+        Verb::Run if request.dry_run => check::dry_run(plan),
+        Verb::Run => run::run(plan, stdout),
+        Verb::Check => check::check(plan, &mut stdout),
         Verb::Inspect if !request.flags.0.contains_key("model") => inspect::list(json, &mut stdout),
-        Verb::Inspect => inspect::inspect(config, json, &mut stdout),
-        Verb::Engines => engines::engines(&config.model, json, &mut stdout),
-        Verb::Verify => verify::verify(config, json, &mut stdout),
-        Verb::Bench => bench::bench(config, json, &mut stdout),
+        Verb::Inspect => inspect::inspect(&plan.common, json, &mut stdout),
+        Verb::Engines => engines::engines(&plan.common.model, json, &mut stdout),
+        Verb::Verify => verify::verify(plan.only()?, json, &mut stdout),
+        Verb::Bench => bench::bench(plan.only()?, json, &mut stdout),
     }
 }
 
 /// Merges flags, variables and file, and starts the logger as they say.
-fn configure(request: &Request) -> Result<Config, ConfigError> {
+fn configure(request: &Request) -> Result<Plan, ConfigError> {
     let variables = Layer::from_variables(|name| std::env::var_os(name))?;
     let from_flag = request.flags.0.get("config").and_then(|given| given.values.first().cloned());
     let from_variable = || std::env::var("VISION_PIPE_CONFIG").ok().filter(|path| !path.is_empty());
@@ -93,16 +99,18 @@ fn configure(request: &Request) -> Result<Config, ConfigError> {
         Some(path) => Layer::from_file(Path::new(&path))?,
         None => Layer::default(),
     };
-    let said = request.flags.clone().over(variables).over(file);
-    let model = said.0.get("model").and_then(|given| given.values.first().cloned());
+    let said = request.flags.clone().over(variables);
+    let given = said.0.get("model").or_else(|| file.0.get("model"));
+    let model = given.and_then(|given| given.values.first().cloned());
     // A known name stands for a file that needs no explanation.
     let beside = match model.filter(|model| catalogue::named(model).is_none()) {
         Some(model) => Layer::beside_model(Path::new(&model))?,
         None => Layer::default(),
     };
-    let config = Config::resolve(&said.over(beside))?;
+    let plan = Plan::resolve(said, file, beside)?;
+    let config = &plan.common;
     logging::init(config.log_format, config.verbose, config.quiet);
-    Ok(config)
+    Ok(plan)
 }
 
 /// Writes text to standard output; a reader that left early has seen enough.

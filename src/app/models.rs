@@ -45,7 +45,7 @@ pub(super) struct Opened {
 /// A model that is loaded and recognised, before it is put together.
 pub(super) struct Loaded {
     pub(super) opened: Opened,
-    pub(super) engine: Box<dyn Engine>,
+    pub(super) engine: Arc<dyn Engine>,
     pub(super) card: Card,
 }
 
@@ -150,24 +150,61 @@ fn replayed(config: &ModelConfig, stored: &Stored) -> Model {
     }
 }
 
-/// Loads the model for so many workers and checks everything that depends on it.
-pub(super) fn model(
-    config: &ModelConfig,
-    stored: Option<&Stored>,
-    workers: usize,
-) -> Result<Model, Error> {
-    if let Some(stored) = stored {
-        return Ok(replayed(config, stored));
+/// One model in one engine, set up for each of several inputs.
+pub(super) struct Models(Vec<(ModelConfig, Model)>);
+
+impl Models {
+    /// Loads the model once for all of `configs`, which differ at most in what is kept of its
+    /// boxes.
+    ///
+    /// # Errors
+    /// Where the model, or what is asked of it, cannot be used.
+    pub(super) fn load<'a>(
+        configs: impl Iterator<Item = &'a ModelConfig>,
+        stored: Option<&Stored>,
+        workers: usize,
+    ) -> Result<Self, Error> {
+        let mut distinct: Vec<&ModelConfig> = Vec::new();
+        for config in configs {
+            if !distinct.contains(&config) {
+                distinct.push(config);
+            }
+        }
+        let mut loaded = None;
+        let made = distinct.into_iter().map(|config| {
+            let model = match (stored, &config.engine) {
+                (Some(stored), _) => replayed(config, stored),
+                (None, EngineChoice::Fake(script)) => scripted(config, script)?,
+                _ => {
+                    if loaded.is_none() {
+                        loaded = Some(load(open(config)?, config, workers)?);
+                    }
+                    let Some(loaded) = &loaded else {
+                        return Err(Error::System("no model".into()));
+                    };
+                    set_up(loaded, config, workers)?
+                }
+            };
+            Ok((config.clone(), model))
+        });
+        Ok(Self(made.collect::<Result<_, _>>()?))
     }
-    if let EngineChoice::Fake(script) = &config.engine {
-        return scripted(config, script);
+
+    /// The model for an input of this configuration.
+    pub(super) fn of(&self, config: &ModelConfig) -> Result<&Model, Error> {
+        let found = self.0.iter().find(|(known, _)| known == config);
+        found.map(|(_, model)| model).ok_or_else(|| Error::System("the model is not loaded".into()))
     }
-    let loaded = load(open(config)?, config, workers)?;
-    let labels = labels(&loaded, config)?;
+}
+
+/// A loaded model with what is kept of its boxes.
+fn set_up(loaded: &Loaded, config: &ModelConfig, workers: usize) -> Result<Model, Error> {
+    let labels = labels(loaded, config)?;
     let keep = keep(&loaded.card, config, &labels)?;
-    let Loaded { opened, engine, card } = loaded;
+    let Loaded { opened, engine, .. } = loaded;
+    let card = card(opened, engine.as_ref())?;
     let Opened { file, feed, hints, .. } = opened;
-    let mut settings = settings(&card, &keep, &labels, &hints);
+    let mut settings = settings(&card, &keep, &labels, hints);
     // A tracker takes more than what is reported; who reports leaves it out again. Both go by the
     // rounded confidence of the records, so that a replay of them does the same.
     let floor = config.tracked_confidence.unwrap_or(keep.min_confidence);
@@ -175,7 +212,7 @@ pub(super) fn model(
     let keep = PostProcess { min_confidence: floor.max(0.0), ..keep };
     let (family, task, engine_name) = (card.family, card.task, engine.name());
     let size = feed.size;
-    let model = ModelDetector::new(engine, feed, card.preprocess, card.head, keep);
+    let model = ModelDetector::new(engine.clone(), feed.clone(), card.preprocess, card.head, keep);
     let mut detector: Arc<dyn Detector> = match config.tiles {
         Some(tiles) if task != Task::Classify => {
             settings += &format!(" tile={}x{}", tiles.0, tiles.1);
@@ -211,7 +248,7 @@ pub(super) fn model(
 /// A model alone, without tiles or a second one, in the engine that `engine` loads.
 pub(super) fn plain(
     opened: Opened,
-    engine: Box<dyn Engine>,
+    engine: Arc<dyn Engine>,
     config: &ModelConfig,
 ) -> Result<(ModelDetector, Labels), Error> {
     let card = card(&opened, engine.as_ref())?;
@@ -294,7 +331,7 @@ fn settings(card: &Card, keep: &PostProcess, labels: &Labels, hints: &Hints) -> 
 }
 
 /// Loads the model into the engine that is asked for; `auto` takes ONNX Runtime where it works.
-fn engine(opened: &Opened, config: &ModelConfig, calls: usize) -> Result<Box<dyn Engine>, Error> {
+fn engine(opened: &Opened, config: &ModelConfig, calls: usize) -> Result<Arc<dyn Engine>, Error> {
     use crate::infer::device::Device;
     let needs_onnxruntime = !matches!(config.device, Device::Auto | Device::Cpu);
     match config.engine {
@@ -340,7 +377,7 @@ pub(super) fn onnxruntime(
     opened: &Opened,
     config: &ModelConfig,
     calls: usize,
-) -> Result<Box<dyn Engine>, Error> {
+) -> Result<Arc<dyn Engine>, Error> {
     use crate::infer::engine_onnxruntime::{OnnxRuntimeEngine, runtime};
     let runtime = runtime(config.onnxruntime_lib.as_deref())
         .map_err(|reason| ModelError::NoOnnxRuntime { reason })?;
@@ -348,21 +385,21 @@ pub(super) fn onnxruntime(
     let engine = OnnxRuntimeEngine::load(runtime, file, feed, &config.device, calls)?;
     let (version, path) = (&runtime.version, runtime.path.display());
     log::info!("ONNX Runtime {version} is '{path}', on {}", engine.device());
-    Ok(Box::new(engine))
+    Ok(Arc::new(engine))
 }
 
 #[cfg(not(feature = "onnxruntime"))]
-pub(super) fn onnxruntime(_: &Opened, _: &ModelConfig, _: usize) -> Result<Box<dyn Engine>, Error> {
+pub(super) fn onnxruntime(_: &Opened, _: &ModelConfig, _: usize) -> Result<Arc<dyn Engine>, Error> {
     Err(ConfigError::new("this engine needs a build with the feature 'onnxruntime'").into())
 }
 
 #[cfg(feature = "tract")]
-pub(super) fn tract(opened: &Opened) -> Result<Box<dyn Engine>, Error> {
-    Ok(Box::new(crate::infer::engine_tract::TractEngine::load(&opened.file, &opened.feed)?))
+pub(super) fn tract(opened: &Opened) -> Result<Arc<dyn Engine>, Error> {
+    Ok(Arc::new(crate::infer::engine_tract::TractEngine::load(&opened.file, &opened.feed)?))
 }
 
 #[cfg(not(feature = "tract"))]
-pub(super) fn tract(_: &Opened) -> Result<Box<dyn Engine>, Error> {
+pub(super) fn tract(_: &Opened) -> Result<Arc<dyn Engine>, Error> {
     Err(ConfigError::new("a model needs a build with the feature 'tract' or 'onnxruntime'").into())
 }
 

@@ -3,35 +3,36 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::board::Board;
 use crate::analyze::Overlay;
 use crate::cancel::Cancel;
 use crate::config::{Config, ConfigError};
 use crate::exit::{Error, Status};
-use crate::pipeline::Stats;
 use crate::sink::SinkSpec;
-use crate::source::SourceCounts;
 
-pub(super) struct Page;
+/// There is none.
+pub(super) enum Page {}
 
-#[expect(dead_code, reason = "what the page of other builds shows")]
-pub(super) struct Numbers {
-    pub(super) source: Arc<str>,
-    pub(super) stats: Arc<Stats>,
-    pub(super) counts: Arc<SourceCounts>,
-}
+/// There are none.
+pub(super) enum Viewers {}
 
 pub(super) fn write_out(_: &Path) -> Result<Status, Error> {
     let what = "generate static needs a build with the feature 'preview'";
     Err(ConfigError::new(what).into())
 }
 
+impl Viewers {
+    pub(super) fn source(&self, _: &Arc<str>, _: Option<&Overlay>) -> SinkSpec {
+        match *self {}
+    }
+}
+
 impl Page {
-    pub(super) fn open(
+    pub(super) fn open<'a>(
         config: &Config,
-        _: &Arc<str>,
-        _: Option<&Overlay>,
-        _: Numbers,
-    ) -> Result<Option<(Self, SinkSpec)>, Error> {
+        _: &Arc<Board>,
+        _: impl Iterator<Item = &'a str>,
+    ) -> Result<Option<Self>, Error> {
         match config.preview {
             Some(_) => {
                 let what = "--preview needs a build with the feature 'preview'";
@@ -41,7 +42,15 @@ impl Page {
         }
     }
 
-    pub(super) fn tick(&mut self, _: &Stats, _: bool) {}
+    pub(super) fn viewers(&self) -> Viewers {
+        match *self {}
+    }
 
-    pub(super) fn close(self, _: &Cancel) {}
+    pub(super) fn tick(&mut self, _: &Board) {
+        match *self {}
+    }
+
+    pub(super) fn close(self, _: &Cancel) {
+        match self {}
+    }
 }

@@ -3,10 +3,9 @@
 
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use crate::pipeline::Stats;
+use super::board::Tally;
 
 /// Time between two lines of status.
 const STATUS_EVERY: Duration = Duration::from_secs(5);
@@ -42,11 +41,11 @@ impl Notifier {
 
     /// Called several times a second: ready at first, the status now and then, and a sign of life
     /// whenever frames were finished.
-    pub(super) fn tick(&mut self, stats: &Stats) {
+    pub(super) fn tick(&mut self, tally: Tally) {
         if !std::mem::replace(&mut self.ready, true) {
             self.say("READY=1\nSTATUS=waiting for the first frame");
         }
-        let frames = stats.frames.load(Relaxed);
+        let Tally { frames, dropped, gaps, .. } = tally;
         if frames != self.fed {
             self.fed = frames;
             self.say("WATCHDOG=1");
@@ -55,8 +54,6 @@ impl Notifier {
         let passed = told.elapsed();
         if passed >= STATUS_EVERY {
             let fps = (frames - then.min(frames)) as f64 / passed.as_secs_f64();
-            let dropped = stats.dropped_live.load(Relaxed) + stats.dropped_stale.load(Relaxed);
-            let gaps = stats.gaps.load(Relaxed);
             self.say(&format!(
                 "STATUS={frames} frames, {fps:.1} a second, {dropped} dropped, {gaps} gaps"
             ));

@@ -1,11 +1,15 @@
 //! Opens the outputs that a configuration asks for, before the first frame.
 
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::{alerts, signals, videos};
+use super::inputs::Job;
+use super::shared::SharedOutputs;
+use super::{signals, videos};
+use crate::analyze::file_stem;
 use crate::config::{Config, ConfigError, Outputs, TextTarget};
 use crate::exit::Error;
 use crate::sink::alert_pictures::AlertPictures;
@@ -13,7 +17,7 @@ use crate::sink::csv::Csv;
 use crate::sink::file::{Target, TextFile};
 use crate::sink::images::Images;
 use crate::sink::mot::Mot;
-use crate::sink::ndjson::Ndjson;
+use crate::sink::ndjson::{Emit, Ndjson};
 use crate::sink::snapshots::Snapshots;
 use crate::sink::{Sink, SinkError, SinkSpec};
 use crate::source::SourceInfo;
@@ -48,64 +52,165 @@ fn place(path: &Path) -> PathBuf {
         .unwrap_or_else(|_| path.to_owned())
 }
 
-/// Refuses outputs that would write over the input or over one another.
+/// Refuses outputs that would write over an input or over one another, and outputs that cannot be
+/// made of what is given.
 ///
 /// # Errors
 /// Usage errors that name the flags.
-pub(super) fn refuse_clashes(config: &Config, kind: &Kind) -> Result<(), ConfigError> {
-    let mut inputs: Vec<PathBuf> = match kind {
-        Kind::Video(path) => vec![place(path)],
-        Kind::Pictures(files) => files.iter().map(|file| place(file)).collect(),
-        Kind::Synthetic(_) | Kind::Stream(_) => Vec::new(),
-        Kind::Recorded(path) => vec![place(path)],
+pub(super) fn refuse_clashes(jobs: &[Job]) -> Result<(), ConfigError> {
+    let mut taken = Taken { inputs: jobs.iter().flat_map(inputs).collect(), ..Taken::default() };
+    for job in jobs {
+        for (flag, path) in files(&job.config.outputs) {
+            taken.file(job, flag, path)?;
+        }
+        for (flag, folder, stem) in folders(job) {
+            taken.folder(job, flag, folder, stem)?;
+        }
+        if let Ok(kind) = &job.kind {
+            refuse_impossible(&job.config, kind)?;
+        }
+    }
+    let of_stdout = |job: &Job| stdout_form(&job.config.outputs).into_iter().collect::<Vec<_>>();
+    let forms: BTreeSet<&str> = jobs.iter().flat_map(of_stdout).collect();
+    if forms.len() > 1 {
+        let what = forms.into_iter().collect::<Vec<_>>().join(" or ");
+        let error =
+            ConfigError::new(format!("standard output carries one thing: {what}, not both"));
+        return Err(error.with_hint("give one of them a file"));
+    }
+    let others = jobs.iter().filter(|job| {
+        let outputs = &job.config.outputs;
+        outputs.video_to_stdout() || outputs.mot == Some(TextTarget::Stdout)
+    });
+    if others.count() > 1 {
+        let error =
+            ConfigError::new("standard output carries the video or the tracks of one input");
+        return Err(error.with_hint("give each its own file, such as '{stem}.mp4'"));
+    }
+    Ok(())
+}
+
+/// What standard output carries of an input.
+fn stdout_form(outputs: &Outputs) -> Option<&'static str> {
+    let goes = |target: &Option<TextTarget>| *target == Some(TextTarget::Stdout);
+    let forms = [
+        ("NDJSON", goes(&outputs.ndjson)),
+        ("CSV", goes(&outputs.csv)),
+        ("MOT", goes(&outputs.mot)),
+        ("video", outputs.video_to_stdout()),
+    ];
+    forms.into_iter().find(|(_, goes)| *goes).map(|(form, _)| form)
+}
+
+/// The files that an input is.
+fn inputs(job: &Job) -> Vec<PathBuf> {
+    let mut inputs: Vec<PathBuf> = match &job.kind {
+        Ok(Kind::Video(path) | Kind::Recorded(path)) => vec![place(path)],
+        Ok(Kind::Pictures(files)) => files.iter().map(|file| place(file)).collect(),
+        Ok(Kind::Synthetic(_) | Kind::Stream(_)) | Err(_) => Vec::new(),
     };
-    inputs.extend(config.detections.as_deref().map(place));
-    let mut seen: Vec<(&str, PathBuf)> = Vec::new();
-    for (flag, path) in files(&config.outputs) {
+    inputs.extend(job.config.detections.as_deref().map(place));
+    inputs
+}
+
+/// The folders that take files of an input, each with its flag and how the names begin there.
+fn folders(job: &Job) -> Vec<(&'static str, &Path, String)> {
+    let takes = &job.config.takes;
+    let stem = file_stem(&job.name);
+    [
+        ("--save-frames", job.config.outputs.save_frames.as_deref(), String::new()),
+        ("--clips", takes.clips.as_deref(), stem.clone()),
+        ("--snapshots", takes.snapshots.as_deref(), stem),
+    ]
+    .into_iter()
+    .filter_map(|(flag, folder, stem)| Some((flag, folder?, stem)))
+    .collect()
+}
+
+/// Places that are taken already.
+#[derive(Default)]
+struct Taken {
+    inputs: HashSet<PathBuf>,
+    /// Outputs, each with its flag and whether several inputs may write to it.
+    outputs: HashMap<PathBuf, (&'static str, bool)>,
+    /// What outputs are called on their way, each with the flag and the output.
+    on_the_way: HashMap<PathBuf, (&'static str, PathBuf)>,
+    /// Folders, each with its flag and how names begin there.
+    folders: HashSet<(&'static str, PathBuf, String)>,
+}
+
+impl Taken {
+    fn file(&mut self, job: &Job, flag: &'static str, path: &Path) -> Result<(), ConfigError> {
         let at = place(path);
-        if inputs.contains(&at) {
-            let message = format!("{flag} '{}' is the input", path.display());
-            return Err(ConfigError::new(message).with_hint("give the output another name"));
+        let shown = path.display();
+        if self.inputs.contains(&at) {
+            let error = ConfigError::new(format!("{flag} '{shown}' is the input"));
+            return Err(error.with_hint("give the output another name"));
+        }
+        let target = Some(TextTarget::File(path.into()));
+        let is_shared = job.shareable.contains(&target);
+        if is_shared && self.outputs.get(&at) == Some(&(flag, true)) {
+            return Ok(());
         }
         // What is written on the way must not meet an input or another output either.
         let on_the_way = Target::names_on_the_way(&at);
-        let others = seen.iter().map(|(_, known)| known).chain(&inputs);
-        if let Some(other) = others.into_iter().find(|other| on_the_way.contains(other)) {
-            let message = format!(
-                "{flag} '{}' is written over '{}' on its way",
-                path.display(),
-                other.display()
-            );
-            return Err(ConfigError::new(message).with_hint("give one of them another name"));
+        let is_taken =
+            |way: &&PathBuf| self.inputs.contains(*way) || self.outputs.contains_key(*way);
+        let over = |flag: &str, path: &Path, other: &Path| {
+            let (path, other) = (path.display(), other.display());
+            let what = format!("{flag} '{path}' is written over '{other}' on its way");
+            ConfigError::new(what).with_hint("give one of them another name")
+        };
+        if let Some(other) = on_the_way.iter().find(is_taken) {
+            return Err(over(flag, path, other));
         }
-        if let Some((other, known)) =
-            seen.iter().find(|(_, known)| Target::names_on_the_way(known).contains(&at))
-        {
-            let message = format!(
-                "{other} '{}' is written over '{}' on its way",
-                known.display(),
-                path.display()
-            );
-            return Err(ConfigError::new(message).with_hint("give one of them another name"));
+        if let Some((other, known)) = self.on_the_way.get(&at) {
+            return Err(over(other, known, path));
         }
         // /dev/null takes any number of outputs.
         let is_plain = !at.exists() || at.is_file();
-        if let Some((other, _)) = seen.iter().find(|(_, known)| is_plain && *known == at) {
-            let message = format!("{flag} and {other} are the same file '{}'", path.display());
-            return Err(ConfigError::new(message).with_hint("give each output its own name"));
+        if let Some((other, _)) = self.outputs.get(&at).filter(|_| is_plain) {
+            return Err(match *other == flag {
+                true => for_two(flag, path, &job.name),
+                false => {
+                    let what = format!("{flag} and {other} are the same file '{shown}'");
+                    ConfigError::new(what).with_hint("give each output its own name")
+                }
+            });
         }
-        seen.push((flag, at));
+        self.on_the_way.extend(on_the_way.into_iter().map(|way| (way, (flag, path.to_owned()))));
+        self.outputs.insert(at, (flag, is_shared));
+        Ok(())
     }
-    if let Some(folder) = &config.outputs.save_frames {
-        let folder_place = place(folder);
-        if inputs.iter().any(|input| input.parent() == Some(&folder_place)) {
-            let message =
-                format!("--save-frames '{}' is the folder of the input", folder.display());
-            return Err(
-                ConfigError::new(message).with_hint("give the frames a folder of their own")
-            );
+
+    fn folder(
+        &mut self,
+        job: &Job,
+        flag: &'static str,
+        folder: &Path,
+        stem: String,
+    ) -> Result<(), ConfigError> {
+        let at = place(folder);
+        if stem.is_empty() && inputs(job).iter().any(|input| input.parent() == Some(&at)) {
+            let what = format!("{flag} '{}' is the folder of the input", folder.display());
+            return Err(ConfigError::new(what).with_hint("give the frames a folder of their own"));
+        }
+        match self.folders.insert((flag, at, stem)) {
+            true => Ok(()),
+            false => Err(for_two(flag, folder, &job.name)),
         }
     }
+}
+
+/// One place for the outputs of two inputs.
+fn for_two(flag: &str, path: &Path, name: &str) -> ConfigError {
+    let path = path.display();
+    let error = ConfigError::new(format!("{flag} '{path}' is for '{name}' and for another input"));
+    error.with_hint("put a field into it that tells them apart: {stem}, {name}, {dir} or {hash}")
+}
+
+/// Refuses outputs that cannot be made of what is given.
+fn refuse_impossible(config: &Config, kind: &Kind) -> Result<(), ConfigError> {
     if let (Kind::Recorded(_), Some(flag)) = (kind, wants_pictures(config)) {
         let error = ConfigError::new(format!("{flag} needs pictures, and only records are given"));
         return Err(error.with_hint("give the video too: vision-pipe run VIDEO --detections FILE"));
@@ -133,27 +238,32 @@ fn wants_pictures(config: &Config) -> Option<&'static str> {
     outputs.into_iter().find(|(_, wanted)| *wanted).map(|(flag, _)| flag)
 }
 
-/// Opens every output. `stdout` is used where one of them is standard output.
+/// Opens every output of an input that it does not share. `stdout` is used where one of them is
+/// standard output.
 ///
 /// # Errors
 /// At the first that cannot be opened.
 pub(super) fn open(
     config: &Config,
     info: &SourceInfo,
+    shared: &SharedOutputs,
     stdout: &File,
 ) -> Result<Vec<SinkSpec>, Error> {
     let outputs = &config.outputs;
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     // What is made of single events must not cost the rest.
     let mut extras: Vec<Box<dyn Sink>> = Vec::new();
-    if let Some(target) = &outputs.ndjson {
-        sinks.push(Box::new(Ndjson::new(text(target, config, info.live, stdout)?, outputs.emit)));
-    }
-    if let Some(target) = &outputs.csv {
-        sinks.push(Box::new(Csv::new(text(target, config, info.live, stdout)?)));
+    for form in [Form::Ndjson(outputs.emit), Form::Csv] {
+        if let Some(target) = form.target(outputs) {
+            sinks.push(match shared.handle(form.key(), target) {
+                Some(handle) => handle,
+                None => form.open(target, outputs.no_clobber, info.live, stdout)?,
+            });
+        }
     }
     if let Some(target) = &outputs.mot {
-        sinks.push(Box::new(Mot::new(text(target, config, info.live, stdout)?)));
+        let file = text(target, outputs.no_clobber, info.live, stdout)?;
+        sinks.push(Box::new(Mot::new(file)));
     }
     if let Some(folder) = &outputs.save_frames {
         needs_drawing("--save-frames")?;
@@ -178,16 +288,53 @@ pub(super) fn open(
         needs_drawing("a rule's snapshot")?;
         extras.push(Box::new(AlertPictures::open(folders(), outputs.no_clobber)?));
     }
-    extras.extend(alerts::couriers(config)?);
+    extras.extend(shared.couriers(config)?);
     let extras = extras.into_iter().map(SinkSpec::optional);
     Ok(sinks.into_iter().map(SinkSpec::required).chain(extras).collect())
+}
+
+/// A form of text that several inputs can write into one file.
+#[derive(Clone, Copy)]
+pub(super) enum Form {
+    Ndjson(Emit),
+    Csv,
+}
+
+impl Form {
+    pub(super) fn key(self) -> &'static str {
+        match self {
+            Self::Ndjson(_) => "ndjson",
+            Self::Csv => "csv",
+        }
+    }
+
+    pub(super) fn target(self, outputs: &Outputs) -> Option<&TextTarget> {
+        match self {
+            Self::Ndjson(_) => outputs.ndjson.as_ref(),
+            Self::Csv => outputs.csv.as_ref(),
+        }
+    }
+
+    pub(super) fn open(
+        self,
+        target: &TextTarget,
+        no_clobber: bool,
+        live: bool,
+        stdout: &File,
+    ) -> Result<Box<dyn Sink>, Error> {
+        let file = text(target, no_clobber, live, stdout)?;
+        Ok(match self {
+            Self::Ndjson(emit) => Box::new(Ndjson::new(file, emit)),
+            Self::Csv => Box::new(Csv::new(file)),
+        })
+    }
 }
 
 /// Opens a text output. What a camera gives has no end, so its file has its name from the start, keeps
 /// what earlier runs wrote, and is opened anew on SIGHUP.
 fn text(
     target: &TextTarget,
-    config: &Config,
+    no_clobber: bool,
     live: bool,
     stdout: &File,
 ) -> Result<TextFile, Error> {
@@ -195,16 +342,14 @@ fn text(
         TextTarget::File(path) if live => {
             let reopen = Arc::new(AtomicBool::new(false));
             signals::on_hangup(reopen.clone())?;
-            let target = Target::in_place(path, config.outputs.no_clobber)?;
+            let target = Target::in_place(path, no_clobber)?;
             Ok(TextFile::append(target, reopen)?)
         }
         TextTarget::Stdout => stdout
             .try_clone()
             .map(TextFile::stdout)
             .map_err(|e| SinkError::open("standard output", &e).into()),
-        TextTarget::File(path) => {
-            Ok(TextFile::create(Target::prepare(path, config.outputs.no_clobber)?)?)
-        }
+        TextTarget::File(path) => Ok(TextFile::create(Target::prepare(path, no_clobber)?)?),
     }
 }
 

@@ -85,20 +85,18 @@ fn connected(stream: &Stream, _: &LiveConfig, _: &Cancel) -> Result<Box<dyn Sour
     Err(SourceError::Unreadable { uri, reason, hint: None })
 }
 
-/// What a stream is called in the records: the end of its address, which names the camera at
-/// most servers; nothing that may be secret.
-pub(super) fn name_of(stream: &Stream) -> String {
-    match stream {
-        Stream::Stdin => "stdin".into(),
-        stream => {
-            let shown = stream.shown();
-            let place = shown.split(['?', '#']).next().unwrap_or_default();
-            let mut parts =
-                place.split('/').filter(|part| !part.is_empty() && !part.ends_with(':'));
-            let last = parts.next_back().unwrap_or("stream");
-            last.rsplit('@').next().unwrap_or(last).to_owned()
-        }
-    }
+/// What a stream is called in the records, the last part first of all: the end of its address
+/// names the camera at most servers; nothing that may be secret.
+pub(super) fn name_parts(stream: &Stream) -> Vec<String> {
+    let Stream::Stdin = stream else {
+        let shown = stream.shown();
+        let place = shown.split(['?', '#']).next().unwrap_or_default();
+        let parts = place.split('/').filter(|part| !part.is_empty() && !part.ends_with(':'));
+        let without_user = |part: &str| part.rsplit('@').next().unwrap_or(part).to_owned();
+        let parts: Vec<String> = parts.map(without_user).collect();
+        return if parts.is_empty() { vec!["stream".into()] } else { parts };
+    };
+    vec!["stdin".into()]
 }
 
 /// Opens a file or files.
@@ -145,11 +143,13 @@ pub(super) fn annotator(
     }
 }
 
-/// What decides which frames the model looks at, where it is not at all of them.
+/// What decides which frames the model looks at, where it is not at all of them; the workers are
+/// for so many inputs at once.
 pub(super) fn gate(
     config: &Config,
     source: &str,
     info: &SourceInfo,
+    at_once: usize,
 ) -> Result<Option<Box<dyn Gate>>, Error> {
     /// Assumed where the source does not say.
     const ASSUMED_FPS: f64 = 25.0;
@@ -159,7 +159,8 @@ pub(super) fn gate(
     let every = match config.thrift.every {
         Some(frames) => Every::Frames(frames),
         None => Every::Affordable {
-            fps: info.fps.unwrap_or(ASSUMED_FPS) / config.selection.stride.max(1) as f64,
+            fps: info.fps.unwrap_or(ASSUMED_FPS) * at_once.max(1) as f64
+                / config.selection.stride.max(1) as f64,
             workers: config.workers,
         },
     };
@@ -211,10 +212,13 @@ pub(super) fn stored(config: &Config) -> Result<Option<Stored>, Error> {
 }
 
 /// What the input is; records alone are one.
-pub(super) fn kind(config: &Config) -> Result<Kind, Error> {
+///
+/// # Errors
+/// Where it is missing or nothing that can be read.
+pub(super) fn kind(config: &Config) -> Result<Kind, SourceError> {
     match (&config.input, &config.detections) {
         (None, Some(records)) => Ok(Kind::Recorded(records.clone())),
-        _ => Ok(classify(input(config)?)?),
+        (input, _) => classify(input.as_deref().unwrap_or_default()),
     }
 }
 

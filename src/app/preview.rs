@@ -1,18 +1,19 @@
 //! The page on which a run is watched: its server, its output, its numbers.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use super::board::{Board, Running};
 use crate::analyze::Overlay;
 use crate::annotate::Mark;
 use crate::cancel::Cancel;
 use crate::config::{Config, ConfigError, PreviewConfig};
 use crate::exit::{Error, Status};
 use crate::logging::NOTE;
-use crate::pipeline::Stats;
 use crate::policy::{Need, WhenFull};
 use crate::reason::masked;
 use crate::sink::SinkSpec;
@@ -20,7 +21,6 @@ use crate::sink::file::Target;
 use crate::sink::preview::{
     Exposition, Hub, Look, Measures, Outline, PreviewError, Server, Settings, State, builtin,
 };
-use crate::source::SourceCounts;
 use crate::source::stream::Stream;
 
 /// Records that may wait for the page, which never waits for viewers.
@@ -29,27 +29,38 @@ const QUEUE: usize = 16;
 /// A live source that gave nothing for so long is shown as lost.
 const LOST: Duration = Duration::from_secs(3);
 
-/// The page of a run.
+/// The page of a program.
 pub(super) struct Page {
     hub: Hub,
     server: Server,
-    source: Arc<str>,
     linger: bool,
-    /// Frames that were known when one came last, and when that was.
-    last: (u64, Instant),
+    /// Of each source, the frames that were known when one came last, and when that was.
+    last: HashMap<Arc<str>, (u64, Instant)>,
+}
+
+/// Those who watch, for whom each source has an output.
+pub(super) struct Viewers(Hub);
+
+impl Viewers {
+    /// The output of a source, whose zones and lines are drawn.
+    pub(super) fn source(&self, source: &Arc<str>, overlay: Option<&Overlay>) -> SinkSpec {
+        let sink = Box::new(self.0.source(source));
+        self.0.outline(source, overlay.map(outlines).unwrap_or_default());
+        SinkSpec { sink, when_full: WhenFull::DropOldest, capacity: QUEUE, need: Need::Optional }
+    }
 }
 
 impl Page {
-    /// Serves the page where one is asked for; gives its output too.
+    /// Serves the page where one is asked for; `names` are the sources that are shown before their
+    /// first frame.
     ///
     /// # Errors
     /// When the address cannot be listened at.
-    pub(super) fn open(
+    pub(super) fn open<'a>(
         config: &Config,
-        source: &Arc<str>,
-        overlay: Option<&Overlay>,
-        numbers: Numbers,
-    ) -> Result<Option<(Self, SinkSpec)>, Error> {
+        board: &Arc<Board>,
+        names: impl Iterator<Item = &'a str>,
+    ) -> Result<Option<Self>, Error> {
         let Some(wanted) = &config.preview else { return Ok(None) };
         let style = &config.drawing.style;
         if cfg!(not(feature = "opencv")) && (style.has(Mark::Blur) || style.has(Mark::Pixelate)) {
@@ -58,13 +69,9 @@ impl Page {
         }
         let PreviewConfig { fps, width, quality, .. } = *wanted;
         let hub = Hub::new(Look { width, fps, quality });
-        let sink = SinkSpec {
-            sink: Box::new(hub.source(source)),
-            when_full: WhenFull::DropOldest,
-            capacity: QUEUE,
-            need: Need::Optional,
-        };
-        hub.outline(source, overlay.map(outlines).unwrap_or_default());
+        // The output of each is made when it runs.
+        names.for_each(|name| drop(hub.source(name)));
+        let numbers = Numbers(board.clone());
         let server = Server::start(settings(config, wanted, numbers), hub.clone());
         let server = server.map_err(|error| refused(wanted, &error))?;
         let address = server.address();
@@ -72,19 +79,25 @@ impl Page {
         if !address.ip().is_loopback() && wanted.token.is_none() {
             log::warn!("anybody who reaches {address} can watch: add --preview-token");
         }
-        let (source, last) = (source.clone(), (0, Instant::now()));
-        Ok(Some((Self { hub, server, source, linger: wanted.linger, last }, sink)))
+        Ok(Some(Self { hub, server, linger: wanted.linger, last: HashMap::new() }))
     }
 
-    /// Looks now and then whether frames still come.
-    pub(super) fn tick(&mut self, stats: &Stats, live: bool) {
-        let frames = stats.frames.load(Relaxed);
-        if frames != self.last.0 {
-            self.last = (frames, Instant::now());
-        } else if live && frames > 0 && self.last.1.elapsed() > LOST {
-            let seconds = self.last.1.elapsed().as_secs();
-            let reason = format!("no frame for {seconds} s");
-            self.hub.tell(&self.source, State::Lost { reason });
+    /// Those who watch.
+    pub(super) fn viewers(&self) -> Viewers {
+        Viewers(self.hub.clone())
+    }
+
+    /// Looks now and then whether frames of live sources still come.
+    pub(super) fn tick(&mut self, board: &Board) {
+        for run in board.runs().into_iter().filter(|run| run.live && !run.ended) {
+            let frames = run.stats.frames.load(Relaxed);
+            let last = self.last.entry(run.source.clone()).or_insert((0, Instant::now()));
+            if frames != last.0 {
+                *last = (frames, Instant::now());
+            } else if frames > 0 && last.1.elapsed() > LOST {
+                let reason = format!("no frame for {} s", last.1.elapsed().as_secs());
+                self.hub.tell(&run.source, State::Lost { reason });
+            }
         }
     }
 
@@ -162,47 +175,74 @@ fn outlines(overlay: &Overlay) -> Vec<Outline> {
         .collect()
 }
 
-/// The numbers of a run for `/metrics`.
-pub(super) struct Numbers {
-    /// Name of the source.
-    pub(super) source: Arc<str>,
-    /// What the engine counts.
-    pub(super) stats: Arc<Stats>,
-    /// What the source counts.
-    pub(super) counts: Arc<SourceCounts>,
-}
+/// The numbers of all runs for `/metrics`.
+struct Numbers(Arc<Board>);
+
+/// A counter of a run.
+type Counter = fn(&Running) -> &AtomicU64;
+
+const COUNTERS: [(&str, &str, Counter); 7] = [
+    ("vision_pipe_frames_read_total", "Frames decoded.", |run| &run.counts.read),
+    ("vision_pipe_frames_total", "Frames recorded.", |run| &run.stats.frames),
+    ("vision_pipe_frames_inferred_total", "Frames the model looked at.", |run| &run.stats.inferred),
+    ("vision_pipe_detections_total", "Detections recorded.", |run| &run.stats.detections),
+    ("vision_pipe_gaps_total", "Breaks of the source.", |run| &run.stats.gaps),
+    ("vision_pipe_reconnects_total", "Times a stream was opened again.", |run| &run.stats.gaps),
+    (
+        "vision_pipe_output_items_dropped_total",
+        "Items that outputs which may lose some did not get.",
+        |run| &run.stats.dropped_outputs,
+    ),
+];
+
+const DROPPED: [(&str, Counter); 5] = [
+    ("live", |run| &run.stats.dropped_live),
+    ("stale", |run| &run.stats.dropped_stale),
+    ("stride", |run| &run.counts.stride),
+    ("max_fps", |run| &run.counts.max_fps),
+    ("start", |run| &run.counts.start),
+];
 
 impl Measures for Numbers {
     fn write(&self, to: &mut Exposition) {
-        let of = [("source", &*self.source)];
+        let runs = self.0.runs();
+        let of = |run: &Running| run.source.clone();
         let count = |counter: &AtomicU64| counter.load(Relaxed) as f64;
-        let (stats, counts) = (&self.stats, &self.counts);
-        for (name, help, counter) in [
-            ("vision_pipe_frames_read_total", "Frames decoded.", &counts.read),
-            ("vision_pipe_frames_total", "Frames recorded.", &stats.frames),
-            ("vision_pipe_frames_inferred_total", "Frames the model looked at.", &stats.inferred),
-            ("vision_pipe_detections_total", "Detections recorded.", &stats.detections),
-            ("vision_pipe_gaps_total", "Breaks of the source.", &stats.gaps),
-        ] {
-            to.counter(name, help).sample(&of, count(counter));
+        for (name, help, counter) in COUNTERS {
+            to.counter(name, help);
+            for run in &runs {
+                to.sample(&[("source", &of(run))], count(counter(run)));
+            }
         }
         to.counter("vision_pipe_frames_dropped_total", "Frames not processed, by cause.");
-        for (cause, counter) in [
-            ("live", &stats.dropped_live),
-            ("stale", &stats.dropped_stale),
-            ("stride", &counts.stride),
-            ("max_fps", &counts.max_fps),
-            ("start", &counts.start),
-        ] {
-            to.sample(&[of[0], ("cause", cause)], count(counter));
+        for run in &runs {
+            for (cause, counter) in DROPPED {
+                to.sample(&[("source", &of(run)), ("cause", cause)], count(counter(run)));
+            }
         }
-        let lost = "Items that outputs which may lose some did not get.";
-        to.counter("vision_pipe_output_items_dropped_total", lost)
-            .sample(&of, count(&stats.dropped_outputs));
+        to.gauge("vision_pipe_queue_depth", "Frames or records that wait before a stage.");
+        for run in &runs {
+            for (stage, depth) in run.stats.queues() {
+                to.sample(&[("source", &of(run)), ("stage", &stage)], depth as f64);
+            }
+        }
+        to.gauge("vision_pipe_output_up", "1 while an output works, 0 once it has failed.");
+        for run in &runs {
+            for (output, works) in run.stats.outputs() {
+                let works = f64::from(u8::from(works));
+                to.sample(&[("source", &of(run)), ("output", &output)], works);
+            }
+        }
+        to.gauge("vision_pipe_source_up", "1 while a source is read, 0 once it has ended.");
+        for run in &runs {
+            to.sample(&[("source", &of(run))], f64::from(u8::from(!run.ended)));
+        }
         to.histogram("vision_pipe_stage_seconds", "Wall time of a frame in each stage.");
-        for measured in stats.measured() {
-            let labels = [of[0], ("stage", measured.stage.as_str())];
-            to.buckets(&labels, &measured.buckets, measured.sum_s, measured.count);
+        for run in &runs {
+            for measured in run.stats.measured() {
+                let labels = [("source", &*run.source), ("stage", measured.stage.as_str())];
+                to.buckets(&labels, &measured.buckets, measured.sum_s, measured.count);
+            }
         }
     }
 }

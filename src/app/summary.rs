@@ -67,12 +67,26 @@ pub(super) fn summarise(
 }
 
 /// Writes the summary to a file of its own.
+///
+/// # Errors
+/// Where that cannot be written.
 pub(super) fn write(summary: &SummaryRecord, path: &Path, no_clobber: bool) -> Result<(), Error> {
+    write_record(&Record::Summary(summary), path, no_clobber)
+}
+
+/// Writes one record to a file of its own.
+///
+/// # Errors
+/// Where that cannot be written.
+pub(super) fn write_record(
+    record: &Record<'_>,
+    path: &Path,
+    no_clobber: bool,
+) -> Result<(), Error> {
     use std::io::Write;
     let target = Target::prepare(path, no_clobber)?;
     let mut file = crate::sink::file::TextFile::create(target)?;
-    let line = serde_json::to_string(&Record::Summary(summary))
-        .map_err(|error| Error::System(error.to_string()))?;
+    let line = serde_json::to_string(record).map_err(|error| Error::System(error.to_string()))?;
     let written = writeln!(file.writer(), "{line}");
     written.map_err(|error| -> SinkError { file.failed(&error) })?;
     Ok(file.finish(Ending::Whole)?)

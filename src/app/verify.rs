@@ -77,7 +77,7 @@ pub(super) fn verify(config: &Config, as_json: bool, stdout: &mut File) -> Resul
 fn load(
     opened: Opened,
     config: &ModelConfig,
-    engine: impl Fn(&Opened) -> Result<Box<dyn crate::infer::Engine>, Error>,
+    engine: impl Fn(&Opened) -> Result<Arc<dyn crate::infer::Engine>, Error>,
 ) -> Result<ModelDetector, Error> {
     let engine = engine(&opened)?;
     Ok(models::plain(opened, engine, config)?.0)

@@ -200,7 +200,8 @@ impl Decoder {
         if self.info.live {
             let made_up = is_read_by(&self.input, &UNTIMED);
             self.live_clock = Some(LiveClock::new(made_up, self.tick_s, fps));
-            self.info.pts_source = (!made_up).then_some(PtsSource::Container);
+            let source = if made_up { PtsSource::Clock } else { PtsSource::Container };
+            self.info.pts_source = Some(source);
             // What is made up includes the rate.
             self.info.fps = self.info.fps.filter(|_| !made_up);
         }

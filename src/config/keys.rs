@@ -70,7 +70,7 @@ pub const KEYS: &[Key] = &[
     key(
         "input",
         INPUT,
-        "A video, picture, directory or glob; an address, webcam or -; also given without a flag",
+        "A video, picture, directory or glob; an address, webcam or -; several, also without a flag",
     )
     .short('i')
     .value("INPUT"),
@@ -360,6 +360,9 @@ pub const KEYS: &[Key] = &[
         .default("text"),
     key("verbose", CONTROL, "Say more, the decoder too").short('v'),
     key("quiet", CONTROL, "Say nothing but errors").short('q'),
+    key("jobs", CONTROL, "How many files are processed at once; cameras and streams always are")
+        .value("N")
+        .default("1"),
     key("config", CONTROL, "A TOML file with these settings, the names without --")
         .short('c')
         .value("FILE")
@@ -371,6 +374,21 @@ pub const KEYS: &[Key] = &[
 
 /// Settings that are tables, and may be several.
 pub const TABLES: [&str; 5] = ["zone", "line", "ground", "mask", "rule"];
+
+/// Where a layer keeps the `[[input]]` tables, which are no values of the setting `input`.
+pub const INPUT_TABLES: &str = "[[input]]";
+
+/// Whether a setting can be one input's own: the model, the page and the program are shared.
+pub fn is_of_an_input(key: &Key) -> bool {
+    match key.heading {
+        MODEL => matches!(key.name, "classes" | "conf" | "iou" | "max-det" | "agnostic-nms"),
+        PREVIEW | CONTROL => false,
+        _ => !matches!(
+            key.name,
+            "detections" | "emit" | "input" | "no-clobber" | "rule" | "summary-json"
+        ),
+    }
+}
 
 /// Settings of a model, for the file beside it.
 pub const OF_MODEL: [&str; 13] = [

@@ -136,6 +136,12 @@ impl Layer {
                 return Err(unknown(name.get_ref(), &origin));
             };
             let given = value.get_ref();
+            if key.name == "input"
+                && let Some(values) = tables(given).filter(|tables| !tables.is_empty())
+            {
+                layer.0.insert(keys::INPUT_TABLES, Given { values, origin });
+                continue;
+            }
             let values =
                 if keys::TABLES.contains(&key.name) { tables(given) } else { texts(given) };
             let values = values.ok_or_else(|| {

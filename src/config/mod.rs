@@ -2,16 +2,21 @@
 //! value with its origin.
 
 pub mod catalogue;
+mod environment;
+mod inputs;
 pub mod keys;
 pub mod layer;
 mod places;
 mod resolve;
 mod rules;
+pub mod template;
 pub mod units;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+pub use inputs::Plan;
 pub use layer::{Layer, Origin};
 pub use places::{Place, Places};
 pub use rules::{Action, RuleConfig, rules_of};
@@ -64,6 +69,8 @@ pub struct Config {
     pub thrift: Thrift,
     /// Inference threads.
     pub workers: usize,
+    /// Files processed at once.
+    pub jobs: usize,
     /// How long outputs may take to finish after a signal.
     pub drain_timeout: Duration,
     /// How progress is shown.
@@ -75,7 +82,7 @@ pub struct Config {
     /// Say nothing but errors.
     pub quiet: bool,
     /// Every setting as it was resolved.
-    pub resolved: Vec<Resolved>,
+    pub resolved: Arc<Vec<Resolved>>,
 }
 
 /// The page on which a run is watched.
@@ -463,7 +470,7 @@ impl Config {
     /// # Errors
     /// At the first value that cannot be used, with its origin.
     pub fn resolve(layer: &Layer) -> Result<Self, ConfigError> {
-        resolve::resolve(layer)
+        resolve::resolve(layer, &[])
     }
 
     /// Every setting as TOML that can be used with `--config`, each with its origin.

@@ -7,6 +7,7 @@ mod thrift;
 mod tracking;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::keys;
 use super::layer::{Given, Layer, Origin};
@@ -29,6 +30,8 @@ const MAX_WORKERS: usize = 1024;
 struct Resolver<'a> {
     layer: &'a Layer,
     resolved: Vec<Resolved>,
+    /// Names of zones and lines that other inputs have.
+    elsewhere: &'a [String],
 }
 
 impl Resolver<'_> {
@@ -181,9 +184,9 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// See [`Config::resolve`].
-pub(super) fn resolve(layer: &Layer) -> Result<Config, ConfigError> {
-    let mut take = Resolver { layer, resolved: Vec::new() };
+/// See [`Config::resolve`]; `elsewhere` are the names of zones and lines of other inputs.
+pub(super) fn resolve(layer: &Layer, elsewhere: &[String]) -> Result<Config, ConfigError> {
+    let mut take = Resolver { layer, resolved: Vec::new(), elsewhere };
     let input = input(&mut take)?;
     let places = tracking::places(&mut take)?;
     let config = Config {
@@ -205,6 +208,7 @@ pub(super) fn resolve(layer: &Layer) -> Result<Config, ConfigError> {
         workers: take
             .optional("workers", units::whole(1, MAX_WORKERS))?
             .unwrap_or_else(usual_workers),
+        jobs: take.value("jobs", units::whole(1, MAX_WORKERS))?,
         drain_timeout: take.value("drain-timeout", units::duration)?,
         progress: take.value(
             "progress",
@@ -221,7 +225,7 @@ pub(super) fn resolve(layer: &Layer) -> Result<Config, ConfigError> {
         )?,
         verbose: take.switch("verbose")?,
         quiet: take.switch("quiet")?,
-        resolved: Vec::new(),
+        resolved: Arc::default(),
     };
     let tracked = config.tracking.map(|tracking| tracking.method.least_confidence() as f32);
     let model = ModelConfig { tracked_confidence: tracked, ..config.model };
@@ -237,7 +241,7 @@ pub(super) fn resolve(layer: &Layer) -> Result<Config, ConfigError> {
     if config.verbose && config.quiet {
         return Err(ConfigError::new("--verbose and --quiet exclude each other"));
     }
-    Ok(Config { resolved, ..config })
+    Ok(Config { resolved: Arc::new(resolved), ..config })
 }
 
 /// Processors this process may use, cgroup quota included.
@@ -245,13 +249,27 @@ fn usual_workers() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS)
 }
 
+/// The input where there is one; several are for [`super::Plan`].
 fn input(take: &mut Resolver<'_>) -> Result<Option<String>, ConfigError> {
-    let several = take.given("input").map_or(0, |given| given.values.len());
-    if several > 1 {
-        let error = ConfigError::new(format!("{several} inputs are given, this version takes one"));
-        return Err(error.with_hint("run it once for each, or give a directory of pictures"));
+    let several =
+        match take.layer.0.get(keys::INPUT_TABLES) {
+            Some(given) => {
+                Some((given.values.iter().map(|table| without_password(table)).collect(), given))
+            }
+            None => take.layer.0.get("input").filter(|given| given.values.len() > 1).map(|given| {
+                (given.values.iter().map(|text| quoted(text)).collect::<Vec<_>>(), given)
+            }),
+        };
+    if let Some((shown, Given { origin, .. })) = several {
+        take.note("input", Some(format!("[{}]", shown.join(", "))), origin.clone());
+        return Ok(None);
     }
     take.optional("input", |text| units::path(text).map(|_| text.to_owned()))
+}
+
+/// An input's table without the password of its address, unless that comes from the environment.
+fn without_password(table: &str) -> String {
+    if table.contains("${") { table.into() } else { crate::reason::masked(table) }
 }
 
 fn selection(take: &mut Resolver<'_>) -> Result<Selection, ConfigError> {
@@ -330,7 +348,7 @@ fn hints(take: &mut Resolver<'_>) -> Result<Hints, ConfigError> {
 
 /// The hints in a layer that holds nothing else.
 pub(super) fn hints_of(layer: &Layer) -> Result<Hints, ConfigError> {
-    hints(&mut Resolver { layer, resolved: Vec::new() })
+    hints(&mut Resolver { layer, resolved: Vec::new(), elsewhere: &[] })
 }
 
 fn engine(text: &str) -> Result<EngineChoice, Expected> {
@@ -443,7 +461,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn config(toml: &str) -> Result<Config, ConfigError> {
-        resolve(&Layer::from_toml(toml, Path::new("vp.toml"))?)
+        resolve(&Layer::from_toml(toml, Path::new("vp.toml"))?, &[])
     }
 
     fn message(toml: &str) -> String {
@@ -500,7 +518,6 @@ mod tests {
         );
         assert!(message("start = 5\nend = 5").contains("does not lie after its start"));
         assert!(message("end = 5\nduration = 5").contains("exclude each other"));
-        assert!(message("input = ['a', 'b']").contains("takes one"));
         assert!(message("classes = []").contains("at least one"));
         assert!(message("engine = 'tensorrt'").contains("one of auto, onnxruntime, tract"));
     }
@@ -519,7 +536,7 @@ mod tests {
             );
             let first = config(&toml).unwrap();
             let again = config(&first.to_toml()).unwrap();
-            prop_assert_eq!(Config { resolved: vec![], ..first }, Config { resolved: vec![], ..again });
+            prop_assert_eq!(Config { resolved: Arc::default(), ..first }, Config { resolved: Arc::default(), ..again });
         }
     }
 }

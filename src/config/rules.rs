@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::environment::expand;
 use super::places::{Class, OneOrMore, Time, tables};
 use super::units;
 use crate::analyze::Rule;
@@ -176,21 +177,6 @@ fn rule(table: RuleTable) -> Result<RuleConfig, String> {
         source: table.source,
         actions,
     })
-}
-
-/// A text with `${NAME}` replaced from the environment.
-fn expand(text: &str) -> Result<String, String> {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some((before, behind)) = rest.split_once("${") {
-        let (name, after) = behind.split_once('}').ok_or("has a '${' without '}'")?;
-        let value = std::env::var(name).ok().filter(|value| !value.is_empty());
-        out.push_str(before);
-        out.push_str(&value.ok_or_else(|| format!("needs the variable {name}, which is not set"))?);
-        rest = after;
-    }
-    out.push_str(rest);
-    Ok(out)
 }
 
 /// The text of rules as it may be shown: addresses end behind their host, for many have a key

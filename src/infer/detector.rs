@@ -1,5 +1,6 @@
 //! The real detector: preprocess, engine, head, back to source pixels.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::feed::Feed;
@@ -13,7 +14,7 @@ use crate::geometry::{Region, View};
 
 /// A model in an engine.
 pub struct ModelDetector {
-    engine: Box<dyn Engine>,
+    engine: Arc<dyn Engine>,
     feed: Feed,
     preprocess: Preprocess,
     head: Box<dyn Head>,
@@ -23,7 +24,7 @@ pub struct ModelDetector {
 impl ModelDetector {
     /// Puts the parts together.
     pub fn new(
-        engine: Box<dyn Engine>,
+        engine: Arc<dyn Engine>,
         feed: Feed,
         preprocess: Preprocess,
         head: Box<dyn Head>,

@@ -11,14 +11,18 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use rayon::ThreadPool;
 
 use super::queue::Outlet;
 use super::stage::StageError;
 use super::stats::Stats;
+use super::workers::{Place, Workers};
 use crate::frame::Frame;
 use crate::gate::Gate;
 use crate::infer::{Basis, Detector, Found};
+use crate::policy::LivePolicy;
+
+/// How much of the time that a frame may wait it may spend before the model.
+const WAIT_SHARE: f64 = 0.95;
 
 /// A frame as the reader sends it.
 pub(super) struct Read {
@@ -44,38 +48,29 @@ pub(super) fn slots(window: usize) -> (Sender<Slot>, Receiver<Slot>) {
     bounded(window.saturating_sub(1))
 }
 
-/// A pool of `workers` threads of our own.
-pub(super) fn pool(workers: usize) -> Result<ThreadPool, StageError> {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(workers)
-        .thread_name(|i| format!("vp-infer-{i}"))
-        .build()
-        .map_err(|error| StageError::Spawn(error.to_string()))
-}
-
 /// Gives frames to workers.
 pub(super) struct Dispatcher {
-    pool: ThreadPool,
+    workers: Arc<Workers>,
     detector: Arc<dyn Detector>,
     gate: Option<Box<dyn Gate>>,
-    /// How old a frame may be that is still worth a look; any age where `None`.
-    freshness: Option<Duration>,
+    /// Which frames of a live source are worth a look.
+    live: Option<LivePolicy>,
     stats: Arc<Stats>,
     in_flight: Arc<AtomicU64>,
     took: Arc<Took>,
 }
 
 impl Dispatcher {
-    /// With a pool of our own; every frame goes to `detector` where there is no gate.
+    /// Every frame goes to `detector` where there is no gate.
     pub(super) fn new(
-        pool: ThreadPool,
+        workers: Arc<Workers>,
         detector: Arc<dyn Detector>,
         gate: Option<Box<dyn Gate>>,
-        freshness: Option<Duration>,
+        live: Option<LivePolicy>,
         stats: Arc<Stats>,
     ) -> Self {
         let (in_flight, took) = (Arc::default(), Arc::default());
-        Self { pool, detector, gate, freshness, stats, in_flight, took }
+        Self { workers, detector, gate, live, stats, in_flight, took }
     }
 
     /// Works until the frames end or the collector leaves, and returns when no worker is busy any
@@ -103,11 +98,9 @@ impl Dispatcher {
         loop {
             let (fill, slot) = bounded(1);
             slots.send(slot).map_err(|_| StageError::Hangup)?;
-            let Some(read) = frames.by_ref().find(|read| self.is_fresh(read)) else {
-                return Ok(());
-            };
+            let Some((read, place)) = self.next(&mut frames) else { return Ok(()) };
             match self.basis(&read) {
-                Basis::Model => self.infer(read, fill, busy.clone()),
+                Basis::Model => self.infer(read, fill, busy.clone(), place),
                 basis => {
                     let found = Ok(Found { basis, ..Found::default() });
                     // The collector may have left.
@@ -117,9 +110,30 @@ impl Dispatcher {
         }
     }
 
+    /// The next frame that is worth a look, with a place among the workers. What was the newest
+    /// when the wait for the place began need not be so at its end.
+    fn next(&self, frames: &mut Outlet<Read>) -> Option<(Read, Place)> {
+        loop {
+            let read = frames.next()?;
+            let place = self.workers.place();
+            let (read, passed) = match self.live {
+                Some(LivePolicy::Latest) => frames.newest(read),
+                _ => (read, 0),
+            };
+            self.stats.dropped_live.fetch_add(passed, Relaxed);
+            if self.is_fresh(&read) {
+                return Some((read, place));
+            }
+        }
+    }
+
     /// Whether a frame has not waited for too long; counts it where it has.
     fn is_fresh(&self, read: &Read) -> bool {
-        let is_stale = self.freshness.is_some_and(|longest| read.at.elapsed() > longest);
+        let is_stale = match self.live {
+            // What follows the model takes its moment too.
+            Some(LivePolicy::Bounded(longest)) => read.at.elapsed() > longest.mul_f64(WAIT_SHARE),
+            _ => false,
+        };
         self.stats.dropped_stale.fetch_add(u64::from(is_stale), Relaxed);
         !is_stale
     }
@@ -134,12 +148,12 @@ impl Dispatcher {
     }
 
     /// Has a worker look at a frame and fill its slot.
-    fn infer(&self, read: Read, fill: Sender<Inferred>, busy: Sender<()>) {
+    fn infer(&self, read: Read, fill: Sender<Inferred>, busy: Sender<()>, place: Place) {
         let flying = self.in_flight.fetch_add(1, Relaxed) + 1;
         self.stats.max_in_flight.fetch_max(flying, Relaxed);
         let (detector, in_flight) = (self.detector.clone(), self.in_flight.clone());
         let took = self.took.clone();
-        self.pool.spawn_fifo(move || {
+        self.workers.spawn(move || {
             let start = Instant::now();
             // A panic in a rayon job would abort the process.
             let found = catch_unwind(AssertUnwindSafe(|| detector.detect(&read.frame.image)))
@@ -150,6 +164,7 @@ impl Dispatcher {
                 });
             took.note(start.elapsed());
             in_flight.fetch_sub(1, Relaxed);
+            drop(place);
             // The collector may have left.
             fill.send(Inferred { read, found }).ok();
             drop(busy);

@@ -19,6 +19,7 @@ mod stage;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod workers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
@@ -33,6 +34,7 @@ use queue::{Inlet, Outlet, queue};
 use stage::Report;
 pub use stage::StageError;
 pub use stats::Stats;
+pub use workers::Workers;
 
 use crate::analyze::Observer;
 use crate::annotate::Annotator;
@@ -45,7 +47,7 @@ use crate::record::{RunRecord, SummaryRecord};
 use crate::sink::{Ending, Flow, Item, Sink, SinkSpec};
 use crate::source::{Gap, Source};
 
-/// How often the caller is told of progress and stop requests are looked for.
+/// How often stop requests are looked for.
 const TICK: Duration = Duration::from_millis(100);
 
 /// How long a reader that was asked to stop is waited for at the end.
@@ -60,17 +62,12 @@ const READ_AHEAD: usize = 2;
 /// Frames of a live source that may wait for as long as `--live-policy` allows.
 const WAITING: usize = 64;
 
-/// How much of the time that a frame may wait it may spend before the model.
-const WAIT_SHARE: f64 = 0.95;
-
 /// Breaks of a source that may wait to be told.
 const GAPS: usize = 64;
 
 /// Numbers that shape the engine.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
-    /// Inference threads, at least 1.
-    pub workers: usize,
     /// How long outputs may take to finish once a stop was asked for.
     pub drain_timeout: Duration,
     /// What happens when frames come faster than they are processed; where `None`, the source
@@ -86,6 +83,8 @@ pub struct Parts {
     pub gate: Option<Box<dyn Gate>>,
     /// Finds objects.
     pub detector: Arc<dyn Detector>,
+    /// Who runs it.
+    pub workers: Arc<Workers>,
     /// Makes records.
     pub observer: Box<dyn Observer>,
     /// Draws; used only where an output wants pixels.
@@ -111,23 +110,21 @@ pub struct Outcome {
 
 /// Runs until the source ends, `cancel` asks for a stop, something fails, or nobody listens.
 ///
-/// `tick` is called several times a second; `summarise` makes the last record when all outputs
-/// but those that take it are finished.
+/// `summarise` makes the last record when all outputs but those that take it are finished.
 pub fn run(
     parts: Parts,
     settings: Settings,
     cancel: &Cancel,
     stats: &Arc<Stats>,
-    tick: &mut dyn FnMut(&Stats),
     summarise: impl FnOnce(&Outcome) -> SummaryRecord,
 ) -> Outcome {
     let start = Instant::now();
     let mut crew = Crew::new(parts.sinks.len(), settings.drain_timeout, cancel.clone());
     let outcome = match crew.start(parts, settings, stats) {
         Ok(collected) => {
-            let left = crew.wait(collected, stats, tick);
+            let left = crew.wait(collected);
             crew.outcome.elapsed = start.elapsed();
-            crew.summarise(left, summarise, tick, stats);
+            crew.summarise(left, summarise);
             crew.leave()
         }
         Err(error) => Outcome { error: Some(error), ..Outcome::default() },
@@ -216,22 +213,17 @@ impl Crew {
             Some(LivePolicy::Bounded(_)) => queue(WAITING, WhenFull::DropOldest),
             Some(LivePolicy::All) | None => queue(READ_AHEAD, WhenFull::Block),
         };
-        let workers = settings.workers.max(1);
-        let window = if live.is_some() { workers } else { workers + 2 };
+        stats.watch_queue("infer", frames_in.depth());
+        let threads = parts.workers.threads();
+        let window = if live.is_some() { threads } else { threads + 2 };
         let (slots_in, slots_out) = dispatch::slots(window);
-        let pool = dispatch::pool(workers)?;
         let (cancel, stats_of_reader) = (self.cancel.clone(), stats.clone());
         let (gaps_in, gaps) = bounded(GAPS);
         self.spawn("reader", Kind::Reader, move || {
             read(parts.source, &frames_in, &gaps_in, &cancel, &stats_of_reader)
         })?;
-        let freshness = match live {
-            // What follows the model takes its moment too.
-            Some(LivePolicy::Bounded(longest)) => Some(longest.mul_f64(WAIT_SHARE)),
-            _ => None,
-        };
         let dispatcher =
-            Dispatcher::new(pool, parts.detector, parts.gate, freshness, stats.clone());
+            Dispatcher::new(parts.workers, parts.detector, parts.gate, live, stats.clone());
         self.spawn("dispatch", Kind::Inner, move || dispatcher.run(frames_out, slots_in))?;
         collector.gaps = Some(gaps);
         let (leave, collected) = bounded(1);
@@ -262,6 +254,8 @@ impl Crew {
             let wants_summary = sink.wants_summary();
             let (inlet, commands) = queue(capacity.max(1), when_full);
             let failed = Arc::new(AtomicBool::new(false));
+            stats.watch_queue(sink.kind(), inlet.depth());
+            stats.watch_output(sink.kind(), failed.clone());
             outs.push(Out { inlet, need, wants_summary, failed: failed.clone() });
             let (stats, stage) = (stats.clone(), sink.kind());
             self.spawn(&name, Kind::Sink { need, wants_summary }, move || {
@@ -274,20 +268,15 @@ impl Crew {
     }
 
     /// Waits for everything but the reader and the outputs that take the summary.
-    fn wait(
-        &mut self,
-        collected: Receiver<Collected>,
-        stats: &Stats,
-        tick: &mut dyn FnMut(&Stats),
-    ) -> Collected {
-        self.wait_until(None, stats, tick, |kind| match kind {
+    fn wait(&mut self, collected: Receiver<Collected>) -> Collected {
+        self.wait_until(None, |kind| match kind {
             Kind::Inner => true,
             Kind::Sink { wants_summary, .. } => !wants_summary,
             Kind::Reader => false,
         });
         // A reader that was asked to stop says at once what it found; a stuck one is left behind.
         let patience = Some(Instant::now() + READER_PATIENCE);
-        self.wait_until(patience, stats, tick, |kind| kind == Kind::Reader);
+        self.wait_until(patience, |kind| kind == Kind::Reader);
         // A collector that panicked leaves nothing: its outputs were ended as broken.
         collected.try_recv().unwrap_or_else(|_| (Vec::new(), Ending::Broken))
     }
@@ -296,8 +285,6 @@ impl Crew {
         &mut self,
         (outs, ending): Collected,
         summarise: impl FnOnce(&Outcome) -> SummaryRecord,
-        tick: &mut dyn FnMut(&Stats),
-        stats: &Stats,
     ) {
         let busy = |kind| !matches!(kind, Kind::Reader);
         self.outcome.unfinished = self
@@ -318,7 +305,7 @@ impl Crew {
         // Whatever the others took, the summary gets a moment to be written.
         let moment = Instant::now() + SUMMARY_PATIENCE;
         self.deadline = self.deadline.map(|deadline| deadline.max(moment));
-        self.wait_until(None, stats, tick, busy);
+        self.wait_until(None, busy);
         self.outcome.unfinished = self.names_of_running(busy, |_| true);
     }
 
@@ -333,20 +320,13 @@ impl Crew {
 
     /// Takes reports while a stage of a kind that `matters` runs, and neither `until` nor the
     /// deadline has passed.
-    fn wait_until(
-        &mut self,
-        until: Option<Instant>,
-        stats: &Stats,
-        tick: &mut dyn FnMut(&Stats),
-        matters: impl Fn(Kind) -> bool,
-    ) {
+    fn wait_until(&mut self, until: Option<Instant>, matters: impl Fn(Kind) -> bool) {
         while self.stages.iter().any(|member| member.running && matters(member.kind)) {
             match self.reports.recv_timeout(TICK) {
                 Ok(report) => self.take(report),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            tick(stats);
             if self.cancel.signal().is_some() || self.failed {
                 self.deadline.get_or_insert_with(|| Instant::now() + self.drain_timeout);
             }

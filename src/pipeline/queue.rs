@@ -2,7 +2,7 @@
 //! has left.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
@@ -20,12 +20,14 @@ pub(super) struct Inlet<T> {
     evict: Option<Receiver<T>>,
     gone: Arc<AtomicBool>,
     when_full: WhenFull,
+    depth: Arc<AtomicUsize>,
 }
 
 /// The receiving end; there is one. Dropping it, on whatever path, tells the sender.
 pub(super) struct Outlet<T> {
     receiver: Receiver<T>,
     gone: Arc<AtomicBool>,
+    depth: Arc<AtomicUsize>,
 }
 
 /// A queue of `capacity` items.
@@ -33,7 +35,9 @@ pub(super) fn queue<T>(capacity: usize, when_full: WhenFull) -> (Inlet<T>, Outle
     let (sender, receiver) = bounded(capacity);
     let evict = (when_full == WhenFull::DropOldest).then(|| receiver.clone());
     let gone = Arc::new(AtomicBool::new(false));
-    (Inlet { sender, evict, gone: gone.clone(), when_full }, Outlet { receiver, gone })
+    let depth = Arc::new(AtomicUsize::new(0));
+    let inlet = Inlet { sender, evict, gone: gone.clone(), when_full, depth: depth.clone() };
+    (inlet, Outlet { receiver, gone, depth })
 }
 
 impl<T> Inlet<T> {
@@ -42,6 +46,17 @@ impl<T> Inlet<T> {
         if self.gone.load(SeqCst) {
             return Err(Gone);
         }
+        let sent = self.send_as_said(item);
+        self.depth.store(self.sender.len(), Relaxed);
+        sent
+    }
+
+    /// How many items wait, as of the last one that was sent or taken.
+    pub(super) fn depth(&self) -> Arc<AtomicUsize> {
+        self.depth.clone()
+    }
+
+    fn send_as_said(&self, item: T) -> Result<u64, Gone> {
         match (self.when_full, &self.evict) {
             (WhenFull::DropOldest, Some(evict)) => self.send_evicting(item, evict),
             (WhenFull::DropNewest, _) => match self.sender.try_send(item) {
@@ -68,12 +83,21 @@ impl<T> Inlet<T> {
     }
 }
 
+impl<T> Outlet<T> {
+    /// The newest item that waits, and how many older ones were passed over for it, `item` first.
+    pub(super) fn newest(&self, item: T) -> (T, u64) {
+        self.receiver.try_iter().fold((item, 0), |(_, passed), newer| (newer, passed + 1))
+    }
+}
+
 impl<T> Iterator for Outlet<T> {
     type Item = T;
 
     /// Waits for the next item; `None` once the sender has left and the queue is empty.
     fn next(&mut self) -> Option<T> {
-        self.receiver.recv().ok()
+        let item = self.receiver.recv().ok();
+        self.depth.store(self.receiver.len(), Relaxed);
+        item
     }
 }
 
@@ -106,6 +130,17 @@ mod tests {
         }
         drop(inlet);
         assert_eq!(outlet.collect::<Vec<_>>(), [2, 3, 4]);
+    }
+
+    #[test]
+    fn the_newest_is_taken_and_the_older_ones_counted() {
+        let (inlet, mut outlet) = queue(3, WhenFull::DropOldest);
+        for i in 0..3 {
+            inlet.send(i).unwrap();
+        }
+        let first = outlet.next().unwrap();
+        assert_eq!(outlet.newest(first), (2, 2));
+        assert_eq!(outlet.newest(7), (7, 0));
     }
 
     proptest! {

@@ -50,7 +50,7 @@ pub enum StageError {
 
 impl StageError {
     /// A caught panic as an error.
-    pub(super) fn panicked(stage: &str, panic: &(dyn Any + Send)) -> Self {
+    pub(crate) fn panicked(stage: &str, panic: &(dyn Any + Send)) -> Self {
         let message = panic
             .downcast_ref::<&str>()
             .map(ToString::to_string)

@@ -1,8 +1,8 @@
 //! What a run counts and how long its stages take, in bounded memory.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -48,6 +48,22 @@ pub struct Stats {
     /// Most frames that were in flight at once.
     pub max_in_flight: AtomicU64,
     stages: Mutex<BTreeMap<String, Histogram<u32>>>,
+    /// Items that wait, by the stage that takes them.
+    queues: Mutex<BTreeMap<String, Arc<AtomicUsize>>>,
+    /// Whether outputs have failed, by name.
+    outputs: Mutex<BTreeMap<String, Arc<AtomicBool>>>,
+}
+
+/// `map` with `value` under `name`, or under `name-2` and so on where that is taken.
+fn insert<T>(map: &Mutex<BTreeMap<String, T>>, name: &str, value: T) {
+    let mut map = map.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut free = name.to_owned();
+    let mut number = 2;
+    while map.contains_key(&free) {
+        free = format!("{name}-{number}");
+        number += 1;
+    }
+    map.insert(free, value);
 }
 
 impl Stats {
@@ -63,6 +79,28 @@ impl Stats {
         if let Some(histogram) = stages.get_mut(stage) {
             histogram.saturating_record((time.as_micros() as u64).clamp(1, MAX_US));
         }
+    }
+
+    /// Watches the queue before `stage`.
+    pub(super) fn watch_queue(&self, stage: &str, depth: Arc<AtomicUsize>) {
+        insert(&self.queues, stage, depth);
+    }
+
+    /// Watches whether an output of a kind fails.
+    pub(super) fn watch_output(&self, kind: &str, failed: Arc<AtomicBool>) {
+        insert(&self.outputs, kind, failed);
+    }
+
+    /// How many items wait before each stage.
+    pub fn queues(&self) -> Vec<(String, usize)> {
+        let queues = self.queues.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        queues.iter().map(|(stage, depth)| (stage.clone(), depth.load(Relaxed))).collect()
+    }
+
+    /// Whether each output works.
+    pub fn outputs(&self) -> Vec<(String, bool)> {
+        let outputs = self.outputs.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        outputs.iter().map(|(kind, failed)| (kind.clone(), !failed.load(Relaxed))).collect()
     }
 
     /// How long every stage took, in numbers that add up over runs.
@@ -103,6 +141,15 @@ impl Stats {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_outputs_of_a_kind_have_two_names() {
+        let stats = Stats::default();
+        let failed = Arc::new(AtomicBool::new(true));
+        stats.watch_output("webhook", Arc::default());
+        stats.watch_output("webhook", failed);
+        assert_eq!(stats.outputs(), [("webhook".into(), true), ("webhook-2".into(), false)]);
+    }
 
     #[test]
     fn percentiles_of_one_to_a_hundred_milliseconds() {

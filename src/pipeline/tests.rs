@@ -142,7 +142,7 @@ impl Sink for Seen {
 
     fn write(&mut self, item: &Item) -> Result<Flow, SinkError> {
         match item {
-            Item::Run(_) | Item::Event(_) | Item::Gap(_) => {}
+            Item::Run(_) | Item::Event(_) | Item::Gap(_) | Item::Total(_) => {}
             Item::Summary(summary) => self
                 .ended
                 .lock()
@@ -253,21 +253,27 @@ impl Trial {
             gate: None,
             source: Box::new(self.source),
             detector: self.detector,
+            workers: workers(self.workers, self.live.is_some()),
             observer: self.observer,
             annotator: None,
             sinks,
             run: Arc::new(run_record()),
         };
-        let settings =
-            Settings { workers: self.workers, drain_timeout: self.drain_timeout, live: self.live };
+        let settings = Settings { drain_timeout: self.drain_timeout, live: self.live };
         let stats = self.stats.clone();
-        run(parts, settings, &self.cancel, &self.stats, &mut |_| {}, |outcome| SummaryRecord {
+        run(parts, settings, &self.cancel, &self.stats, |outcome| SummaryRecord {
             frames: stats.frames.load(Relaxed),
             drained: outcome.unfinished.is_empty(),
             exit: if outcome.error.is_some() { Exit::Error } else { Exit::EndOfInput },
             ..summary()
         })
     }
+}
+
+/// Threads with as many places as the program gives them.
+fn workers(threads: usize, live: bool) -> Arc<Workers> {
+    let places = if live { threads } else { threads + 2 };
+    Arc::new(Workers::new(threads, places).unwrap())
 }
 
 /// The summary of nothing.
@@ -564,16 +570,17 @@ fn without_a_wish_for_pixels_nothing_is_drawn() {
             gate: None,
             source: Box::new(counting(5)),
             detector: Arc::new(Doing(jitter)),
+            workers: workers(2, false),
             observer: bare(|_| {}),
             annotator: Some(Box::new(Never)),
             sinks: vec![required(&seen)],
             run: Arc::new(run_record()),
         };
-        let settings = Settings { workers: 2, drain_timeout: Duration::from_secs(1), live: None };
+        let settings = Settings { drain_timeout: Duration::from_secs(1), live: None };
         let mut crew = Crew::new(1, settings.drain_timeout, Cancel::default());
         let stats = Arc::new(Stats::default());
         let collected = crew.start(parts, settings, &stats).unwrap();
-        crew.wait(collected, &stats, &mut |_| {});
+        crew.wait(collected);
         assert!(crew.leave().error.is_none());
         assert_eq!(seen.frames().len(), 5);
     });

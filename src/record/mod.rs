@@ -6,6 +6,7 @@
 mod event;
 mod gap;
 mod summary;
+mod total;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use serde::Serialize;
 pub use event::{ClassCount, ClassCrossings, EventKind, EventRecord, LineRecord, ZoneRecord};
 pub use gap::GapRecord;
 pub use summary::{Exit, StageMs, SummaryRecord};
+pub use total::{FailedInput, TotalRecord};
 
 use crate::frame::Size;
 use crate::geometry::BBox;
@@ -40,6 +42,8 @@ pub enum Record<'a> {
     Gap(&'a GapRecord),
     /// Last line: how it ended. A consumer that never sees it knows that the run died.
     Summary(&'a SummaryRecord),
+    /// After the runs on several inputs: how they ended together.
+    Total(&'a TotalRecord),
 }
 
 /// What is run on what.
@@ -102,6 +106,8 @@ pub enum PtsSource {
     Container,
     /// Frame index divided by the frame rate: the container has no times.
     Index,
+    /// The clock at the arrival of the frame: the stream has no times.
+    Clock,
 }
 
 /// The model in a `run` record.

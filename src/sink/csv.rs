@@ -47,7 +47,7 @@ impl Csv {
                     rows.write_record(row(&detection))?;
                 }
             }
-            Item::Run(_) | Item::Event(_) | Item::Gap(_) | Item::Summary(_) => {}
+            Item::Run(_) | Item::Event(_) | Item::Gap(_) | Item::Summary(_) | Item::Total(_) => {}
         }
         let bytes = rows.into_inner().map_err(|e| std::io::Error::other(e.to_string()))?;
         self.file.writer().write_all(&bytes)?;

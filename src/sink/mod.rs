@@ -8,6 +8,7 @@ pub mod mot;
 pub mod ndjson;
 #[cfg(feature = "preview")]
 pub mod preview;
+pub mod shared;
 pub mod snapshots;
 
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use crate::frame::Image;
 use crate::policy::{Need, WhenFull};
 use crate::reason::io_reason;
-use crate::record::{EventRecord, FrameRecord, GapRecord, RunRecord, SummaryRecord};
+use crate::record::{EventRecord, FrameRecord, GapRecord, RunRecord, SummaryRecord, TotalRecord};
 
 /// What an output is given, in order: one `Run`, the frames, each with its events behind it, one
 /// `Summary`.
@@ -39,6 +40,8 @@ pub enum Item {
     Gap(Arc<GapRecord>),
     /// How it ended; only for outputs that take it.
     Summary(Arc<SummaryRecord>),
+    /// How several runs ended together; only for outputs that they share.
+    Total(Arc<TotalRecord>),
 }
 
 /// Whether an output wants more.
@@ -140,7 +143,7 @@ impl SinkSpec {
 }
 
 /// Why an output failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SinkError {
     /// It cannot be opened.

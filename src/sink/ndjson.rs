@@ -33,6 +33,7 @@ impl Ndjson {
             Item::Event(event) => self.line(&Record::Event(event))?,
             Item::Gap(gap) => self.line(&Record::Gap(gap))?,
             Item::Summary(summary) => self.line(&Record::Summary(summary))?,
+            Item::Total(total) => self.line(&Record::Total(total))?,
             Item::Frame { record, .. } if self.emit == Emit::Frames => {
                 self.line(&Record::Frame(record))?;
             }

@@ -132,7 +132,7 @@ pub struct SourceCounts {
 }
 
 /// Why a source gives no frames, or no more.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {
     /// There is no such file.

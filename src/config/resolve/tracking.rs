@@ -136,7 +136,14 @@ pub(super) fn rules(
     }
     let zones = places.zones.iter().map(|zone| &*zone.what.name);
     let lines = places.lines.iter().map(|line| &*line.what.name);
-    rules::check(&rules, zones.chain(lines)).map_err(ConfigError::new)?;
+    let here: Vec<&str> = zones.chain(lines).collect();
+    let is_elsewhere =
+        |place: &str| !here.contains(&place) && take.elsewhere.iter().any(|known| known == place);
+    let rules: Vec<RuleConfig> = rules
+        .into_iter()
+        .filter(|rule| !rule.rule.place.as_deref().is_some_and(is_elsewhere))
+        .collect();
+    rules::check(&rules, here.into_iter()).map_err(ConfigError::new)?;
     Ok(rules)
 }
 

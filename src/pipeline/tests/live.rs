@@ -141,15 +141,54 @@ fn every_break_is_told_once_even_where_frames_are_dropped() {
                 std::thread::sleep(Duration::from_millis(3));
                 Ok(())
             })),
+            workers: workers(2, true),
             observer: bare(|_| {}),
             annotator: None,
             sinks,
             run: Arc::new(run_record()),
         };
         let live = Some(LivePolicy::Latest);
-        let settings = Settings { workers: 2, drain_timeout: Duration::from_secs(1), live };
-        run(parts, settings, &Cancel::default(), &Arc::default(), &mut |_| {}, |_| summary());
+        let settings = Settings { drain_timeout: Duration::from_secs(1), live };
+        run(parts, settings, &Cancel::default(), &Arc::default(), |_| summary());
         let told: Vec<_> = told.lock().unwrap().iter().map(|gap| gap.from_pts_s).collect();
         assert_eq!(told, [Some(20.0), Some(21.0), Some(150.0)]);
+    });
+}
+
+#[test]
+fn several_sources_share_workers_and_none_waits_behind_another() {
+    within(30, || {
+        // Two sources and a model that is too slow for both: each gets its share.
+        let shared = workers(2, true);
+        let one = |name: &'static str| {
+            let workers = shared.clone();
+            let run_one = move || {
+                let stats = Arc::new(Stats::default());
+                let parts = Parts {
+                    gate: None,
+                    source: Box::new(Counting { pause: Duration::from_millis(5), ..counting(100) }),
+                    detector: Arc::new(Doing(|_| {
+                        std::thread::sleep(Duration::from_millis(15));
+                        Ok(())
+                    })),
+                    workers,
+                    observer: bare(|_| {}),
+                    annotator: None,
+                    sinks: vec![required(&Seen::default())],
+                    run: Arc::new(run_record()),
+                };
+                let live = Some(LivePolicy::Latest);
+                let settings = Settings { drain_timeout: Duration::from_secs(1), live };
+                run(parts, settings, &Cancel::default(), &stats, |_| summary());
+                stats
+            };
+            std::thread::Builder::new().name(name.into()).spawn(run_one).unwrap()
+        };
+        for source in [one("a"), one("b")] {
+            let stats = source.join().unwrap();
+            let frames = stats.frames.load(Relaxed);
+            assert_eq!(frames + stats.dropped_live.load(Relaxed), 100);
+            assert!(frames >= 5, "{frames}");
+        }
     });
 }

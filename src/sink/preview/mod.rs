@@ -134,6 +134,7 @@ impl Sink for Preview {
                 shared.record(Tells::Summary, &self.channel, &Record::Summary(summary));
                 self.end = Some(State::ended(summary));
             }
+            Item::Total(_) => {}
         }
         Ok(Flow::Continue)
     }

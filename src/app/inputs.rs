@@ -1,0 +1,234 @@
+//! What each input is, what it is called, and where its outputs go.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::parts;
+use crate::config::template::{Fields, filled, has_field};
+use crate::config::{Config, ConfigError, Outputs, Plan, TextTarget};
+use crate::recorder::digest;
+use crate::replay::Stored;
+use crate::source::SourceError;
+use crate::source::kind::Kind;
+
+/// Digits of `{hash}`.
+const HASH_DIGITS: usize = 12;
+
+/// One input and what is to be done with it.
+pub(super) struct Job {
+    /// Its own configuration, names of outputs filled in.
+    pub(super) config: Config,
+    /// What it is, or why it cannot be read.
+    pub(super) kind: Result<Kind, SourceError>,
+    /// What it is called in the records.
+    pub(super) name: Arc<str>,
+    /// Its NDJSON and its CSV where others may write to the same: their names have no fields.
+    pub(super) shareable: [Option<TextTarget>; 2],
+}
+
+impl Job {
+    /// Whether it goes on as time does: such inputs are not kept waiting for others.
+    pub(super) fn is_paced(&self) -> bool {
+        let live = &self.config.live;
+        live.realtime || live.repeat || matches!(self.kind, Ok(Kind::Stream(_)))
+    }
+}
+
+/// The inputs of a plan, in their order; `stored` are the records in the place of one.
+///
+/// # Errors
+/// Where there is none, or outputs have names that cannot be filled in.
+pub(super) fn jobs(plan: &Plan, stored: Option<&Stored>) -> Result<Vec<Job>, ConfigError> {
+    for config in &plan.inputs {
+        parts::input(config)?;
+    }
+    let kinds: Vec<_> = plan.inputs.iter().map(parts::kind).collect();
+    let parted: Vec<Parted> = plan
+        .inputs
+        .iter()
+        .zip(&kinds)
+        .map(|(config, kind)| Parted::of(config, kind, stored))
+        .collect();
+    let names = names(&parted);
+    let date = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let date = date.split('T').next().unwrap_or_default();
+    let inputs = plan.inputs.iter().zip(kinds).zip(names);
+    inputs
+        .map(|((config, kind), name)| {
+            let fields = fields(parts::input(config)?, &name, date);
+            let is_fixed = |target: &&TextTarget| match target {
+                TextTarget::Stdout => true,
+                TextTarget::File(path) => !has_field(path),
+            };
+            let outputs = [&config.outputs.ndjson, &config.outputs.csv];
+            let shareable = outputs.map(|target| target.as_ref().filter(is_fixed).cloned());
+            let config = with_names(config.clone(), &fields, plan.inputs.len() == 1)?;
+            Ok(Job { config, kind, name: name.into(), shareable })
+        })
+        .collect()
+}
+
+fn fields(input: &str, name: &str, date: &str) -> Fields {
+    let path = Path::new(input);
+    let is_address = input.contains("://");
+    let text =
+        |part: Option<&std::ffi::OsStr>| part.map(|part| part.to_string_lossy().into_owned());
+    let stem = text(path.file_stem().filter(|_| !is_address));
+    let dir = path.parent().filter(|_| !is_address).map(|dir| dir.to_string_lossy().into_owned());
+    let mut hash = digest(input);
+    hash.truncate(HASH_DIGITS);
+    Fields {
+        stem: stem.unwrap_or_else(|| name.to_owned()),
+        name: name.to_owned(),
+        dir: dir.unwrap_or_default(),
+        hash,
+        date: date.to_owned(),
+    }
+}
+
+/// The configuration with the names of its outputs filled in. A summary in one file is for all
+/// inputs together, unless there is one.
+fn with_names(config: Config, fields: &Fields, alone: bool) -> Result<Config, ConfigError> {
+    let path =
+        |path: &Option<PathBuf>| path.as_deref().map(|path| filled(path, fields)).transpose();
+    let text = |target: &Option<TextTarget>| {
+        Ok::<_, ConfigError>(match target {
+            Some(TextTarget::File(path)) => Some(TextTarget::File(filled(path, fields)?)),
+            other => other.clone(),
+        })
+    };
+    let outputs = &config.outputs;
+    let summary = outputs.summary_json.clone().filter(|path| alone || has_field(path));
+    let outputs = Outputs {
+        video: path(&outputs.video)?,
+        ndjson: text(&outputs.ndjson)?,
+        csv: text(&outputs.csv)?,
+        mot: text(&outputs.mot)?,
+        save_frames: path(&outputs.save_frames)?,
+        summary_json: path(&summary)?,
+        ..outputs.clone()
+    };
+    let mut takes = config.takes.clone();
+    takes.clips = path(&takes.clips)?;
+    takes.snapshots = path(&takes.snapshots)?;
+    Ok(Config { outputs, takes, ..config })
+}
+
+/// A source's name in parts, the last of which names it where it alone has that.
+struct Parted {
+    /// From the outermost to the innermost.
+    parts: Vec<String>,
+    /// Whether the user said so.
+    said: bool,
+}
+
+impl Parted {
+    fn of(config: &Config, kind: &Result<Kind, SourceError>, stored: Option<&Stored>) -> Self {
+        if let Some(name) = &config.name {
+            return Self { parts: vec![name.clone()], said: true };
+        }
+        let parts = match (kind, stored) {
+            (Ok(Kind::Stream(stream)), _) => parts::name_parts(stream),
+            (Ok(Kind::Recorded(_)), Some(stored)) => vec![stored.run.source.clone()],
+            _ => {
+                let input = config.input.as_deref().unwrap_or_default();
+                let path = Path::new(input).components();
+                path.map(|part| part.as_os_str().to_string_lossy().into_owned()).collect()
+            }
+        };
+        Self { parts, said: false }
+    }
+
+    /// The last `count` parts.
+    fn last(&self, count: usize) -> String {
+        let start = self.parts.len().saturating_sub(count);
+        self.parts[start..].join("/")
+    }
+}
+
+/// Names that tell all apart: of each the last part, or as many as it takes; where even all are
+/// not enough, a number.
+fn names(all: &[Parted]) -> Vec<String> {
+    let mut counts = vec![1usize; all.len()];
+    loop {
+        let mut groups: HashMap<String, Vec<usize>> = HashMap::new();
+        for (i, (parted, count)) in all.iter().zip(&counts).enumerate() {
+            groups.entry(parted.last(*count)).or_default().push(i);
+        }
+        let mut longer = false;
+        for group in groups.values().filter(|group| group.len() > 1) {
+            for &i in group {
+                if !all[i].said && counts[i] < all[i].parts.len() {
+                    counts[i] += 1;
+                    longer = true;
+                }
+            }
+        }
+        if !longer {
+            break;
+        }
+    }
+    let mut used: BTreeMap<String, usize> = BTreeMap::new();
+    let named = all.iter().zip(counts).map(|(parted, count)| {
+        let name = parted.last(count);
+        let name = if name.is_empty() { "input".into() } else { name };
+        let times = used.entry(name.clone()).or_default();
+        *times += 1;
+        if *times == 1 { name } else { format!("{name}#{times}") }
+    });
+    named.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parted(paths: &[&str]) -> Vec<Parted> {
+        let of = |path: &&str| Parted {
+            parts: path.split('/').map(str::to_owned).collect(),
+            said: false,
+        };
+        paths.iter().map(of).collect()
+    }
+
+    #[test]
+    fn the_shortest_ends_that_tell_apart() {
+        assert_eq!(names(&parted(&["a/x.mp4", "a/y.mp4"])), ["x.mp4", "y.mp4"]);
+        assert_eq!(names(&parted(&["a/x", "b/x", "c/z"])), ["a/x", "b/x", "z"]);
+        assert_eq!(names(&parted(&["r/a/x", "s/a/x", "a/x"])), ["r/a/x", "s/a/x", "a/x"]);
+        assert_eq!(names(&parted(&["x", "x"])), ["x", "x#2"]);
+    }
+
+    #[test]
+    fn what_is_said_stays() {
+        let mut all = parted(&["cam", "b/cam"]);
+        all[0].said = true;
+        assert_eq!(names(&all), ["cam", "b/cam"]);
+    }
+
+    #[test]
+    fn a_stream_has_no_folder() {
+        let fields = fields("rtsp://cam/a/1", "1", "2026-11-22");
+        assert_eq!((fields.stem.as_str(), fields.dir.as_str()), ("1", ""));
+        assert_eq!(fields.hash.len(), HASH_DIGITS);
+    }
+
+    proptest! {
+        #[test]
+        fn different_inputs_have_different_names(
+            paths in prop::collection::hash_set("[ab]{1,2}(/[ab]{1,2}){0,3}", 1..12),
+        ) {
+            let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+            let names = names(&parted(&paths));
+            prop_assert_eq!(names.iter().collect::<HashSet<_>>().len(), paths.len());
+            for (name, path) in names.iter().zip(&paths) {
+                prop_assert!(path.ends_with(name.as_str()));
+            }
+        }
+    }
+}

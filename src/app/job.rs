@@ -1,0 +1,291 @@
+//! The run on one input: its parts together, the engine on, its summary out.
+
+use std::fs::File;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
+use std::time::{Instant, SystemTime};
+
+use uuid::Uuid;
+
+use super::board::{Board, Running};
+use super::inputs::Job;
+use super::preview::Viewers;
+use super::shared::SharedOutputs;
+use super::{models, outputs, parts, summary};
+use crate::analyze::{Scene, Takes, Watch};
+use crate::cancel::Cancel;
+use crate::config::{Config, ConfigError, RecordedAt, Tracking, rules_of};
+use crate::exit::{Error, Status};
+use crate::logging;
+use crate::pipeline::{self, Parts, Settings, Stats, Workers};
+use crate::record::{InputInfo, RunRecord, SCHEMA, SummaryRecord};
+use crate::recorder::{Recorder, config_id, source_id};
+use crate::replay::Stored;
+use crate::source::kind::Kind;
+use crate::source::pace::Realtime;
+use crate::source::select::Select;
+use crate::source::{Source, SourceCounts, SourceInfo};
+use crate::track::Pace;
+
+/// What the runs on all inputs share.
+pub(super) struct Common {
+    /// The detections of an earlier run, where they are used.
+    pub(super) stored: Option<Stored>,
+    pub(super) models: models::Models,
+    pub(super) workers: Arc<Workers>,
+    pub(super) shared: SharedOutputs,
+    /// Who watches the page, where there is one.
+    pub(super) viewers: Option<Viewers>,
+    pub(super) board: Arc<Board>,
+    pub(super) stdout: File,
+    /// Stops all runs.
+    pub(super) cancel: Cancel,
+    /// How many inputs are read at once.
+    pub(super) at_once: usize,
+    pub(super) started: Instant,
+    /// What is said once all outputs of a first input are open.
+    pub(super) misses: Mutex<Option<&'static str>>,
+}
+
+/// How the run on one input ended.
+pub(super) struct Ended {
+    /// Its last record.
+    pub(super) summary: SummaryRecord,
+    /// How the program would end if there were no other.
+    pub(super) status: Status,
+}
+
+/// Opens the input of a job.
+///
+/// # Errors
+/// Where it cannot be read.
+pub(super) fn open(
+    job: &Job,
+    stored: Option<&Stored>,
+    cancel: &Cancel,
+) -> Result<Box<dyn Source>, Error> {
+    let kind = job.kind.as_ref().map_err(Clone::clone)?;
+    parts::source(parts::input(&job.config)?, kind, stored, &job.config.live, cancel)
+}
+
+/// Runs on the input of `job`, which is `source` where it is open already.
+///
+/// # Errors
+/// Where the run cannot begin; what fails on the way is reported and in the summary.
+pub(super) fn run(
+    job: &Job,
+    common: &Common,
+    source: Option<Box<dyn Source>>,
+) -> Result<Ended, Error> {
+    let config = &job.config;
+    let kind = job.kind.as_ref().map_err(Clone::clone)?;
+    let cancel = common.cancel.child();
+    let stored = common.stored.as_ref();
+    let source = source.map_or_else(|| open(job, stored, &cancel), Ok)?;
+    let live = config.live.access.live.unwrap_or(source.info().live);
+    let info = SourceInfo { live, ..source.info().clone() };
+    let model = common.models.of(&config.model)?;
+    let recorder = recorder(job, kind, stored, &info, model)?;
+    let run = Arc::new(run_record(&info, &recorder, model, common.workers.threads()));
+    let mut sinks = outputs::open(config, &info, &common.shared, &common.stdout)?;
+    if let Some(misses) = common.misses.lock().ok().and_then(|mut misses| misses.take()) {
+        log::warn!("{misses}");
+    }
+    let counts = Arc::new(SourceCounts::default());
+    let stats = Arc::new(Stats::default());
+    let watch = watch(config, &recorder, &info)?;
+    let overlay = watch.as_ref().map(Watch::overlay);
+    let name = recorder.source.clone();
+    sinks.extend(common.viewers.as_ref().map(|page| page.source(&name, overlay.as_ref())));
+    let gate = parts::gate(config, &name, &info, common.at_once)?;
+    let shapes = overlay.as_ref().map(parts::shapes).unwrap_or_default();
+    let annotator = parts::annotator(&config.drawing, &recorder.labels, shapes)?;
+    let mut source: Box<dyn Source> =
+        Box::new(Select::new(source, config.selection.clone(), counts.clone()));
+    if config.live.realtime {
+        source = Box::new(Realtime::new(source, cancel.clone()));
+    }
+    let parts = Parts {
+        source,
+        gate,
+        detector: model.detector.clone(),
+        workers: common.workers.clone(),
+        observer: Box::new(scene(recorder, stored, config, &info, watch)?),
+        annotator,
+        sinks,
+        run: run.clone(),
+    };
+    let settings =
+        Settings { drain_timeout: config.drain_timeout, live: live.then_some(config.live.policy) };
+    let (source, ended) = (name.clone(), false);
+    common.board.begin(Running {
+        source,
+        stats: stats.clone(),
+        counts: counts.clone(),
+        live,
+        ended,
+    });
+    let limited = || counts.limited.load(Relaxed) > 0;
+    let outcome = pipeline::run(parts, settings, &cancel, &stats, |outcome| {
+        let verdict = summary::verdict(outcome, cancel.signal(), limited());
+        summary::summarise(&run, outcome, &stats, &counts, verdict)
+    });
+    common.board.end(&name);
+    let verdict = summary::verdict(&outcome, cancel.signal(), limited());
+    let last = summary::summarise(&run, &outcome, &stats, &counts, verdict);
+    for name in &outcome.unfinished {
+        log::error!("{name} was still busy after --drain-timeout and was left behind");
+    }
+    if last.frames == 0 && last.frames_read > 0 {
+        log::warn!("nothing was processed: all {} frames were left out", last.frames_read);
+    }
+    if let Some(error) = outcome.error.map(Error::from) {
+        logging::report(&error, error.hint().as_deref());
+    }
+    if let Some(path) = &config.outputs.summary_json {
+        summary::write(&last, path, config.outputs.no_clobber)?;
+    }
+    Ok(Ended { summary: last, status: verdict.1 })
+}
+
+/// Who makes records of what is found, with tracks where they are asked for.
+fn scene(
+    recorder: Recorder,
+    stored: Option<&Stored>,
+    config: &Config,
+    info: &SourceInfo,
+    watch: Option<Watch>,
+) -> Result<Scene, Error> {
+    let (source, labels) = (recorder.source.clone(), recorder.labels.clone());
+    let mut scene = Scene::new(recorder, config.model.min_confidence);
+    if let Some(stored) = stored {
+        let kept = config.model.classes.as_ref();
+        let kept = kept.map(|wanted| stored.labels.ids(wanted)).transpose()?;
+        scene = scene.replaying(stored.frames()?, kept);
+    }
+    if config.thrift.is_some() {
+        scene = scene.gated();
+    }
+    let Some(Tracking { method, time }) = config.tracking else { return Ok(scene) };
+    let pace = Pace { fps: info.fps.unwrap_or_default(), time };
+    let tracker = method.tracker(pace).map_err(|error| ConfigError::new(error.to_string()))?;
+    let wanted = &config.takes;
+    let takes = Takes {
+        clips: wanted.clips.clone().map(|folder| (folder, wanted.clip_on.clone())),
+        snapshots: wanted.snapshots.clone(),
+    };
+    let rules = rules_of(&config.rules, &source, &labels)?;
+    let scene = scene.tracked(tracker, takes).alerting(rules);
+    Ok(match watch {
+        Some(watch) => scene.watched(watch),
+        None => scene,
+    })
+}
+
+/// What is watched in the source.
+fn watch(config: &Config, recorder: &Recorder, info: &SourceInfo) -> Result<Option<Watch>, Error> {
+    if config.places.is_empty() {
+        return Ok(None);
+    }
+    let plan = config.places.plan(&recorder.source, &recorder.labels)?;
+    let watch = Watch::new(&plan, info.size);
+    Ok(Some(watch.map_err(|error| ConfigError::new(error.to_string()))?))
+}
+
+/// Who makes records of the input.
+fn recorder(
+    job: &Job,
+    kind: &Kind,
+    stored: Option<&Stored>,
+    info: &SourceInfo,
+    model: &models::Model,
+) -> Result<Recorder, Error> {
+    let config = &job.config;
+    let input = parts::input(config)?;
+    let recorded = stored.filter(|_| matches!(kind, Kind::Recorded(_)));
+    let source_id = match recorded {
+        Some(stored) => stored.run.source_id.clone(),
+        None => source_id(input, kind)?,
+    };
+    if stored.is_some_and(|stored| stored.run.source_id != source_id) {
+        log::warn!("the detections are of another file than '{input}'");
+    }
+    let reported = format!("conf={}", config.model.min_confidence);
+    let reporting = config_id(&model.detector_id, &reported);
+    let mut identity = match &config.tracking {
+        Some(tracking) => config_id(&reporting, &format!("{tracking:?}")),
+        None => reporting,
+    };
+    if config.thrift.is_some() {
+        let masks = &config.places.masks;
+        identity = config_id(&identity, &format!("{:?}, {masks:?}", config.thrift));
+    }
+    Ok(Recorder {
+        source: job.name.clone(),
+        source_id,
+        config_id: identity,
+        labels: model.labels.clone(),
+        keypoints: model.keypoints.clone(),
+        recorded_at: recorded_at(config, input, info)?,
+        timing: config.outputs.timing,
+    })
+}
+
+/// When the first frame was recorded, as the user says where to look.
+fn recorded_at(
+    config: &Config,
+    input: &str,
+    info: &SourceInfo,
+) -> Result<Option<SystemTime>, Error> {
+    let Some(wanted) = config.recorded_at else {
+        // What comes from a camera is recorded now.
+        return Ok(info.live.then(SystemTime::now));
+    };
+    let missing = |what: &str| {
+        let error = ConfigError::new(format!("--recorded-at: '{input}' has no {what}"));
+        error.with_hint("give the time itself: --recorded-at 2026-11-22T06:00:00Z")
+    };
+    match wanted {
+        RecordedAt::At(time) => Ok(Some(time)),
+        RecordedAt::Container => {
+            let created = info.created.as_deref();
+            let time = created.and_then(|text| humantime::parse_rfc3339_weak(text).ok());
+            Ok(Some(time.ok_or_else(|| missing("creation time in its container"))?))
+        }
+        RecordedAt::Mtime => {
+            let time = std::fs::metadata(input).and_then(|about| about.modified()).ok();
+            Ok(Some(time.ok_or_else(|| missing("time of its last change"))?))
+        }
+    }
+}
+
+/// The first record.
+fn run_record(
+    info: &SourceInfo,
+    recorder: &Recorder,
+    model: &models::Model,
+    workers: usize,
+) -> RunRecord {
+    RunRecord {
+        schema: SCHEMA,
+        version: env!("CARGO_PKG_VERSION"),
+        run_id: Uuid::now_v7().to_string(),
+        source: recorder.source.clone(),
+        input: InputInfo {
+            uri: info.uri.clone(),
+            width: info.size.width,
+            height: info.size.height,
+            fps: info.fps,
+            frames: info.frames,
+            live: info.live,
+            pts_source: info.pts_source,
+        },
+        source_id: recorder.source_id.clone(),
+        detector_id: model.detector_id.clone(),
+        config_id: recorder.config_id.clone(),
+        model: model.info.clone(),
+        engine: model.engine.into(),
+        workers,
+        started_at: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+    }
+}
