@@ -150,3 +150,44 @@ fn the_files_of_the_page_are_written_out_and_replace_it() {
     assert_eq!(running.text("/"), "<p>mine</p>");
     assert!(running.text("/static/style.css").contains("{"));
 }
+
+#[test]
+fn several_sources_each_have_their_own_picture_records_and_numbers() {
+    let place = Place::new();
+    place.file(
+        "two.toml",
+        "[[input]]\nname = 'left'\nuri = 'synthetic:64x48@20x30'\n\
+        [[input]]\nname = 'right'\nuri = 'synthetic:48x64@20x20'\nrealtime = true\n",
+    );
+    let mut child = place
+        .spawnable("run --config two.toml --engine fake --preview 0 --preview-linger --csv all.csv")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    let address = line.trim().trim_end_matches('/').rsplit('/').next().unwrap().to_owned();
+    let running = Running { child, address };
+    for (source, frames, last) in [("left", 30, 29), ("right", 20, 19)] {
+        let path = format!("/inference_results?source={source}");
+        let record = running.until(&path, &format!("\"frame_id\":{last},"));
+        assert!(record.contains(&format!("\"source\":\"{source}\"")), "{record}");
+        let of = format!("{{source=\"{source}\"}}");
+        let numbers = running.until("/metrics", &format!("vision_pipe_source_up{of} 0"));
+        assert!(numbers.contains(&format!("vision_pipe_frames_total{of} {frames}\n")), "{numbers}");
+        for line in [
+            "queue_depth{source=\"SOURCE\",stage=\"infer\"} 0",
+            "output_up{source=\"SOURCE\",output=\"csv\"} 1",
+            "reconnects_total{source=\"SOURCE\"} 0",
+        ] {
+            let line = format!("vision_pipe_{}\n", line.replace("SOURCE", source));
+            assert!(numbers.contains(&line), "{line} is not in {numbers}");
+        }
+        // A family is one block: a scraper refuses one that comes twice.
+        assert_eq!(numbers.matches("# TYPE vision_pipe_frames_total ").count(), 1);
+    }
+    let (head, _) = running.get("/inference_results?source=nobody");
+    assert!(head.starts_with("HTTP/1.1 404"), "{head}");
+}
