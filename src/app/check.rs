@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 
+use super::segments::trial;
 use super::{alerts, models, outputs, parts, print};
 use crate::analyze::Watch;
 use crate::cancel::Cancel;
@@ -98,7 +99,7 @@ fn text_files(config: &Config) -> Result<Vec<(&'static str, Target)>, Error> {
     }
     paths.extend(outputs.summary_json.iter().map(|path| ("summary", path)));
     let prepare = |(name, path): (&'static str, &std::path::PathBuf)| {
-        Ok((name, Target::prepare(path, outputs.no_clobber)?))
+        Ok((name, Target::prepare(&trial(path, config), outputs.no_clobber)?))
     };
     paths.into_iter().map(prepare).collect()
 }
@@ -114,7 +115,7 @@ fn video(
     use crate::sink::SinkError;
     use crate::source::Colour;
 
-    let target = Target::prepare(path, config.outputs.no_clobber)?;
+    let target = Target::prepare(&trial(path, config), config.outputs.no_clobber)?;
     target.try_out()?;
     let size = source.map_or(Size::new(640, 360), |info| info.size);
     let fps = source.and_then(|info| info.fps).unwrap_or(25.0);

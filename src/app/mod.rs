@@ -16,6 +16,7 @@ mod preview;
 mod repair;
 mod report;
 mod run;
+mod segments;
 mod signals;
 mod summary;
 mod verify;

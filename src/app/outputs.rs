@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::segments::{CLIPS, FRAMES, PICTURES, Segmenter, extra, single};
 use super::{alerts, signals, videos};
 use crate::config::{Config, ConfigError, Outputs, TextTarget};
 use crate::exit::Error;
@@ -143,44 +144,73 @@ pub(super) fn open(
     stdout: &File,
 ) -> Result<Vec<SinkSpec>, Error> {
     let outputs = &config.outputs;
+    let segmenter = Segmenter::of(config, info);
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     // What is made of single events must not cost the rest.
     let mut extras: Vec<Box<dyn Sink>> = Vec::new();
     if let Some(target) = &outputs.ndjson {
-        sinks.push(Box::new(Ndjson::new(text(target, config, info.live, stdout)?, outputs.emit)));
+        let emit = outputs.emit;
+        let wrap = move |file| -> Box<dyn Sink> { Box::new(Ndjson::new(file, emit)) };
+        sinks.push(lines(target, config, info, stdout, segmenter.as_ref(), wrap)?);
     }
     if let Some(target) = &outputs.csv {
-        sinks.push(Box::new(Csv::new(text(target, config, info.live, stdout)?)));
+        let wrap = |file| -> Box<dyn Sink> { Box::new(Csv::new(file)) };
+        sinks.push(lines(target, config, info, stdout, segmenter.as_ref(), wrap)?);
     }
     if let Some(target) = &outputs.mot {
         sinks.push(Box::new(Mot::new(text(target, config, info.live, stdout)?)));
     }
     if let Some(folder) = &outputs.save_frames {
         needs_drawing("--save-frames")?;
-        sinks.push(Box::new(Images::open(folder, outputs.no_clobber)?));
+        let images = Box::new(Images::open(folder, outputs.no_clobber)?);
+        sinks.push(extra(images, folder, FRAMES, config, info));
     }
     if let Some(folder) = &config.takes.snapshots {
         needs_drawing("--snapshots")?;
-        extras.push(Box::new(Snapshots::open(folder, outputs.no_clobber)?));
+        let pictures = Box::new(Snapshots::open(folder, outputs.no_clobber)?);
+        extras.push(extra(pictures, folder, PICTURES, config, info));
     }
     if let Some(path) = &outputs.video {
         needs_drawing("--output")?;
-        sinks.push(videos::video(path, config, info, stdout)?);
+        let cut = segmenter.as_ref().map(|segmenter| segmenter.video(path)).transpose()?.flatten();
+        sinks.push(match cut {
+            Some(video) => video,
+            None => single(videos::video(path, config, info, stdout)?, path, config, info),
+        });
     }
     let of_rules = config.rules.iter().filter_map(|rule| rule.rule.clip.as_deref());
     let folders: Vec<&Path> = config.takes.clips.as_deref().into_iter().chain(of_rules).collect();
-    if !folders.is_empty() {
+    if let Some(first) = folders.first() {
         needs_drawing("--clips")?;
-        extras.push(videos::clips(&folders, config, info)?);
+        let clips = videos::clips(&folders, config, info)?;
+        extras.push(extra(clips, first, CLIPS, config, info));
     }
     let folders = || config.rules.iter().filter_map(|rule| rule.rule.snapshot.as_deref());
-    if folders().next().is_some() {
+    if let Some(first) = folders().next() {
         needs_drawing("a rule's snapshot")?;
-        extras.push(Box::new(AlertPictures::open(folders(), outputs.no_clobber)?));
+        let pictures = Box::new(AlertPictures::open(folders(), outputs.no_clobber)?);
+        extras.push(extra(pictures, first, PICTURES, config, info));
     }
     extras.extend(alerts::couriers(config)?);
     let extras = extras.into_iter().map(SinkSpec::optional);
     Ok(sinks.into_iter().map(SinkSpec::required).chain(extras).collect())
+}
+
+/// Opens a text output, as one file or in segments, of which `wrap` makes an output.
+fn lines(
+    target: &TextTarget,
+    config: &Config,
+    info: &SourceInfo,
+    stdout: &File,
+    segmenter: Option<&Segmenter<'_>>,
+    wrap: impl Fn(TextFile) -> Box<dyn Sink> + Send + Clone + 'static,
+) -> Result<Box<dyn Sink>, Error> {
+    if let (TextTarget::File(path), Some(segmenter)) = (target, segmenter)
+        && let Some(sink) = segmenter.text(path, wrap.clone())?
+    {
+        return Ok(sink);
+    }
+    Ok(wrap(text(target, config, info.live, stdout)?))
 }
 
 /// Opens a text output. What a camera gives has no end, so its file has its name from the start, keeps
