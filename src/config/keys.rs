@@ -106,6 +106,13 @@ pub const KEYS: &[Key] = &[
     key("rtsp-transport", LIVE, "How RTSP carries pictures: tcp or udp")
         .value("HOW")
         .default("tcp"),
+    key(
+        "hwaccel",
+        INPUT,
+        "What decodes: none (software), auto, vaapi or cuda; software where it fails",
+    )
+    .value("HOW")
+    .default("none"),
     key("name", INPUT, "Name of the source in the records [default: the input's base name]")
         .value("NAME"),
     key("start", INPUT, "First time to process: 90, 1m30s or 00:01:30.5").value("TIME"),

@@ -207,7 +207,7 @@ fn locate<'a>(pattern: &Pattern, name: &'a str) -> rustix::io::Result<(OwnedFd, 
     Ok((folder, last))
 }
 
-/// The size of a regular file, and when it was last written to.
+/// The size of a regular file, and when it was last written to, in whole seconds.
 fn about(pattern: &Pattern, name: &str) -> rustix::io::Result<(u64, SystemTime)> {
     let (folder, last) = locate(pattern, name)?;
     let about = statat(&folder, last, AtFlags::SYMLINK_NOFOLLOW)?;
@@ -215,9 +215,8 @@ fn about(pattern: &Pattern, name: &str) -> rustix::io::Result<(u64, SystemTime)>
         return Err(Errno::INVAL);
     }
     let seconds = u64::try_from(about.st_mtime).unwrap_or(0);
-    let parts = Duration::from_secs(seconds)
-        + Duration::from_nanos(u64::try_from(about.st_mtime_nsec).unwrap_or(0));
-    let changed = UNIX_EPOCH.checked_add(parts).unwrap_or(UNIX_EPOCH);
+    let since = Duration::from_secs(seconds);
+    let changed = UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH);
     Ok((u64::try_from(about.st_size).unwrap_or(0), changed))
 }
 

@@ -250,11 +250,11 @@ impl Segmented {
         if self.is_due(record) {
             self.close()?;
         }
-        if let Some(guard) = &mut self.guard {
-            if guard.is_short() || (self.open.is_none() && guard.look()) {
-                self.lost += 1;
-                return self.close().map(|()| Flow::Continue);
-            }
+        if let Some(guard) = &mut self.guard
+            && (guard.is_short() || (self.open.is_none() && guard.look()))
+        {
+            self.lost += 1;
+            return self.close().map(|()| Flow::Continue);
         }
         let written = match self.open {
             Some(_) => Ok(()),
