@@ -105,6 +105,7 @@ fn sink_code(error: &SinkError) -> u8 {
     match error {
         SinkError::Encoder { .. } | SinkError::Frame { .. } => 1,
         SinkError::Exists { .. } => 2,
+        SinkError::Busy { .. } => 75,
         _ => 74,
     }
 }

@@ -35,6 +35,12 @@ pub fn free_space(path: &Path) -> Option<u64> {
     about.f_bavail.checked_mul(about.f_frsize)
 }
 
+/// Bytes that the disk that holds `path` has in all; `None` where the system does not say.
+pub fn disk_size(path: &Path) -> Option<u64> {
+    let about = rustix::fs::statvfs(path).ok()?;
+    about.f_blocks.checked_mul(about.f_frsize)
+}
+
 /// Gives memory back to the system that was freed but is still held for later: loading a model
 /// leaves about as much of it as the model needs to run.
 pub fn give_back_memory() {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::common::{Place, Server, free_port, records, sample};
+use crate::common::{Place, Server, frame_lines, free_port, records, sample};
 
 fn frames(records: &[Value]) -> Vec<&Value> {
     records.iter().filter(|record| record["type"] == "frame").collect()
@@ -201,4 +201,29 @@ fn a_service_manager_is_told() {
     assert_eq!(program.0.wait().unwrap().code(), Some(0));
     assert!(said[0].starts_with("READY=1\n"), "{said:?}");
     assert!(said.iter().filter(|words| *words == "WATCHDOG=1").count() > 2, "{said:?}");
+}
+
+#[test]
+fn whatever_is_to_decode_the_lines_are_the_same() {
+    let place = Place::new();
+    let run = |how: &str| {
+        place.output(&format!("run {} --engine fake --hwaccel {how}", sample().display())).ended(0)
+    };
+    let plain = run("none");
+    assert_eq!(plain.stderr(), "");
+    let expected = plain.stdout();
+    for how in ["auto", "vaapi", "cuda"] {
+        let run = run(how);
+        assert_eq!(frame_lines(&run.stdout()), frame_lines(&expected), "{how}");
+        // A machine with the device has nothing to say; any other says it in a line, and who left the
+        // choice to the program is not told.
+        let stderr = run.stderr();
+        let most = usize::from(how != "auto");
+        assert!(stderr.lines().count() <= most, "{how}: {stderr}");
+        assert!(stderr.is_empty() || stderr.contains(&format!("software: {how}")), "{stderr}");
+    }
+    let again =
+        format!("run {} --engine fake --hwaccel cuda --loop --max-frames 250", sample().display());
+    assert!(place.output(&again).ended(0).stderr().lines().count() <= 1);
+    place.output("run synthetic:8x8@10x3 --engine fake --hwaccel gpu").ended(2);
 }

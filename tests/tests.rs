@@ -41,6 +41,8 @@ mod report;
 #[cfg(all(feature = "alerts", feature = "libav", feature = "opencv", feature = "tract"))]
 mod rules;
 mod run;
+#[cfg(all(feature = "libav", feature = "opencv"))]
+mod segments;
 mod signals;
 #[cfg(all(feature = "libav", feature = "opencv"))]
 mod sound;

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io::Write;
 
-use super::{alerts, inputs, job, models, outputs, parts, print};
+use super::segments::trial;
+use super::{alerts, clashes, inputs, job, models, parts, print};
 use crate::analyze::Watch;
 use crate::cancel::Cancel;
 use crate::config::{Config, ConfigError, Plan, TextTarget, rules_of};
@@ -45,7 +46,7 @@ fn try_all(plan: &Plan, with_input: bool) -> Result<String, Error> {
                 return Err(error.clone().into());
             }
         }
-        outputs::refuse_clashes(&jobs)?;
+        clashes::refuse(&jobs)?;
         for job in jobs {
             let source = job::open(&job, stored.as_ref(), &Cancel::default())?;
             let info = source.info().clone();
@@ -130,7 +131,7 @@ fn text_files(config: &Config) -> Result<Vec<(&'static str, Target)>, Error> {
     }
     paths.extend(outputs.summary_json.iter().map(|path| ("summary", path)));
     let prepare = |(name, path): (&'static str, &std::path::PathBuf)| {
-        Ok((name, Target::prepare(path, outputs.no_clobber)?))
+        Ok((name, Target::prepare(&trial(path, config), outputs.no_clobber)?))
     };
     paths.into_iter().map(prepare).collect()
 }
@@ -146,7 +147,7 @@ fn video(
     use crate::sink::SinkError;
     use crate::source::Colour;
 
-    let target = Target::prepare(path, config.outputs.no_clobber)?;
+    let target = Target::prepare(&trial(path, config), config.outputs.no_clobber)?;
     target.try_out()?;
     let size = source.map_or(Size::new(640, 360), |info| info.size);
     let fps = source.and_then(|info| info.fps).unwrap_or(25.0);

@@ -10,6 +10,7 @@ use crate::config::template::{Fields, filled, has_field};
 use crate::config::{Config, ConfigError, Outputs, Plan, TextTarget};
 use crate::recorder::digest;
 use crate::replay::Stored;
+use crate::sink::segments::Pattern;
 use crate::source::SourceError;
 use crate::source::kind::Kind;
 
@@ -58,9 +59,13 @@ pub(super) fn jobs(plan: &Plan, stored: Option<&Stored>) -> Result<Vec<Job>, Con
     inputs
         .map(|((config, kind), name)| {
             let fields = fields(parts::input(config)?, &name, date);
+            let cut = config.outputs.segments.split.is_some();
             let is_fixed = |target: &&TextTarget| match target {
                 TextTarget::Stdout => true,
-                TextTarget::File(path) => !has_field(path),
+                TextTarget::File(path) => {
+                    let is_cut = cut && Pattern::parse(path).is_ok();
+                    !has_field(path) && !is_cut
+                }
             };
             let outputs = [&config.outputs.ndjson, &config.outputs.csv];
             let shareable = outputs.map(|target| target.as_ref().filter(is_fixed).cloned());

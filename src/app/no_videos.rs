@@ -5,10 +5,11 @@ use std::path::Path;
 
 use crate::config::{Config, ConfigError};
 use crate::exit::Error;
-use crate::sink::Sink;
+use crate::sink::segments::Make;
+use crate::sink::{Sink, SinkError};
 use crate::source::SourceInfo;
 
-fn refused(flag: &str) -> Result<Box<dyn Sink>, Error> {
+fn refused<T>(flag: &str) -> Result<T, Error> {
     Err(ConfigError::new(format!("{flag} needs a build with the feature 'libav'")).into())
 }
 
@@ -20,6 +21,16 @@ pub(super) fn video(
     _: &File,
 ) -> Result<Box<dyn Sink>, Error> {
     refused("--output")
+}
+
+/// Refuses.
+pub(super) fn segments(_: &Path, _: &Config, _: &SourceInfo) -> Result<Make, Error> {
+    refused("--output")
+}
+
+/// There is no encoder to explain.
+pub(super) fn explained(error: SinkError, _: &Config) -> Error {
+    error.into()
 }
 
 /// Refuses.

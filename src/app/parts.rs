@@ -23,7 +23,7 @@ use crate::source::kind::{Kind, classify};
 use crate::source::live::{Connect, Live};
 use crate::source::pictures::Pictures;
 use crate::source::repeat::Loop;
-use crate::source::stream::Stream;
+use crate::source::stream::{Hardware, Stream};
 use crate::source::synthetic::Synthetic;
 use crate::source::{Source, SourceError, SourceInfo};
 
@@ -56,10 +56,10 @@ pub(super) fn source(
         return Err(ConfigError::new("video needs a build with the feature 'libav'").into());
     }
     if !live.repeat {
-        return Ok(finite(input, kind)?);
+        return Ok(finite(input, kind, live.access.hardware)?);
     }
-    let (input, kind) = (input.to_owned(), kind.clone());
-    Ok(Box::new(Loop::new(Box::new(move || finite(&input, &kind)))?))
+    let (input, kind, hardware) = (input.to_owned(), kind.clone(), live.access.hardware);
+    Ok(Box::new(Loop::new(Box::new(move || finite(&input, &kind, hardware)))?))
 }
 
 /// Opens a stream, and again where it breaks.
@@ -100,12 +100,13 @@ pub(super) fn name_parts(stream: &Stream) -> Vec<String> {
 }
 
 /// Opens a file or files.
-fn finite(input: &str, kind: &Kind) -> Result<Box<dyn Source>, SourceError> {
+#[cfg_attr(not(feature = "libav"), expect(unused_variables, reason = "nothing decodes video"))]
+fn finite(input: &str, kind: &Kind, hardware: Hardware) -> Result<Box<dyn Source>, SourceError> {
     Ok(match kind {
         Kind::Pictures(files) => Box::new(Pictures::open(input, files.clone())?),
         Kind::Synthetic(pattern) => Box::new(Synthetic::new(input, *pattern)),
         #[cfg(feature = "libav")]
-        Kind::Video(path) => Box::new(Decoder::open(path)?),
+        Kind::Video(path) => Box::new(Decoder::open(path, hardware)?),
         _ => {
             let (uri, reason) = (input.into(), "this build cannot read it".into());
             return Err(SourceError::Unreadable { uri, reason, hint: None });

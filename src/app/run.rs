@@ -12,7 +12,7 @@ use super::models::Models;
 use super::notify::Notifier;
 use super::preview::Page;
 use super::shared::SharedOutputs;
-use super::{crew, outputs, parts, signals, total};
+use super::{clashes, crew, parts, signals, total};
 use crate::cancel::Cancel;
 use crate::config::{Config, Plan};
 use crate::exit::{Error, Status};
@@ -34,7 +34,7 @@ pub(super) fn run(plan: &Plan, stdout: File) -> Result<Status, Error> {
     if let [Job { kind: Err(error), .. }] = jobs.as_slice() {
         return Err(error.clone().into());
     }
-    outputs::refuse_clashes(&jobs)?;
+    clashes::refuse(&jobs)?;
     let (first, models) = match load(&jobs, stored.as_ref(), config, &cancel) {
         Err(Error::Source(SourceError::Stopped { .. })) if cancel.signal().is_some() => {
             return Ok(Status::Signal(cancel.signal().unwrap_or_default()));

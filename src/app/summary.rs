@@ -51,6 +51,7 @@ pub(super) fn summarise(
             ("live", count(&stats.dropped_live)),
             ("stale", count(&stats.dropped_stale)),
             ("outputs", count(&stats.dropped_outputs)),
+            ("disk", outcome.left_out),
         ]),
         detections: count(&stats.detections),
         elapsed_s: round(elapsed_s, 1e3),

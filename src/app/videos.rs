@@ -8,6 +8,7 @@ use crate::config::{Config, ConfigError, Encoding};
 use crate::exit::Error;
 use crate::frame::Size;
 use crate::sink::file::Target;
+use crate::sink::segments::Make;
 use crate::sink::{Sink, SinkError};
 use crate::source::{Colour, SourceInfo};
 
@@ -22,6 +23,26 @@ pub(super) fn video(
     stdout: &File,
 ) -> Result<Box<dyn Sink>, Error> {
     video_at(target(path, config, stdout)?, config, info)
+}
+
+/// What makes the annotated video's files, one after the other.
+///
+/// # Errors
+/// Where the settings cannot be used.
+pub(super) fn segments(path: &Path, config: &Config, info: &SourceInfo) -> Result<Make, Error> {
+    check_ending(path)?;
+    let constant = config.outputs.encoding.fps;
+    let settings = settings(config, info, constant)?;
+    let (original, size) = (original(config), info.size);
+    let mut said = false;
+    Ok(Box::new(move |path| {
+        let target = Target::prepare(path, true)?;
+        let file = VideoFile::open(target, size, &settings, original.clone(), constant)?;
+        if !std::mem::replace(&mut said, true) {
+            say_encoder(&file);
+        }
+        Ok(Box::new(file))
+    }))
 }
 
 /// The annotated video, which is a file.
@@ -40,6 +61,12 @@ fn video_at(target: Target, config: &Config, info: &SourceInfo) -> Result<Box<dy
     let original = original(config);
     let opened = VideoFile::open(target, info.size, &settings, original, constant);
     let file = opened.map_err(|error| explained(error, config))?;
+    say_encoder(&file);
+    Ok(Box::new(file))
+}
+
+/// Says what encodes a video, and where that is a makeshift.
+fn say_encoder(file: &VideoFile) {
     let (encoder, plays_everywhere) = file.encoder();
     log::info!("video is encoded with {encoder}");
     if !plays_everywhere {
@@ -47,7 +74,6 @@ fn video_at(target: Target, config: &Config, info: &SourceInfo) -> Result<Box<dy
             "no H.264 encoder was found: with {encoder} the video is larger and browsers do not play it"
         );
     }
-    Ok(Box::new(file))
 }
 
 /// The videos of events in these folders, at least one.
@@ -97,7 +123,7 @@ fn settings(
 }
 
 /// A failure to open an encoder, which is the user's where the user chose one.
-fn explained(error: SinkError, config: &Config) -> Error {
+pub(super) fn explained(error: SinkError, config: &Config) -> Error {
     let encoding = &config.outputs.encoding;
     let chosen = encoding.encoder.is_some() || encoding.crf.is_some() || encoding.preset.is_some();
     match error {
@@ -121,14 +147,19 @@ fn target(path: &Path, config: &Config, stdout: &File) -> Result<Target, Error> 
     if is_device(path) {
         return Ok(Target::prepare(path, config.outputs.no_clobber)?);
     }
-    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    if !ENDINGS.contains(&ending.as_str()) {
-        let endings = ENDINGS.map(|ending| format!(".{ending}")).join(", ");
-        let error =
-            ConfigError::new(format!("--output '{}' has no ending of a video", path.display()));
-        return Err(error.with_hint(format!("use one of {endings}")).into());
-    }
+    check_ending(path)?;
     Ok(Target::prepare(path, config.outputs.no_clobber)?)
+}
+
+/// Refuses a name whose ending is not that of a video.
+fn check_ending(path: &Path) -> Result<(), ConfigError> {
+    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    if ENDINGS.contains(&ending.as_str()) {
+        return Ok(());
+    }
+    let endings = ENDINGS.map(|ending| format!(".{ending}")).join(", ");
+    let error = ConfigError::new(format!("--output '{}' has no ending of a video", path.display()));
+    Err(error.with_hint(format!("use one of {endings}")))
 }
 
 /// Frames a second that reach the video, for its nominal rate.

@@ -11,6 +11,7 @@ use std::time::Instant;
 use super::*;
 use crate::av::Decoder;
 use crate::source::Source;
+use crate::source::stream::Hardware;
 
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/pedestrians.mp4");
 const PICTURE: &[u8] = include_bytes!("../../samples/astronaut.jpg");
@@ -236,7 +237,7 @@ fn a_film_over_http_is_as_from_a_file() {
         let address = files(dir.path().into());
         for name in ["a.mp4", "a.ts"] {
             let mut far = decoder(&format!("http://{address}/{name}")).unwrap();
-            let mut near = Decoder::open(&dir.path().join(name)).unwrap();
+            let mut near = Decoder::open(&dir.path().join(name), Hardware::None).unwrap();
             assert!(!far.info().live, "{name}");
             assert_eq!(far.info().duration_s, near.info().duration_s);
             far.grab().unwrap();

@@ -14,6 +14,7 @@ use super::clock::Clock;
 use super::colour::{Coding, colour_of};
 use super::connect::{connect, failed};
 use super::damage::Evidence;
+use super::hardware::{Acceleration, fetch};
 use super::live_clock::LiveClock;
 use super::log_watch::errors_on_this_thread;
 use super::open::{Guarded, Watch, stated_bytes};
@@ -22,7 +23,7 @@ use super::{is_again, open_file, reason};
 use crate::cancel::Cancel;
 use crate::frame::{FrameMeta, Image, Size};
 use crate::record::{PtsSource, round};
-use crate::source::stream::{Access, Stream as Address};
+use crate::source::stream::{Access, Hardware, Stream as Address};
 use crate::source::{Colour, Source, SourceError, SourceInfo};
 
 /// Failures in a row after which nothing more is expected of a file.
@@ -48,6 +49,7 @@ pub struct Decoder {
     input: Guarded,
     stream: usize,
     codec: ffmpeg::decoder::Video,
+    acceleration: Acceleration,
     tick_s: f64,
     clock: Clock,
     evidence: Evidence,
@@ -77,14 +79,14 @@ impl Decoder {
     ///
     /// # Errors
     /// When it cannot be opened, is a script, has no video, or none that can be decoded.
-    pub fn open(path: &Path) -> Result<Self, SourceError> {
+    pub fn open(path: &Path, hardware: Hardware) -> Result<Self, SourceError> {
         let uri: Arc<str> = path.to_string_lossy().into();
         let errors = errors_on_this_thread();
         let input = open_file(path).map_err(|error| unreadable(&uri, reason(error)))?;
         if is_read_by(&input, &SCRIPTS) {
             return Err(unreadable(&uri, "it names other files and is not a video itself".into()));
         }
-        Self::of(input.into(), &uri, false, errors)?.started()
+        Self::of(input.into(), &uri, false, errors, hardware)?.started()
     }
 
     /// Reaches a stream and decodes its first frame. Every read after that waits no longer than
@@ -108,14 +110,20 @@ impl Decoder {
         // time counts: the bytes are those of the list.
         let has_end = input.duration() > 0 || (!is_playlist && stated_bytes(&mut input).is_some());
         let live = access.live.or(stream.is_live()).unwrap_or(!has_end);
-        let mut decoder = Self::of(input, &uri, live, errors)?;
+        let mut decoder = Self::of(input, &uri, live, errors, access.hardware)?;
         decoder.read_timeout = access.read_timeout;
         decoder.started()
     }
 
     /// A decoder that has decoded nothing yet. `errors` is the number of the demuxers' errors
     /// before the input was opened.
-    fn of(input: Guarded, uri: &Arc<str>, live: bool, errors: u64) -> Result<Self, SourceError> {
+    fn of(
+        input: Guarded,
+        uri: &Arc<str>,
+        live: bool,
+        errors: u64,
+        hardware: Hardware,
+    ) -> Result<Self, SourceError> {
         let failed = |error| unreadable(uri, reason(error));
         if is_read_by(&input, &TEXT) {
             return Err(unreadable(uri, "it is text, not a video".into()));
@@ -124,8 +132,9 @@ impl Decoder {
             video_stream(&input).ok_or_else(|| unreadable(uri, "it has no video stream".into()))?;
         // One thread, FFmpeg's own default: with more, what is decoded of a damaged file would
         // depend on their number.
-        let context =
+        let mut context =
             ffmpeg::codec::Context::from_parameters(stream.parameters()).map_err(failed)?;
+        let acceleration = Acceleration::prepare(&mut context, hardware);
         let codec = context.decoder().video().map_err(failed)?;
         let fps = frame_rate(&stream);
         let tick_s = f64::from(stream.time_base());
@@ -147,6 +156,7 @@ impl Decoder {
             stream: stream.index(),
             turns: quarter_turns(&stream),
             codec,
+            acceleration,
             tick_s,
             clock: Clock::new(PtsSource::Index, tick_s, fps),
             evidence,
@@ -211,7 +221,7 @@ impl Decoder {
     fn decode(&mut self) -> bool {
         let mut failures = 0;
         while !self.ended {
-            match self.codec.receive_frame(&mut self.frame) {
+            match self.receive() {
                 Ok(()) => {
                     if is_damaged(&self.frame) {
                         self.evidence.fault(self.frames);
@@ -235,6 +245,13 @@ impl Decoder {
             }
         }
         false
+    }
+
+    /// Takes a frame from the decoder, its pixels in our own memory.
+    fn receive(&mut self) -> Result<(), ffmpeg::Error> {
+        self.codec.receive_frame(&mut self.frame)?;
+        self.acceleration.see(&self.frame);
+        fetch(&mut self.frame)
     }
 
     /// Gives the decoder one more packet, or tells it that there are no more.

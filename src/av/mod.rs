@@ -15,6 +15,7 @@ mod connect;
 mod damage;
 mod decode;
 mod encode;
+mod hardware;
 mod live_clock;
 mod log_watch;
 mod mux;

@@ -34,6 +34,9 @@ A camera or address cannot be reached, or is lost for good.
 74
 Reading or writing failed: disk full, permission.
 .TP
+75
+Another run writes segments of the same name.
+.TP
 78
 The model cannot be used.
 .TP
@@ -81,6 +84,20 @@ Anchors are points of a box: centre, top\-left, bottom\-centre (the default) and
 .SH FILES
 A file is written as NAME.part.EXT in its own folder and gets its name when it is whole, also
 after a signal and after damaged input. Devices and pipes are written in place.
+.SS SEGMENTS
+With \fB\-\-segment\fR, names of \fB\-o\fR, \fB\-\-ndjson\fR and \fB\-\-csv\fR with fields of
+time make a row of files, each whole: \fIcam/%Y%m%d\-%H%M%S.mp4\fR. The fields are %Y %y %m %d %H %M
+%S %j %s %F, and %% is a percent sign. Times are UTC, those of a file's first frame: its \fIts\fR, or
+counted from the start of the run. A file ends at multiples of a time from the first frame on, or when
+it has the size. None that is there is written over: a number comes before the ending.
+.PP
+The program lists the names of its own segments in a hidden file beside them, \fI.NAME.segments\fR,
+and \fB\-\-keep\fR and \fB\-\-keep\-bytes\fR delete the oldest of these, of all outputs together,
+and no other file. The one that is written comes on top of \fB\-\-keep\-bytes\fR.
+.PP
+With segments, live, or with \fB\-\-min\-free\fR, a nearly full disk stops clips and pictures (at
+twice as much free), then the video, and the records go on; the summary counts what is missing
+(\fIdropped.disk\fR), and the exit code is 3.
 .PP
 ONNX Runtime is taken from \fB\-\-onnxruntime\-lib\fR, or else from the first of these that
 is there: the file that \fBORT_DYLIB_PATH\fR names, \fIlibonnxruntime.so\fR beside the program, in

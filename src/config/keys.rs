@@ -106,6 +106,13 @@ pub const KEYS: &[Key] = &[
     key("rtsp-transport", LIVE, "How RTSP carries pictures: tcp or udp")
         .value("HOW")
         .default("tcp"),
+    key(
+        "hwaccel",
+        INPUT,
+        "What decodes: none (software), auto, vaapi or cuda; software where it fails",
+    )
+    .value("HOW")
+    .default("none"),
     key("name", INPUT, "Name of the source in the records [default: the input's base name]")
         .value("NAME"),
     key("start", INPUT, "First time to process: 90, 1m30s or 00:01:30.5").value("TIME"),
@@ -219,6 +226,17 @@ pub const KEYS: &[Key] = &[
     )
     .value("FILE"),
     key("save-frames", OUTPUT, "Annotated frames as JPEG files").value("DIR"),
+    key("segment", OUTPUT, "Begin new files after this time or size: 10m or 500MB; see SEGMENTS")
+        .value("LENGTH"),
+    key("keep", OUTPUT, "Delete our own segments when they are older than this: 7d").value("TIME"),
+    key("keep-bytes", OUTPUT, "Delete our oldest segments when all are more than this: 50GB")
+        .value("SIZE"),
+    key(
+        "min-free",
+        OUTPUT,
+        "Stop the video and its like while less is free [default: 1 % of the disk, live only]",
+    )
+    .value("SIZE"),
     key("no-clobber", OUTPUT, "Do not replace files that are there").short('n'),
     key("summary-json", OUTPUT, "The summary record, also where stdout was closed").value("FILE"),
     key("timing", OUTPUT, "Add the time of each stage to every frame record"),

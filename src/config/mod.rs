@@ -29,6 +29,7 @@ use crate::infer::fake::Script;
 use crate::policy::LivePolicy;
 use crate::record::EventKind;
 use crate::sink::ndjson::Emit;
+use crate::sink::segments::{Limits, Split};
 use crate::source::live::LiveSettings;
 use crate::source::select::Selection;
 use crate::source::stream::Access;
@@ -264,10 +265,23 @@ pub struct Outputs {
     pub save_frames: Option<PathBuf>,
     /// The summary.
     pub summary_json: Option<PathBuf>,
+    /// How outputs that never end are cut, and what is kept of them.
+    pub segments: Segments,
     /// Whether files that are there stay.
     pub no_clobber: bool,
     /// Whether records carry times of the stages.
     pub timing: bool,
+}
+
+/// How outputs that never end are cut, and what is kept of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Segments {
+    /// Where files whose names have fields of time end.
+    pub split: Option<Split>,
+    /// How much of them is kept.
+    pub limits: Limits,
+    /// Bytes that must stay free for what can be missed.
+    pub min_free: Option<u64>,
 }
 
 /// A size of which one side may follow from the other.

@@ -3,6 +3,7 @@
 mod drawing;
 mod live;
 mod preview;
+mod segments;
 mod thrift;
 mod tracking;
 
@@ -395,7 +396,8 @@ fn outputs(take: &mut Resolver<'_>) -> Result<Outputs, ConfigError> {
         return Err(error.with_hint("the ending of a file says what it is, such as .ts"));
     }
     let others = video.is_some() || csv.is_some() || mot.is_some() || save_frames.is_some();
-    Ok(Outputs {
+    let outputs = Outputs {
+        segments: segments::segments(take)?,
         ndjson: ndjson.or_else(|| (!others).then_some(TextTarget::Stdout)),
         video,
         encoding: Encoding {
@@ -423,7 +425,9 @@ fn outputs(take: &mut Resolver<'_>) -> Result<Outputs, ConfigError> {
         summary_json: take.optional("summary-json", units::path)?,
         no_clobber: take.switch("no-clobber")?,
         timing: take.switch("timing")?,
-    })
+    };
+    segments::check(take, &outputs)?;
+    Ok(outputs)
 }
 
 /// `1280x720`, `1280:720`, or with -1 or -2 for a side that follows from the other, as FFmpeg has

@@ -98,6 +98,35 @@ fn seconds(text: &str) -> Option<f64> {
     Some(sum)
 }
 
+/// Units of [`bytes`], the longer ones first: a text ends with one of them at the most.
+const UNITS: [(&str, f64); 9] = [
+    ("KiB", 1024.0),
+    ("MiB", 1048576.0),
+    ("GiB", 1073741824.0),
+    ("TiB", 1099511627776.0),
+    ("KB", 1e3),
+    ("MB", 1e6),
+    ("GB", 1e9),
+    ("TB", 1e12),
+    ("B", 1.0),
+];
+
+/// Most bytes that are accepted: what numbers in records hold exactly.
+const MAX_BYTES: f64 = 9e15;
+
+/// A size in bytes: `500MB`, `1.5GiB`, `800 kB`; always with its unit.
+pub fn bytes(text: &str) -> Result<u64, Expected> {
+    let upper = text.to_uppercase();
+    let read = UNITS.iter().find_map(|(unit, bytes)| {
+        let number = upper.strip_suffix(unit.to_uppercase().as_str())?.trim_end();
+        let is_plain = number.bytes().all(|c| c.is_ascii_digit() || c == b'.');
+        Some((number.parse::<f64>().ok().filter(|_| is_plain)? * bytes).round())
+    });
+    read.filter(|bytes| (0.0..=MAX_BYTES).contains(bytes))
+        .map(|bytes| bytes as u64)
+        .ok_or_else(|| "must be a size such as 500MB, 1.5GB or 64MiB".into())
+}
+
 /// A size in pixels: `640` for a square, `640x384` for width and height.
 pub fn size(text: &str) -> Result<Size, Expected> {
     let (width, height) = text.split_once('x').unwrap_or((text, text));
@@ -168,11 +197,33 @@ mod tests {
         assert!(size("0").is_err() && size("640x").is_err() && size("99999").is_err());
     }
 
+    #[test]
+    fn sizes_have_a_unit() {
+        let sizes = [
+            ("500MB", 500_000_000),
+            ("1.5GiB", 3 << 29),
+            ("64mib", 64 << 20),
+            ("800 kB", 800_000),
+            ("12B", 12),
+            ("0.5KB", 500),
+            ("2TB", 2_000_000_000_000),
+        ];
+        for (text, expected) in sizes {
+            assert_eq!(bytes(text), Ok(expected), "{text}");
+        }
+        for wrong in
+            ["", "500", "MB", "-1MB", "1e3MB", "infMB", "1MBB", "99999999TB", "10m", "1.2.3GB"]
+        {
+            assert!(bytes(wrong).is_err(), "{wrong}");
+        }
+    }
+
     proptest! {
         #[test]
         fn no_text_makes_a_reader_panic(text in ".{0,20}") {
             duration(&text).ok();
             size(&text).ok();
+            bytes(&text).ok();
             fraction(&text).ok();
         }
 

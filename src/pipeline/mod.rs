@@ -44,7 +44,7 @@ use crate::gate::Gate;
 use crate::infer::Detector;
 use crate::policy::{LivePolicy, Need, WhenFull};
 use crate::record::{RunRecord, SummaryRecord};
-use crate::sink::{Ending, Flow, Item, Sink, SinkSpec};
+use crate::sink::{Ending, Flow, Item, Sink, SinkError, SinkSpec};
 use crate::source::{Gap, Source};
 
 /// How often stop requests are looked for.
@@ -102,6 +102,8 @@ pub struct Outcome {
     pub error: Option<StageError>,
     /// Outputs that failed though the run went on.
     pub failed_outputs: Vec<String>,
+    /// What outputs left out because their disk was nearly full.
+    pub left_out: u64,
     /// Stages that were still busy when the drain time-out had passed.
     pub unfinished: Vec<String>,
     /// From the start to the end of the last output.
@@ -346,6 +348,12 @@ impl Crew {
         }
         let Err(error) = result else { return };
         if !error.is_cause() {
+            return;
+        }
+        if let StageError::Sink(SinkError::LeftOut { lost, .. }) = &error {
+            log::warn!("{error}");
+            self.outcome.left_out += lost;
+            self.outcome.failed_outputs.push(member.name.clone());
             return;
         }
         if matches!(member.kind, Kind::Sink { need: Need::Optional, .. }) {

@@ -2,12 +2,14 @@
 
 pub mod alert_pictures;
 pub mod csv;
+pub mod disk;
 pub mod file;
 pub mod images;
 pub mod mot;
 pub mod ndjson;
 #[cfg(feature = "preview")]
 pub mod preview;
+pub mod segments;
 pub mod shared;
 pub mod snapshots;
 
@@ -198,6 +200,22 @@ pub enum SinkError {
         /// Why the last one was.
         reason: String,
     },
+    /// The disk was nearly full, and something was left out so that the rest could go on.
+    #[error("{lost} {what} are missing in {name}: its disk was nearly full")]
+    LeftOut {
+        /// [`Sink::name`] of the output.
+        name: String,
+        /// How many are missing.
+        lost: u64,
+        /// What they are: "frames".
+        what: &'static str,
+    },
+    /// Another run writes files of this name.
+    #[error("another run writes '{target}'")]
+    Busy {
+        /// The name with its fields.
+        target: String,
+    },
     /// No encoder for it.
     #[error("cannot encode '{target}': {reason}")]
     Encoder {
@@ -231,8 +249,21 @@ impl SinkError {
             Self::Undelivered { .. } => {
                 "the records have them too: add --ndjson and look for \"alert\"".into()
             }
+            Self::LeftOut { .. } => {
+                "make room, or let the oldest go: --segment 10m --keep-bytes 50GB".into()
+            }
+            Self::Busy { .. } => "wait until it has ended, or choose another name".into(),
             Self::Write { .. } | Self::Frame { .. } => return None,
         })
+    }
+
+    /// Whether it is the disk that has no room.
+    pub fn is_lack_of_room(&self) -> bool {
+        match self {
+            Self::Write { reason, .. } | Self::Open { reason, .. } => reason.contains("no space"),
+            Self::NoRoomForCopy { .. } => true,
+            _ => false,
+        }
     }
 
     /// A failure to open `target`.

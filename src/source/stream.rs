@@ -93,6 +93,20 @@ pub enum RtspTransport {
     Udp,
 }
 
+/// What decodes video.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hardware {
+    /// Software.
+    #[default]
+    None,
+    /// The first device that is there, software otherwise.
+    Auto,
+    /// A device of VA-API, as Intel's and AMD's are.
+    Vaapi,
+    /// A device of NVIDIA's.
+    Cuda,
+}
+
 /// How a stream is reached.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Access {
@@ -103,6 +117,8 @@ pub struct Access {
     pub rtsp_transport: RtspTransport,
     /// Whether it is live, where the user says so.
     pub live: Option<bool>,
+    /// What decodes it; files too.
+    pub hardware: Hardware,
 }
 
 impl Default for Access {
@@ -111,6 +127,7 @@ impl Default for Access {
             read_timeout: Duration::from_secs(10),
             rtsp_transport: RtspTransport::default(),
             live: None,
+            hardware: Hardware::default(),
         }
     }
 }

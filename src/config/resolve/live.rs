@@ -4,7 +4,7 @@ use super::super::{ConfigError, LiveConfig, units};
 use super::Resolver;
 use crate::policy::LivePolicy;
 use crate::source::live::{LiveSettings, Reconnect};
-use crate::source::stream::{Access, RtspTransport};
+use crate::source::stream::{Access, Hardware, RtspTransport};
 
 /// Reads these settings.
 pub(super) fn live(take: &mut Resolver<'_>) -> Result<LiveConfig, ConfigError> {
@@ -24,13 +24,20 @@ pub(super) fn live(take: &mut Resolver<'_>) -> Result<LiveConfig, ConfigError> {
         ..LiveSettings::default()
     };
     let rtsp_transport = take.value("rtsp-transport", units::one_of(&transports))?;
+    let decoders = [
+        ("none", Hardware::None),
+        ("auto", Hardware::Auto),
+        ("vaapi", Hardware::Vaapi),
+        ("cuda", Hardware::Cuda),
+    ];
+    let hardware = take.value("hwaccel", units::one_of(&decoders))?;
     let (realtime, repeat) = (take.switch("realtime")?, take.switch("loop")?);
     Ok(LiveConfig {
         policy: take.value("live-policy", policy)?,
         realtime,
         repeat,
         settings,
-        access: Access { read_timeout, rtsp_transport, live },
+        access: Access { read_timeout, rtsp_transport, live, hardware },
     })
 }
 
