@@ -65,12 +65,16 @@ fn url_of(path: &Path) -> OsString {
 }
 
 /// Writes what a container has at its end. The MP4 muxer may answer with a number of bytes, which
-/// the wrapper takes for an error.
+/// the wrapper takes for an error, and which hides that the disk was full.
 fn write_trailer(output: &mut ffmpeg::format::context::Output) -> Result<(), ffmpeg::Error> {
     match output.write_trailer() {
-        Err(ffmpeg::Error::Other { errno }) if errno < 0 => Ok(()),
-        other => other,
+        Err(ffmpeg::Error::Other { errno }) if errno < 0 => {}
+        other => other?,
     }
+    // SAFETY: the context is open as long as it is borrowed; its `pb` is null or valid.
+    #[expect(unsafe_code, reason = "the wrapper has no accessor for this member")]
+    let error = unsafe { (*output.as_mut_ptr()).pb.as_ref().map_or(0, |pb| pb.error) };
+    if error < 0 { Err(error.into()) } else { Ok(()) }
 }
 
 /// Opens a file through the `file` protocol only, whatever it refers to.

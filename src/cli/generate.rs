@@ -84,7 +84,16 @@ Anchors are points of a box: centre, top\-left, bottom\-centre (the default) and
 .SH FILES
 A file is written as NAME.part.EXT in its own folder and gets its name when it is whole, also
 after a signal and after damaged input. Devices and pipes are written in place.
-.SS SEGMENTS
+.PP
+ONNX Runtime is taken from \fB\-\-onnxruntime\-lib\fR, or else from the first of these that
+is there: the file that \fBORT_DYLIB_PATH\fR names, \fIlibonnxruntime.so\fR beside the program, in
+\fI~/.local/share/vision\-pipe/lib\fR, and among the system's libraries.
+.PP
+Models that are known by name (\fBvision\-pipe inspect\fR lists them) are looked for as
+\fINAME.onnx\fR in \fImodels\fR here and beside the program, and in \fIvision\-pipe/models\fR in
+\fI~/.local/share\fR, \fI/usr/local/share\fR and \fI/usr/share\fR. Beside any other model,
+\fINAME.toml\fR may hold settings of the model.
+.SH SEGMENTS
 With \fB\-\-segment\fR, names of \fB\-o\fR, \fB\-\-ndjson\fR and \fB\-\-csv\fR with fields of
 time make a row of files, each whole: \fIcam/%Y%m%d\-%H%M%S.mp4\fR. The fields are %Y %y %m %d %H %M
 %S %j %s %F, and %% is a percent sign. Times are UTC, those of a file's first frame: its \fIts\fR, or
@@ -98,15 +107,6 @@ and no other file. The one that is written comes on top of \fB\-\-keep\-bytes\fR
 With segments, live, or with \fB\-\-min\-free\fR, a nearly full disk stops clips and pictures (at
 twice as much free), then the video, and the records go on; the summary counts what is missing
 (\fIdropped.disk\fR), and the exit code is 3.
-.PP
-ONNX Runtime is taken from \fB\-\-onnxruntime\-lib\fR, or else from the first of these that
-is there: the file that \fBORT_DYLIB_PATH\fR names, \fIlibonnxruntime.so\fR beside the program, in
-\fI~/.local/share/vision\-pipe/lib\fR, and among the system's libraries.
-.PP
-Models that are known by name (\fBvision\-pipe inspect\fR lists them) are looked for as
-\fINAME.onnx\fR in \fImodels\fR here and beside the program, and in \fIvision\-pipe/models\fR in
-\fI~/.local/share\fR, \fI/usr/local/share\fR and \fI/usr/share\fR. Beside any other model,
-\fINAME.toml\fR may hold settings of the model.
 .SH ENVIRONMENT
 Every setting is also a variable: \fB\-\-max\-fps\fR is \fBVISION_PIPE_MAX_FPS\fR. An empty
 variable counts as not set.

@@ -80,15 +80,15 @@ impl Guard {
         if self.said > MAX_SAID {
             return;
         }
-        let (name, folder, free) = (&self.name, self.folder.display(), free >> 20);
+        let (name, folder, free) = (&self.name, self.folder.display(), megabytes(free));
         if is_short {
+            let least = megabytes(self.least);
             log::warn!(
-                "{name} is not written: the disk of '{folder}' is nearly full, {free} MiB are free \
-                 and --min-free is {} MiB{last}",
-                self.least >> 20
+                "{name} is not written: the disk of '{folder}' is nearly full, {free} are free and \
+                 --min-free means {least} for it{last}"
             );
         } else {
-            log::warn!("{name} is written again: {free} MiB are free{last}");
+            log::warn!("{name} is written again: {free} are free{last}");
         }
     }
 
@@ -102,6 +102,11 @@ impl Guard {
         }
         Err(SinkError::LeftOut { name: self.name.clone(), lost, what })
     }
+}
+
+/// Bytes for people.
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
 }
 
 /// What an output writes of an item, and what that is called in messages: "3 clips".

@@ -80,18 +80,11 @@ impl Keeper {
         let mut alive = Vec::new();
         let known = names.len();
         for name in names {
-            let found = state.files.len();
-            let on_the_way = Target::names_on_the_way(Path::new(&name));
-            let on_the_way = on_the_way.iter().filter_map(|path| path.to_str());
-            for name in [name.as_str()].into_iter().chain(on_the_way) {
-                // Whatever is no plain file of ours is left alone.
-                if let Ok((bytes, changed)) = about(&pattern, name) {
-                    state.files.push(Kept { shelf, name: name.into(), bytes, changed });
-                }
-            }
-            if state.files.len() > found {
+            let found = find(&pattern, shelf, &name);
+            if !found.is_empty() {
                 alive.push(name);
             }
+            state.files.extend(found);
         }
         index.tidy(known - alive.len(), &alive).map_err(failed)?;
         state.shelves.push(Shelf { pattern, index, current: None });
@@ -110,14 +103,13 @@ impl Keeper {
         }
     }
 
-    /// A file has its name; what is too much now goes.
+    /// A file has its name, or will not get it; what is too much now goes.
     pub fn closed(&self, shelf: usize, name: &str) {
         let mut state = self.state();
         let Some(entry) = state.shelves.get_mut(shelf) else { return };
         entry.current.take_if(|current| current == name);
-        if let Ok((bytes, changed)) = about(&entry.pattern, name) {
-            state.files.push(Kept { shelf, name: name.into(), bytes, changed });
-        }
+        let found = find(&entry.pattern, shelf, name);
+        state.files.extend(found);
         self.sweep(&mut state);
     }
 
@@ -192,6 +184,18 @@ impl State {
             log::warn!("{text}");
         }
     }
+}
+
+/// The files that lie under a name of ours, and under those that it has on its way. Whatever is no
+/// plain file is left alone.
+fn find(pattern: &Pattern, shelf: usize, name: &str) -> Vec<Kept> {
+    let on_the_way = Target::names_on_the_way(Path::new(name));
+    let names = on_the_way.iter().filter_map(|path| path.to_str());
+    let kept = |name: &str| {
+        let (bytes, changed) = about(pattern, name).ok()?;
+        Some(Kept { shelf, name: name.into(), bytes, changed })
+    };
+    [name].into_iter().chain(names).filter_map(kept).collect()
 }
 
 /// Opens the folder of a file without following links below the pattern's own, and gives the last

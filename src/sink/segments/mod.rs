@@ -73,12 +73,15 @@ struct About {
 struct Open {
     sink: Box<dyn Sink>,
     name: String,
+    /// Frames given to it.
+    frames: u64,
 }
 
 /// A file that is finished on a thread of its own: giving a video its index takes a copy, for which a
 /// camera does not wait.
 struct Closing {
     name: String,
+    frames: u64,
     thread: JoinHandle<Result<(), SinkError>>,
 }
 
@@ -181,13 +184,13 @@ impl Segmented {
         if let Some(run) = &self.run {
             sink.write(&Item::Run(run.clone()))?;
         }
-        self.open = Some(Open { sink, name });
+        self.open = Some(Open { sink, name, frames: 0 });
         Ok(())
     }
 
     /// Has the file in the making finished, once the one before is.
     fn close(&mut self) -> Result<(), SinkError> {
-        let Some(Open { sink, name }) = self.open.take() else { return Ok(()) };
+        let Some(Open { sink, name, frames }) = self.open.take() else { return Ok(()) };
         self.settle(true)?;
         let thread = std::thread::Builder::new()
             .name("vp-close".into())
@@ -195,7 +198,7 @@ impl Segmented {
             .map_err(|error| {
                 SinkError::open(&self.pattern.path(&name).to_string_lossy(), &error)
             })?;
-        self.closing = Some(Closing { name, thread });
+        self.closing = Some(Closing { name, frames, thread });
         Ok(())
     }
 
@@ -209,11 +212,16 @@ impl Segmented {
             let target = self.pattern.path(&closing.name).display().to_string();
             Err(SinkError::Write { target, reason: "finishing it hit a bug".into(), part: None })
         });
-        self.closed(&closing.name, result)
+        self.closed(&closing.name, closing.frames, result)
     }
 
-    /// A file was finished, or could not be.
-    fn closed(&mut self, name: &str, result: Result<(), SinkError>) -> Result<(), SinkError> {
+    /// A file of so many frames was finished, or could not be.
+    fn closed(
+        &mut self,
+        name: &str,
+        frames: u64,
+        result: Result<(), SinkError>,
+    ) -> Result<(), SinkError> {
         match result {
             Ok(()) => {}
             Err(SinkError::NoRoomForCopy { part, .. }) => {
@@ -226,18 +234,20 @@ impl Segmented {
                 std::fs::rename(&part, &path)
                     .map_err(|error| SinkError::open(&path.to_string_lossy(), &error))?;
             }
-            Err(error) => return self.bear(error),
+            Err(error) => self.bear(error, frames)?,
         }
         self.keeper.closed(self.shelf, name);
         Ok(())
     }
 
-    /// Goes on after a failure, where it is the disk that is full and the run can do without.
-    fn bear(&mut self, error: SinkError) -> Result<(), SinkError> {
+    /// Goes on after a failure, where it is the disk that is full and the run can do without. The part
+    /// stays and plays, but nobody knows how far: all `frames` of it count as missing.
+    fn bear(&mut self, error: SinkError, frames: u64) -> Result<(), SinkError> {
         match &mut self.guard {
             Some(guard) if error.is_lack_of_room() => {
                 log::info!("{error}");
                 guard.ran_out();
+                self.lost += frames;
                 Ok(())
             }
             _ => Err(error),
@@ -260,13 +270,18 @@ impl Segmented {
             Some(_) => Ok(()),
             None => self.begin(self.time_of(record)),
         };
+        if let Some(open) = &mut self.open {
+            open.frames += 1;
+        }
         match written.and_then(|()| self.pass_on(item)) {
             Ok(flow) => Ok(flow),
             Err(error) => {
-                self.bear(error)?;
-                // The part stays, and plays.
-                self.open = None;
-                self.lost += 1;
+                let Some(Open { sink, name, frames }) = self.open.take() else {
+                    return self.bear(error, 1).map(|()| Flow::Continue);
+                };
+                drop(sink);
+                self.bear(error, frames)?;
+                self.keeper.closed(self.shelf, &name);
                 Ok(Flow::Continue)
             }
         }
@@ -321,9 +336,9 @@ impl Sink for Segmented {
     fn finish(mut self: Box<Self>, ending: Ending) -> Result<(), SinkError> {
         let settled = self.settle(true);
         let last = match self.open.take() {
-            Some(Open { sink, name }) => {
+            Some(Open { sink, name, frames }) => {
                 let result = sink.finish(ending);
-                if ending == Ending::Whole { self.closed(&name, result) } else { result }
+                if ending == Ending::Whole { self.closed(&name, frames, result) } else { result }
             }
             None => Ok(()),
         };
