@@ -9,6 +9,8 @@ pub mod ndjson;
 #[cfg(feature = "preview")]
 pub mod preview;
 pub mod snapshots;
+#[cfg(feature = "timeplus")]
+pub mod timeplus;
 
 use std::sync::Arc;
 

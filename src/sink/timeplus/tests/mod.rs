@@ -1,0 +1,1 @@
+//! What is tested across the files of this room.
