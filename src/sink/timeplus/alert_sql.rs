@@ -66,8 +66,10 @@ pub const COLUMNS: [&str; 5] = ["source", "event", "name", "class", "event_id"];
 
 /// A Python function to begin with, which writes alerts to Timeplus' log.
 pub fn function_sql(function: &str) -> String {
-    let typed = COLUMNS.map(|name| format!("{name} string")).join(", ");
-    let plain = COLUMNS.join(", ");
+    // A word of Python's cannot be a name there.
+    let names = COLUMNS.map(|name| if name == "class" { "class_" } else { name });
+    let typed = names.map(|name| format!("{name} string")).join(", ");
+    let plain = names.join(", ");
     format!(
         "CREATE OR REPLACE FUNCTION {function}({typed}) RETURNS string LANGUAGE PYTHON AS $$\n\
          import json, sys\n\
@@ -86,9 +88,11 @@ fn condition(rule: &AlertRule<'_>) -> String {
         all.push(format!("event IN {}", list(rule.events.iter().copied())));
         all.extend(rule.place.map(|place| format!("name = {}", string(place))));
         // An event without a class, such as a crowded zone, is about all of them.
-        all.extend(rule.classes.as_ref().map(|classes| {
-            format!("(class = '' OR class IN {})", list(classes.iter().copied()))
-        }));
+        all.extend(
+            rule.classes.as_ref().map(|classes| {
+                format!("(class = '' OR class IN {})", list(classes.iter().copied()))
+            }),
+        );
     }
     all.extend(rule.source.map(|source| format!("source = {}", string(source))));
     all.join(" AND ")

@@ -94,9 +94,7 @@ impl Kind {
             Self::U32 => ["uint32", "uint64", "int64"].contains(&inner),
             Self::U64 => inner == "uint64",
             Self::Float => inner == "float64",
-            Self::MaybeU32 => {
-                nullable.is_some() && ["uint32", "uint64", "int64"].contains(&inner)
-            }
+            Self::MaybeU32 => nullable.is_some() && ["uint32", "uint64", "int64"].contains(&inner),
             Self::MaybeU64 => nullable.is_some() && inner == "uint64",
             Self::MaybeFloat => nullable.is_some() && inner == "float64",
             Self::Texts => plain == "array(string)",

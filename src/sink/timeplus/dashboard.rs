@@ -79,8 +79,6 @@ pub struct Shown {
     pub detections: Option<(StreamName, StreamName)>,
     /// Of events.
     pub events: Option<StreamName>,
-    /// Of the replaced program's texts.
-    pub raw: Option<StreamName>,
 }
 
 /// What has to be done so that the console has a dashboard.

@@ -176,7 +176,10 @@ pub fn settle(
     let Some(found) = found else {
         let too_old = keep.is_some() && dialect == Dialect::ClickHouse { modern: false };
         let said = too_old.then(|| {
-            format!("stream '{}' keeps its rows for ever: this server is too old for a TTL", table.name)
+            format!(
+                "stream '{}' keeps its rows for ever: this server is too old for a TTL",
+                table.name
+            )
         });
         return settled(table, whole, vec![create(table, dialect, keep)], said);
     };

@@ -60,14 +60,17 @@ impl StreamName {
     /// # Errors
     /// When it is no such name.
     pub fn parse(text: &str) -> Result<Self, TableError> {
-        let bad = |reason| Err(TableError::BadName { name: text.escape_debug().to_string(), reason });
+        let bad =
+            |reason| Err(TableError::BadName { name: text.escape_debug().to_string(), reason });
         let (database, stream) = text.split_once('.').unwrap_or(("default", text));
         for name in [database, stream] {
             if !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
                 return bad("it must begin with a letter");
             }
             if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
-                return bad("it may have letters, digits, '_' and '-', and one '.' behind a database");
+                return bad(
+                    "it may have letters, digits, '_' and '-', and one '.' behind a database",
+                );
             }
             if name.len() > MAX_NAME {
                 return bad("it is too long");

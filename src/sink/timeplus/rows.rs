@@ -12,8 +12,8 @@ use serde::Serialize;
 use super::fit::{Target, TimeForm};
 use super::raw;
 use super::tables::Schema;
-use crate::record::{EventRecord, FrameRecord, KeypointRecord, RunRecord};
 use crate::record::{AttributeRecord, LineRecord, PointRecord, Prediction, TimingMs, ZoneRecord};
+use crate::record::{EventRecord, FrameRecord, KeypointRecord, RunRecord};
 use crate::sink::Item;
 
 /// One row for one stream.

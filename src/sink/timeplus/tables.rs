@@ -242,7 +242,9 @@ impl TableError {
             Self::Foreign { .. } | Self::WrongType { .. } => {
                 "name another with --timeplus-stream: it is made where it is missing".into()
             }
-            Self::Unreadable { .. } => "is it Timeplus or ClickHouse? see --timeplus-dialect".into(),
+            Self::Unreadable { .. } => {
+                "is it Timeplus or ClickHouse? see --timeplus-dialect".into()
+            }
         }
     }
 }
