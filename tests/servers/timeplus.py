@@ -2,12 +2,13 @@
 """A fake Timeplus for tests: SQL and REST over HTTP, and the console's dashboards, on one port.
 
     timeplus.py [--port 0] [--user NAME --password WORD] [--version oss|enterprise]
-                [--not-ready N] [--tables FILE.json] [--lag SECONDS]
+                [--not-ready N] [--tables FILE.json] [--lag SECONDS] [--keep-alive 3]
 
 Prints its port and that of its control, and "ready". It is written from the protocol's facts and
 stricter than the real one: who gets by here gets by there. `--tables` has streams that are there
 from the start, {"name": {"column": "type"}}; `--not-ready` is how many inserts find no stream;
-`--lag` is how long rows are not yet to be counted.
+`--lag` is how long rows are not yet to be counted; `--keep-alive` how long an idle
+connection stays open.
 
 The control is for tests alone: GET /state says what arrived (?rows=0 without rows),
 GET /next?do=code&code=252&status=500&times=3 makes the next inserts fail, do=close closes the
@@ -28,7 +29,6 @@ import zlib
 
 from timeplus_sql import NAMES, STATUS, Engine, Refused, tokens
 
-KEEP_ALIVE_S = 3
 # Parameters of a request that are no settings.
 RESERVED = {
     "query", "compress", "decompress", "user", "password", "quota_key", "query_id", "stacktrace",
@@ -116,7 +116,6 @@ def check_config(panel, name):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    timeout = KEEP_ALIVE_S
     disable_nagle_algorithm = True
     fake = None
 
@@ -361,9 +360,11 @@ def main():
     arguments.add_argument("--not-ready", type=int, default=0)
     arguments.add_argument("--tables")
     arguments.add_argument("--lag", type=float, default=0.0)
-    Handler.fake = Control.fake = Fake(arguments.parse_args())
-    port = arguments.parse_args().port
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    arguments.add_argument("--keep-alive", type=float, default=3.0)
+    arguments = arguments.parse_args()
+    Handler.fake = Control.fake = Fake(arguments)
+    Handler.timeout = arguments.keep_alive
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", arguments.port), Handler)
     control = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Control)
     threading.Thread(target=control.serve_forever, daemon=True).start()
     print(server.server_port, control.server_port, "ready", flush=True)

@@ -1,6 +1,7 @@
 """What the fake Timeplus of timeplus.py knows of SQL: only what this program says, and it refuses
 what the real one refuses. Written from the vendor's documents and source, and stricter than they
 are: lower-case types only, known functions only, known columns only."""
+import ast
 import collections
 import datetime
 import json
@@ -159,7 +160,7 @@ class Engine:
         self.enterprise = version == "enterprise"
         self.version = "3.0.4" if self.enterprise else "1.6.1"
         self.lag_s, self.not_ready = lag_s, not_ready
-        self.streams, self.views, self.alerts, self.functions = {}, {}, {}, set()
+        self.streams, self.views, self.alerts, self.functions = {}, {}, {}, {}
         for name, columns in (tables or {}).items():
             self.streams["default", name] = Stream(dict(columns))
 
@@ -177,6 +178,8 @@ class Engine:
     def run(self, sql, data, settings, readonly):
         """Runs a statement; `data` is what follows the first line of an insert."""
         self.settings(settings)
+        if re.match(r"CREATE OR REPLACE FUNCTION\b", sql):
+            return self.create_function(sql, readonly)
         words = Words(sql)
         if words.has("SELECT") or words.has("WITH"):
             return self.select(sql)
@@ -263,6 +266,25 @@ class Engine:
         self.views[name[1]] = select
         return ""
 
+    def create_function(self, sql, readonly):
+        """A Python function: its code must be Python and define it with all its parameters."""
+        form = r"CREATE OR REPLACE FUNCTION (\w+)\((.*?)\) RETURNS (\w+) LANGUAGE PYTHON AS \$\$(.*)\$\$"
+        found = re.fullmatch(form, sql.strip(), re.S)
+        if not found or readonly:
+            raise syntax("failed at position 8: FUNCTION")
+        name, parameters, _, code = found.groups()
+        parameters = [parameter.split() for parameter in parameters.split(",")]
+        for _, kind in parameters:
+            read_type(Words(kind))
+        try:
+            defined = {node.name: node for node in ast.parse(code).body if isinstance(node, ast.FunctionDef)}
+            if len(defined[name].args.args) != len(parameters):
+                raise KeyError(name)
+        except (SyntaxError, KeyError):
+            raise Refused(48, f"Failed to compile the Python UDF {name}") from None
+        self.functions[name] = len(parameters)
+        return ""
+
     def create_alert(self, words, sql):
         if not self.enterprise:
             raise syntax("failed at position 8: ALERT")
@@ -277,8 +299,15 @@ class Engine:
         words.need("ALERTS", "PER")
         intervals.append(words.next()[0])
         words.need("CALL")
-        words.name()
+        function = words.name()
         words.need("AS", "SELECT")
+        columns = 1
+        words.name()
+        while words.has(","):
+            words.name()
+            columns += 1
+        if self.functions.get(function) != columns:
+            raise Refused(46, f"Unknown function {function} of {columns} columns")
         if intervals != ["interval", "interval"]:
             raise syntax("an interval is a number and a unit")
         select = sql[re.search(r"\bAS SELECT\b", sql).start() + 3:]

@@ -33,39 +33,47 @@ const BATCH: u32 = 10;
 /// How long an event waits for others.
 const WAIT: &str = "1s";
 
-/// The SQL that makes the alert of a rule on the stream `events`, calling the Python function
-/// `function` with the columns of [`COLUMNS`], a list of values each.
-///
-/// # Errors
-/// When `function` is no name.
-pub fn alert_sql(
-    rule: &AlertRule<'_>,
-    events: &StreamName,
-    function: &str,
-) -> Result<String, TableError> {
-    let start = function.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    if !start || !function.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-        let reason = "a function has letters, digits and '_'";
-        return Err(TableError::BadName { name: function.escape_debug().to_string(), reason });
+/// The name of a Python function in Timeplus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionName(String);
+
+impl FunctionName {
+    /// Reads a name: ASCII letters, digits and `_`.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn parse(text: &str) -> Result<Self, TableError> {
+        let start = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        if start && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            return Ok(Self(text.into()));
+        }
+        Err(TableError::BadFunction { name: text.escape_debug().to_string() })
     }
+}
+
+/// The SQL that makes the alert of a rule on the stream `events`. It calls `function` with the
+/// columns of [`COLUMNS`], a list of values each.
+pub fn alert_sql(rule: &AlertRule<'_>, events: &StreamName, function: &FunctionName) -> String {
     // The interval is whole there, and an alert needs one.
     let every_s = rule.every_s.clamp(1.0, f64::from(u32::MAX)).ceil();
     let name = events.sibling(format!("alert_{}", plain(rule.name)));
-    Ok(format!(
+    format!(
         "CREATE ALERT IF NOT EXISTS {}\nBATCH {BATCH} EVENTS WITH TIMEOUT {WAIT}\n\
-         LIMIT 1 ALERTS PER {every_s}s\nCALL {function}\nAS SELECT {}\nFROM {}\nWHERE {}",
+         LIMIT 1 ALERTS PER {every_s}s\nCALL {}\nAS SELECT {}\nFROM {}\nWHERE {}",
         name.quoted(),
+        function.0,
         COLUMNS.map(identifier).join(", "),
         events.quoted(),
         condition(rule)
-    ))
+    )
 }
 
 /// The columns that an alert's function is called with, all texts.
 pub const COLUMNS: [&str; 5] = ["source", "event", "name", "class", "event_id"];
 
 /// A Python function to begin with, which writes alerts to Timeplus' log.
-pub fn function_sql(function: &str) -> String {
+pub fn function_sql(function: &FunctionName) -> String {
+    let function = &function.0;
     // A word of Python's cannot be a name there.
     let names = COLUMNS.map(|name| if name == "class" { "class_" } else { name });
     let typed = names.map(|name| format!("{name} string")).join(", ");

@@ -206,6 +206,12 @@ pub enum TableError {
         /// Why.
         reason: &'static str,
     },
+    /// It is no name of a function.
+    #[error("'{name}' cannot be the name of a function: it has letters, digits and '_'")]
+    BadFunction {
+        /// The name.
+        name: String,
+    },
     /// A column does not take our values.
     #[error("stream '{stream}' has column '{column}' of type {found}; it must be {wanted}")]
     WrongType {
@@ -239,6 +245,7 @@ impl TableError {
     pub fn hint(&self) -> String {
         match self {
             Self::BadName { .. } => "--timeplus-stream cam1, or default.cam1".into(),
+            Self::BadFunction { .. } => "a Python function in Timeplus, such as tell_me".into(),
             Self::Foreign { .. } | Self::WrongType { .. } => {
                 "name another with --timeplus-stream: it is made where it is missing".into()
             }

@@ -10,11 +10,11 @@
 //!
 //! ```text
 //! ClickHouse 18.16.1: ClickHouse { modern: false }
-//! vision_pipe_test.detections: 1053 rows twice, 1053 FINAL
+//! vision_pipe_test.detections: 1487 rows twice, 1487 FINAL
 //! vision_pipe_test.frames: 150 rows twice, 150 FINAL
 //! vision_pipe_test.events: 60 rows twice, 60 FINAL
 //! vision_pipe_test.raw: 150 rows twice
-//! 1053 detections read back as they were
+//! 1487 detections read back as they were
 //! 12 nasty texts read back as they were
 //! ```
 

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::SystemTime;
 
-use super::super::alert_sql::{AlertRule, alert_sql};
+use super::super::alert_sql::{AlertRule, FunctionName, alert_sql, function_sql};
 use super::super::dashboard::{Dashboard, PATH, Shown, Step, step};
 use super::super::fit::{describe, described, settle, settle_all};
 use super::super::panels::{dashboard, raw_dashboard};
@@ -11,7 +11,7 @@ use super::super::rows::Rows;
 use super::super::tables::{Choice, Days, tables};
 use super::super::views::views;
 use super::items::read;
-use super::server::{Fake, ask, in_address};
+use super::server::{Fake, LOGIN, ask, ask_with, in_address};
 use super::*;
 
 const RECORDS: &str = include_str!("../../../../tests/golden/pedestrians.nanodet-g-416.ndjson");
@@ -114,8 +114,10 @@ fn views_and_alerts_are_taken() {
         every_s: 15.0,
     };
     let events = table(Schema::Events).name;
-    let sql = alert_sql(&rule, &events, "tell").unwrap();
-    assert_eq!(fake.sql(&sql), (200, String::new()), "{sql}");
+    let tell = FunctionName::parse("tell").unwrap();
+    for sql in [function_sql(&tell), alert_sql(&rule, &events, &tell)] {
+        assert_eq!(fake.sql(&sql), (200, String::new()), "{sql}");
+    }
     let state = fake.state();
     assert_eq!(state["views"].as_object().unwrap().len(), count);
     assert!(state["alerts"]["alert_gate"].is_string());
@@ -197,4 +199,50 @@ fn the_fake_refuses_what_the_real_one_refuses() {
     let read_only = ask(&fake.address, "GET", &path, true, b"");
     assert!(read_only.0 == 500 && read_only.1.starts_with("Code: 164."), "{read_only:?}");
     assert_eq!(ask(&fake.address, "GET", PATH, true, b"").0, 404, "no console without a licence");
+}
+
+#[test]
+fn ingest_knows_what_it_took() {
+    let fake = Fake::start(&[]);
+    assert_eq!(fake.sql("CREATE STREAM a (`s` string)").0, 200);
+    let login = format!("Authorization: {LOGIN}\r\n");
+    let put = |query: &str, headers: &str, body: &str| {
+        let path = format!("/timeplusd/v1/ingest/streams/a{query}");
+        let (status, answer) = ask_with(&fake.address, "POST", &path, headers, body.as_bytes());
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap_or_default();
+        (status, answer["code"].as_u64().unwrap_or_default())
+    };
+    let rows = "{\"columns\":[\"s\"],\"data\":[[\"x\"],[\"y\"]]}";
+    let once = format!("{login}x-timeplus-idempotent-id: 1\r\n");
+    for _ in 0..3 {
+        assert_eq!(put("?mode=sync", &once, rows), (200, 0));
+    }
+    assert_eq!(fake.sql("SELECT count() FROM a").1, "2\n");
+    assert_eq!(put("?user=u", &login, rows), (404, 78));
+    assert_eq!(put("", &login, "{\"data\":[]}"), (400, 117));
+    assert_eq!(put("", "", rows), (500, 516));
+    let both = format!("{login}x-timeplus-user: u\r\nx-timeplus-key: p\r\n");
+    assert_eq!(put("", &both, rows), (500, 516));
+    assert_eq!(put("", "x-timeplus-user: u\r\nx-timeplus-key: p\r\n", rows), (200, 0));
+    assert_eq!(put("", "X-ClickHouse-User: u\r\nX-ClickHouse-Key: p\r\n", rows), (500, 516));
+    assert_eq!(fake.state()["faults"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_test_says_how_an_insert_fails() {
+    let fake = Fake::start(&["--lag", "0.2"]);
+    assert_eq!(fake.sql("CREATE STREAM a (`s` string)").0, 200);
+    let insert = || fake.sql("INSERT INTO a FORMAT JSONEachRow\n{\"s\":\"x\"}");
+    fake.plan("do=code&code=252&times=2");
+    assert!((0..2).all(|_| insert().1.starts_with("Code: 252.")));
+    fake.plan("do=close");
+    assert_eq!(insert().0, 0);
+    fake.plan("do=store-and-close");
+    assert_eq!(insert().0, 0);
+    assert_eq!(insert().0, 200);
+    assert_eq!(fake.state()["streams"]["a"]["count"], 2, "one was taken without a word");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while fake.sql("SELECT count() FROM a").1 != "2\n" {
+        assert!(std::time::Instant::now() < deadline, "rows come to be counted");
+    }
 }

@@ -125,6 +125,9 @@ fn event_time_is_that_of_the_record_or_of_the_first_frame() {
         assert_eq!(time(midnight, None, Some(odd)).0, "2026-01-01 23:59:59.950");
     }
     assert_eq!(time(midnight, Some("junk"), Some(0.0)).0, "2026-01-01 23:59:59.950");
+    let early = SystemTime::UNIX_EPOCH - Duration::from_secs(3600);
+    let mut maker = Rows::new(vec![target(Schema::Frames)], Box::new(move |_| early));
+    assert_eq!(rows_of(&mut maker, &full())[0].day, 0, "no earlier than 1970");
     assert_eq!(time("2200-01-01T00:00:00Z", None, None).0, "2106-02-07 06:28:15.999");
 }
 

@@ -9,18 +9,29 @@ use std::time::Duration;
 const BOUND: Duration = Duration::from_secs(20);
 
 /// `u:p` for HTTP Basic.
-const LOGIN: &str = "Basic dTpw";
+pub(super) const LOGIN: &str = "Basic dTpw";
 
-/// An answer: its code and body.
+/// An answer: its code and body; 0 where the connection was closed without one.
 pub(super) type Answer = (u16, String);
 
 /// Asks once, on a connection of its own.
 pub(super) fn ask(address: &str, method: &str, path: &str, login: bool, body: &[u8]) -> Answer {
+    let login = if login { format!("Authorization: {LOGIN}\r\n") } else { String::new() };
+    ask_with(address, method, path, &login, body)
+}
+
+/// Asks once with headers, each ended by CRLF.
+pub(super) fn ask_with(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &[u8],
+) -> Answer {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(BOUND)).unwrap();
-    let login = if login { format!("Authorization: {LOGIN}\r\n") } else { String::new() };
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{login}\
+        "{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{headers}\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
@@ -29,6 +40,9 @@ pub(super) fn ask(address: &str, method: &str, path: &str, login: bool, body: &[
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
     let answer = String::from_utf8(answer).unwrap();
+    if answer.is_empty() {
+        return (0, answer);
+    }
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let code = head.split(' ').nth(1).unwrap().parse().unwrap();
     let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
@@ -75,6 +89,11 @@ impl Fake {
 
     pub(super) fn sql(&self, sql: &str) -> Answer {
         ask(&self.address, "POST", "/", true, sql.as_bytes())
+    }
+
+    /// Makes the next inserts fail.
+    pub(super) fn plan(&self, plan: &str) {
+        assert_eq!(ask(&self.control, "GET", &format!("/next?{plan}"), false, b"").0, 200);
     }
 
     /// What arrived.

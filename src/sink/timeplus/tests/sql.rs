@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::super::alert_sql::{AlertRule, alert_sql, function_sql};
+use super::super::alert_sql::{AlertRule, FunctionName, alert_sql, function_sql};
 use super::super::quote::{StreamName, identifier, string};
-use super::super::tables::{Choice, Days, create, tables};
+use super::super::tables::{Choice, Days, TableError, create, tables};
 use super::super::views::views;
 use super::*;
 
@@ -65,8 +65,6 @@ fn names_are_checked() {
     }
     assert!(StreamName::parse(&"a".repeat(121)).is_err());
 }
-
-use super::super::tables::TableError;
 
 #[test]
 fn a_given_name_is_that_of_the_first_schema() {
@@ -170,7 +168,8 @@ fn rule() -> AlertRule<'static> {
 #[test]
 fn an_alert_looks_at_events() {
     let events = StreamName::parse("vision_pipe_events").unwrap();
-    let sql = alert_sql(&rule(), &events, "tell").unwrap();
+    let tell = FunctionName::parse("tell").unwrap();
+    let sql = alert_sql(&rule(), &events, &tell);
     assert_eq!(
         sql,
         "CREATE ALERT IF NOT EXISTS `default`.`alert_a_man_27_s_gate`\n\
@@ -180,15 +179,15 @@ fn an_alert_looks_at_events() {
          WHERE event IN ('line_crossed') AND name = 'it\\'s' \
          AND (class = '' OR class IN ('person', 'dog'))"
     );
-    assert!(alert_sql(&rule(), &events, "tell(1)").is_err());
-    assert!(function_sql("tell").contains("def tell(source, event, name, class_, event_id):"));
+    assert!(FunctionName::parse("tell(1)").is_err() && FunctionName::parse("1").is_err());
+    assert!(function_sql(&tell).contains("def tell(source, event, name, class_, event_id):"));
 }
 
 #[test]
 fn a_rule_that_counts_is_met_in_the_run() {
     let events = StreamName::parse("vision_pipe_events").unwrap();
     let counting = AlertRule { counts: true, every_s: 12.5, source: Some("cam1"), ..rule() };
-    let sql = alert_sql(&counting, &events, "tell").unwrap();
+    let sql = alert_sql(&counting, &events, &FunctionName::parse("tell").unwrap());
     assert!(sql.contains("LIMIT 1 ALERTS PER 13s\n"), "{sql}");
     let met = "WHERE event = 'alert' AND name = 'a man\\'s gate' AND source = 'cam1'";
     assert!(sql.ends_with(met), "{sql}");
