@@ -132,15 +132,29 @@ pub enum TimeForm {
     Millis,
     /// `_tp_time` with seconds, and `_tp_ms`.
     Seconds,
+    /// In one of these ways, nobody knows yet: rows have all of it, and are only right with the
+    /// settings of [`EITHER_SETTINGS`].
+    Either,
     /// Not at all.
     None,
 }
 
+/// Settings of an insert with which every server takes rows of [`TimeForm::Either`]: a time without
+/// fractions drops them, and a column that is not there is left out.
+pub const EITHER_SETTINGS: [(&str, &str); 2] =
+    [("date_time_input_format", "best_effort"), ("input_format_skip_unknown_fields", "1")];
+
 impl Target {
+    /// A stream of a server that was not seen yet. Rows that are made for it can be sent once the
+    /// server is there, with the columns of what [`settle`] says then.
+    pub fn unseen(table: Table) -> Self {
+        Self { table, time: TimeForm::Either }
+    }
+
     /// The columns of an insert, in the order in which the stream was made.
     pub fn insert_columns(&self) -> Vec<&'static str> {
         let time: &[Column] = match self.time {
-            TimeForm::Millis => &[TIME],
+            TimeForm::Millis | TimeForm::Either => &[TIME],
             TimeForm::Seconds => &[TIME, MILLISECONDS],
             TimeForm::None => &[],
         };

@@ -5,6 +5,7 @@ pub mod columns;
 pub mod dashboard;
 pub mod fit;
 pub mod panels;
+mod parts;
 pub mod quote;
 pub mod raw;
 pub mod rows;

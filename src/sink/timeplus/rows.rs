@@ -3,17 +3,16 @@
 //! A row has every column but `batch_id`, which is of whoever sends it, and but those that are
 //! empty. Left to others: which streams there are (`tables`, `fit`), and sending.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
 use super::fit::{Target, TimeForm};
+use super::parts::{DetectionPart, EventPart, FramePart, Picture, finite, json};
 use super::raw;
 use super::tables::Schema;
-use crate::record::{AttributeRecord, LineRecord, PointRecord, Prediction, TimingMs, ZoneRecord};
-use crate::record::{EventRecord, FrameRecord, KeypointRecord, RunRecord};
+use crate::record::{FrameRecord, RunRecord};
 use crate::sink::Item;
 
 /// One row for one stream.
@@ -172,12 +171,6 @@ fn inside(object: &impl Serialize) -> String {
     text.split_off(text.len().min(1))
 }
 
-/// An object as JSON. Serialising our own records into memory cannot fail; were it to, the row is
-/// one that the server refuses and that lands among the dead.
-fn json(object: &impl Serialize) -> String {
-    serde_json::to_string(object).unwrap_or_default()
-}
-
 /// What the rows of a stream have in common at a moment: an object whose end is missing.
 fn row_head(
     run: &Run,
@@ -199,6 +192,7 @@ fn time_part(form: TimeForm, time: &EventTime) -> String {
         TimeForm::Seconds => {
             format!("\"_tp_time\":\"{}\",\"_tp_ms\":{},", time.seconds(), time.ms)
         }
+        TimeForm::Either => format!("\"_tp_time\":\"{}\",\"_tp_ms\":{},", time.text, time.ms),
         TimeForm::None => String::new(),
     }
 }
@@ -218,10 +212,6 @@ fn joined(head: &str, part: &impl Serialize) -> String {
         None => row.push(b'}'),
     }
     String::from_utf8(row).unwrap_or_default()
-}
-
-fn finite(value: Option<f64>) -> Option<f64> {
-    value.filter(|value| value.is_finite())
 }
 
 fn frame_rows(
@@ -250,215 +240,5 @@ fn frame_rows(
             rows.push(run.row(stream, &time, format!("{{{time_part}\"raw\":{text}}}")));
         }
         Schema::Events => {}
-    }
-}
-
-/// What rows of frames and of detections have in common.
-#[derive(Serialize)]
-struct Picture<'a> {
-    frame_width: u32,
-    frame_height: u32,
-    inferred: u8,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<&'a str>,
-}
-
-impl<'a> Picture<'a> {
-    fn of(record: &'a FrameRecord) -> Self {
-        Self {
-            frame_width: record.image.width,
-            frame_height: record.image.height,
-            inferred: u8::from(record.inferred != Some(false)),
-            file: record.file.as_deref(),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct DetectionPart<'a> {
-    detection_id: &'a str,
-    class: &'a str,
-    class_id: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    confidence: Option<f64>,
-    #[serde(flatten)]
-    place: Option<PlacePart>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tracker_id: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    predicted: Option<u8>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    speed_m_s: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    heading_deg: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    extra: Option<String>,
-}
-
-#[derive(Serialize)]
-struct PlacePart {
-    x: f64,
-    y: f64,
-    width: f64,
-    height: f64,
-    x1: f64,
-    y1: f64,
-    x2: f64,
-    y2: f64,
-}
-
-impl<'a> DetectionPart<'a> {
-    fn of(found: &'a Prediction) -> Self {
-        let place = found.place.map(|place| PlacePart {
-            x: place.x,
-            y: place.y,
-            width: place.width,
-            height: place.height,
-            x1: place.bbox.x1,
-            y1: place.bbox.y1,
-            x2: place.bbox.x2,
-            y2: place.bbox.y2,
-        });
-        let extra = DetectionExtra {
-            keypoints: &found.keypoints,
-            points: &found.points,
-            attributes: &found.attributes,
-        };
-        Self {
-            detection_id: &found.detection_id,
-            class: &found.class,
-            class_id: found.class_id,
-            confidence: finite(Some(found.confidence)),
-            place,
-            tracker_id: found.tracker_id,
-            predicted: found.predicted.map(u8::from),
-            speed_m_s: finite(found.speed_m_s),
-            heading_deg: finite(found.heading_deg),
-            extra: extra.is_some().then(|| json(&extra)),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct DetectionExtra<'a> {
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    keypoints: &'a [KeypointRecord],
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    points: &'a [PointRecord],
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    attributes: &'a [AttributeRecord],
-}
-
-impl DetectionExtra<'_> {
-    fn is_some(&self) -> bool {
-        !(self.keypoints.is_empty() && self.points.is_empty() && self.attributes.is_empty())
-    }
-}
-
-#[derive(Serialize)]
-struct FramePart<'a> {
-    detections: usize,
-    tracked: usize,
-    classes: Vec<&'a str>,
-    counts: Vec<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    top: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    confidence: Option<f64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    zones: Vec<&'a str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    zone_counts: Vec<u64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    lines: Vec<&'a str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    lines_in: Vec<u64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    lines_out: Vec<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    extra: Option<String>,
-}
-
-impl<'a> FramePart<'a> {
-    fn of(record: &'a FrameRecord) -> Self {
-        let mut classes = BTreeMap::new();
-        for found in &record.predictions {
-            *classes.entry(&*found.class).or_insert(0) += 1;
-        }
-        let extra =
-            FrameExtra { zones: &record.zones, lines: &record.lines, timing_ms: record.timing_ms };
-        Self {
-            detections: record.predictions.len(),
-            tracked: record.predictions.iter().filter(|found| found.tracker_id.is_some()).count(),
-            classes: classes.keys().copied().collect(),
-            counts: classes.into_values().collect(),
-            top: record.top.as_deref(),
-            confidence: finite(record.confidence),
-            zones: record.zones.iter().map(|zone| &*zone.name).collect(),
-            zone_counts: record.zones.iter().map(|zone| zone.count).collect(),
-            lines: record.lines.iter().map(|line| &*line.name).collect(),
-            lines_in: record.lines.iter().map(|line| line.count_in).collect(),
-            lines_out: record.lines.iter().map(|line| line.count_out).collect(),
-            extra: extra.is_some().then(|| json(&extra)),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct FrameExtra<'a> {
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    zones: &'a [ZoneRecord],
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    lines: &'a [LineRecord],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    timing_ms: Option<TimingMs>,
-}
-
-impl FrameExtra<'_> {
-    fn is_some(&self) -> bool {
-        !(self.zones.is_empty() && self.lines.is_empty()) || self.timing_ms.is_some()
-    }
-}
-
-/// The keys of an event, those of its moment left out.
-#[derive(Serialize)]
-struct EventPart<'a> {
-    event_id: &'a str,
-    event: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    direction: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    count: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cause: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tracker_id: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    class: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    class_id: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seconds: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<&'a str>,
-}
-
-impl<'a> EventPart<'a> {
-    fn of(event: &'a EventRecord) -> Self {
-        Self {
-            event_id: &event.event_id,
-            event: event.event.word(),
-            name: event.name.as_deref(),
-            direction: event.direction,
-            count: event.count,
-            cause: event.cause.as_deref(),
-            tracker_id: event.tracker_id,
-            class: event.class.as_deref(),
-            class_id: event.class_id,
-            seconds: finite(event.seconds),
-            file: event.file.as_deref(),
-        }
     }
 }

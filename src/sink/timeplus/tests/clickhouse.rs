@@ -23,7 +23,7 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
-use super::super::fit::{describe, described, settle};
+use super::super::fit::{EITHER_SETTINGS, describe, described, settle};
 use super::super::quote::{identifier, string};
 use super::super::rows::{Row, Rows};
 use super::super::views::views;
@@ -67,7 +67,8 @@ impl ClickHouse {
         let mut days: BTreeMap<i64, Vec<String>> = BTreeMap::new();
         rows.iter().for_each(|row| days.entry(row.day).or_default().push(spliced(row)));
         for body in days.values() {
-            let path = format!("/?query={}", in_address(&sql));
+            let settings = EITHER_SETTINGS.map(|(name, value)| format!("&{name}={value}"));
+            let path = format!("/?query={}{}", in_address(&sql), settings.concat());
             let answer = ask(&self.address, "POST", &path, false, body.join("\n").as_bytes());
             assert_eq!(answer, (200, String::new()), "{sql}");
         }
@@ -80,7 +81,7 @@ fn a_real_one_takes_it_all() {
     let server = ClickHouse { address: std::env::var("VISION_PIPE_CLICKHOUSE").unwrap() };
     let version = server.sql("SELECT version()");
     let dialect = Dialect::clickhouse(&version);
-    eprintln!("ClickHouse {}: {dialect:?}", version.trim());
+    say(&format!("ClickHouse {}: {dialect:?}", version.trim()));
     server.sql("DROP DATABASE IF EXISTS vision_pipe_test");
     server.sql("CREATE DATABASE vision_pipe_test");
     let names = ["detections", "frames", "events", "raw"];
@@ -92,17 +93,27 @@ fn a_real_one_takes_it_all() {
     let path = std::env::var("VISION_PIPE_NDJSON").unwrap_or(GOLDEN.into());
     let items = read(&std::fs::read_to_string(path).unwrap());
     let first_frame = SystemTime::now();
-    let mut maker = Rows::new(targets.clone(), Box::new(move |_| first_frame));
-    let mut rows = Vec::new();
-    items.iter().for_each(|item| maker.write(item, &mut rows));
+    let made_for = |targets: Vec<Target>| {
+        let mut maker = Rows::new(targets, Box::new(move |_| first_frame));
+        let mut rows = Vec::new();
+        items.iter().for_each(|item| maker.write(item, &mut rows));
+        rows
+    };
+    let rows = made_for(targets.clone());
+    // As if the server had been away when they were made.
+    let unseen = targets.iter().map(|target| Target::unseen(target.table.clone()));
+    let unseen = made_for(unseen.collect());
     for (stream, target) in targets.iter().enumerate() {
-        let rows: Vec<_> = rows.iter().filter(|row| row.stream == stream).collect();
-        takes_twice(&server, target, &rows);
+        takes_twice(&server, target, &of(stream, &rows), &of(stream, &unseen));
     }
     detections_are_as_they_were(&server, &items, dialect);
     add_up(&server, &targets, &items, dialect);
     nasty_texts(&server);
     server.sql("DROP DATABASE vision_pipe_test");
+}
+
+fn of(stream: usize, rows: &[Row]) -> Vec<&Row> {
+    rows.iter().filter(|row| row.stream == stream).collect()
 }
 
 /// Makes a table that is missing, and one that lacks a column.
@@ -124,22 +135,22 @@ fn made(server: &ClickHouse, table: &Table, dialect: Dialect) -> Target {
     settled.target
 }
 
-/// Rows that are sent twice are one row.
-fn takes_twice(server: &ClickHouse, target: &Target, rows: &[&Row]) {
+/// Rows that are sent twice are one row, also when they were made before the server was seen.
+fn takes_twice(server: &ClickHouse, target: &Target, rows: &[&Row], again: &[&Row]) {
     let name = target.table.name.quoted();
-    let say = target.table.name.to_string();
+    let shown = target.table.name.to_string();
     server.insert(target, "one", rows);
     assert_eq!(server.number(&format!("SELECT count() FROM {name}")), rows.len());
-    server.insert(target, "two", rows);
+    server.insert(target, "two", again);
     if !target.table.schema.has_batch_id() {
         assert_eq!(server.number(&format!("SELECT count() FROM {name}")), rows.len() * 2);
-        eprintln!("{say}: {} rows twice", rows.len());
+        say(&format!("{shown}: {} rows twice", rows.len()));
         return;
     }
     let one = server.number(&format!("SELECT count() FROM {name} WHERE batch_id = 'one'"));
     let last = server.number(&format!("SELECT count() FROM {name} FINAL"));
-    assert_eq!((one, last), (rows.len(), rows.len()), "{say}");
-    eprintln!("{say}: {one} rows twice, {last} FINAL");
+    assert_eq!((one, last), (rows.len(), rows.len()), "{shown}");
+    say(&format!("{shown}: {one} rows twice, {last} FINAL"));
 }
 
 /// Every number comes back as it stands in the records.
@@ -176,7 +187,7 @@ fn detections_are_as_they_were(server: &ClickHouse, items: &[Item], dialect: Dia
         }
     }
     assert_eq!(count, stored.len());
-    eprintln!("{count} detections read back as they were");
+    say(&format!("{count} detections read back as they were"));
 }
 
 /// The views say what the records say, although every row was sent twice.
@@ -226,5 +237,5 @@ fn nasty_texts(server: &ClickHouse) {
         let rows = server.lines(&format!("SELECT {} AS {}", string(text), identifier(text)));
         assert_eq!(rows[0][text], text, "{text:?}");
     }
-    eprintln!("{} nasty texts read back as they were", nasty.len());
+    say(&format!("{} nasty texts read back as they were", nasty.len()));
 }

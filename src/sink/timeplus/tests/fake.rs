@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::super::alert_sql::{AlertRule, FunctionName, alert_sql, function_sql};
 use super::super::dashboard::{Dashboard, PATH, Shown, Step, step};
-use super::super::fit::{describe, described, settle, settle_all};
+use super::super::fit::{EITHER_SETTINGS, describe, described, settle, settle_all};
 use super::super::panels::{dashboard, raw_dashboard};
 use super::super::rows::Rows;
 use super::super::tables::{Choice, Days, tables};
@@ -40,31 +40,48 @@ fn init(fake: &Fake) -> Vec<Target> {
     settled.into_iter().map(|settled| settled.target).collect()
 }
 
-#[test]
-fn streams_are_made_and_take_every_row() {
-    let fake = Fake::start(&[]);
-    let targets = init(&fake);
-    assert_eq!(targets, init(&fake), "the second time they are there");
-    let mut maker = Rows::new(targets, Box::new(|_| SystemTime::now()));
+/// Inserts the rows of real records, made for `made_for`, into `targets`.
+fn takes(fake: &Fake, targets: &[Target], made_for: &[Target], settings: &str) {
+    let mut maker = Rows::new(made_for.to_vec(), Box::new(|_| SystemTime::UNIX_EPOCH));
     let mut rows = Vec::new();
     read(RECORDS).iter().for_each(|item| maker.write(item, &mut rows));
-    for (stream, target) in maker.targets().iter().enumerate() {
+    for (stream, target) in targets.iter().enumerate() {
         let columns = target.insert_columns().join("`, `");
         let name = target.table.name.quoted();
         let sql = format!("INSERT INTO {name} (`{columns}`) FORMAT JSONEachRow");
         let rows = rows.iter().filter(|row| row.stream == stream);
         let body: Vec<_> = rows.map(|row| row.json.as_str()).collect();
-        let path = format!("/?query={}", in_address(&sql));
+        let path = format!("/?query={}{settings}", in_address(&sql));
         let answer = ask(&fake.address, "POST", &path, true, body.join("\n").as_bytes());
         assert_eq!(answer, (200, String::new()), "{sql}");
-        let count = fake.sql(&format!("SELECT count() FROM table({name})"));
-        assert_eq!(count, (200, format!("{}\n", body.len())));
     }
-    let state = fake.state();
-    assert_eq!(state["faults"], serde_json::json!([]));
-    assert_eq!(state["streams"]["vision_pipe_detections"]["ttl_days"], 30);
-    let seen = state["streams"]["vision_pipe_detections"]["count"].as_u64().unwrap();
+}
+
+#[test]
+fn streams_are_made_and_take_every_row() {
+    let fake = Fake::start(&[]);
+    let targets = init(&fake);
+    assert_eq!(targets, init(&fake), "the second time they are there");
+    takes(&fake, &targets, &targets, "");
+    let once = fake.state();
+    let unseen: Vec<_> = all_tables().into_iter().map(Target::unseen).collect();
+    let settings = EITHER_SETTINGS.map(|(name, value)| format!("&{name}={value}"));
+    takes(&fake, &targets, &unseen, &settings.concat());
+    let twice = fake.state();
+    assert_eq!(twice["faults"], serde_json::json!([]));
+    assert_eq!(twice["streams"]["vision_pipe_detections"]["ttl_days"], 30);
+    for target in &targets {
+        let rows = |state: &serde_json::Value| {
+            state["streams"][target.table.name.stream()]["rows"].as_array().unwrap().clone()
+        };
+        let once = rows(&once);
+        assert_eq!(rows(&twice), [once.clone(), once].concat(), "whatever they were made for");
+    }
+    let seen = once["streams"]["vision_pipe_detections"]["count"].as_u64().unwrap();
     assert_eq!(seen as usize, RECORDS.matches("\"detection_id\"").count());
+    let name = targets[0].table.name.quoted();
+    let count = fake.sql(&format!("SELECT count() FROM table({name})"));
+    assert_eq!(count, (200, format!("{}\n", seen * 2)));
 }
 
 #[test]

@@ -9,6 +9,8 @@ mod rows;
 mod server;
 mod sql;
 
+use std::io::Write;
+
 use super::columns::Column;
 use super::fit::{FoundColumn, Target, TimeForm};
 use super::tables::{Dialect, Schema, Table};
@@ -16,6 +18,11 @@ use super::tables::{Dialect, Schema, Table};
 const OLD: Dialect = Dialect::ClickHouse { modern: false };
 const NEW: Dialect = Dialect::ClickHouse { modern: true };
 const SCHEMAS: [Schema; 4] = [Schema::Detections, Schema::Frames, Schema::Events, Schema::Raw];
+
+/// Says what a test by hand found.
+fn say(line: &str) {
+    writeln!(std::io::stderr(), "{line}").unwrap();
+}
 
 fn table(schema: Schema) -> Table {
     Table::new(schema, schema.default_stream()).unwrap()

@@ -225,6 +225,6 @@ fn rows_a_second() {
         (0..1000).for_each(|_| maker.write(&items[1], &mut rows));
         count += rows.len();
     }
-    eprintln!("{:.0} rows a second", count as f64 / start.elapsed().as_secs_f64());
+    say(&format!("{:.0} rows a second", count as f64 / start.elapsed().as_secs_f64()));
     assert!(count > 0);
 }

@@ -53,7 +53,7 @@ fn unchunked(body: &str) -> String {
     let (mut whole, mut rest) = (String::new(), body);
     while let Some((size, more)) = rest.split_once("\r\n") {
         let size = usize::from_str_radix(size, 16).unwrap();
-        whole.push_str(&more[..size]);
+        whole.push_str(more.get(..size).unwrap());
         rest = more.get(size + 2..).unwrap_or_default();
     }
     whole
