@@ -13,4 +13,4 @@ pub mod tables;
 pub mod views;
 
 #[cfg(test)]
-mod tests;
+mod words_tests;

@@ -1,12 +1,15 @@
 //! The columns of rows by what they are of, as JSON: the part that each row has for itself.
+//!
+//! All rows of a stream have the same keys, with `null` or `""` where there is nothing: REST takes
+//! the names once for many rows.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::record::{
-    AttributeRecord, EventRecord, FrameRecord, KeypointRecord, LineRecord, PointRecord, Prediction,
-    TimingMs, ZoneRecord,
+    AttributeRecord, EventRecord, FrameRecord, KeypointRecord, LineRecord, Place, PointRecord,
+    Prediction, TimingMs, ZoneRecord,
 };
 
 /// An object as JSON. Serialising our own records into memory cannot fail; were it to, the row is
@@ -26,8 +29,7 @@ pub(super) struct Picture<'a> {
     frame_width: u32,
     frame_height: u32,
     inferred: u8,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<&'a str>,
+    file: &'a str,
 }
 
 impl<'a> Picture<'a> {
@@ -36,7 +38,7 @@ impl<'a> Picture<'a> {
             frame_width: record.image.width,
             frame_height: record.image.height,
             inferred: u8::from(record.inferred != Some(false)),
-            file: record.file.as_deref(),
+            file: record.file.as_deref().unwrap_or_default(),
         }
     }
 }
@@ -46,46 +48,26 @@ pub(super) struct DetectionPart<'a> {
     detection_id: &'a str,
     class: &'a str,
     class_id: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    confidence: Option<f64>,
-    #[serde(flatten)]
-    place: Option<PlacePart>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Of what has none, which a sound model does not give, 0.
+    confidence: f64,
+    x: Option<f64>,
+    y: Option<f64>,
+    width: Option<f64>,
+    height: Option<f64>,
+    x1: Option<f64>,
+    y1: Option<f64>,
+    x2: Option<f64>,
+    y2: Option<f64>,
     tracker_id: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    predicted: Option<u8>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    predicted: u8,
     speed_m_s: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     heading_deg: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    extra: Option<String>,
-}
-
-#[derive(Serialize)]
-struct PlacePart {
-    x: f64,
-    y: f64,
-    width: f64,
-    height: f64,
-    x1: f64,
-    y1: f64,
-    x2: f64,
-    y2: f64,
+    extra: String,
 }
 
 impl<'a> DetectionPart<'a> {
     pub(super) fn of(found: &'a Prediction) -> Self {
-        let place = found.place.map(|place| PlacePart {
-            x: place.x,
-            y: place.y,
-            width: place.width,
-            height: place.height,
-            x1: place.bbox.x1,
-            y1: place.bbox.y1,
-            x2: place.bbox.x2,
-            y2: place.bbox.y2,
-        });
+        let place = |of: fn(&Place) -> f64| finite(found.place.as_ref().map(of));
         let extra = DetectionExtra {
             keypoints: &found.keypoints,
             points: &found.points,
@@ -95,13 +77,20 @@ impl<'a> DetectionPart<'a> {
             detection_id: &found.detection_id,
             class: &found.class,
             class_id: found.class_id,
-            confidence: finite(Some(found.confidence)),
-            place,
+            confidence: finite(Some(found.confidence)).unwrap_or_default(),
+            x: place(|at| at.x),
+            y: place(|at| at.y),
+            width: place(|at| at.width),
+            height: place(|at| at.height),
+            x1: place(|at| at.bbox.x1),
+            y1: place(|at| at.bbox.y1),
+            x2: place(|at| at.bbox.x2),
+            y2: place(|at| at.bbox.y2),
             tracker_id: found.tracker_id,
-            predicted: found.predicted.map(u8::from),
+            predicted: u8::from(found.predicted == Some(true)),
             speed_m_s: finite(found.speed_m_s),
             heading_deg: finite(found.heading_deg),
-            extra: extra.is_some().then(|| json(&extra)),
+            extra: if extra.is_some() { json(&extra) } else { String::new() },
         }
     }
 }
@@ -128,22 +117,14 @@ pub(super) struct FramePart<'a> {
     tracked: usize,
     classes: Vec<&'a str>,
     counts: Vec<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    top: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    top: &'a str,
     confidence: Option<f64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     zones: Vec<&'a str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     zone_counts: Vec<u64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     lines: Vec<&'a str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     lines_in: Vec<u64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     lines_out: Vec<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    extra: Option<String>,
+    extra: String,
 }
 
 impl<'a> FramePart<'a> {
@@ -159,14 +140,14 @@ impl<'a> FramePart<'a> {
             tracked: record.predictions.iter().filter(|found| found.tracker_id.is_some()).count(),
             classes: classes.keys().copied().collect(),
             counts: classes.into_values().collect(),
-            top: record.top.as_deref(),
+            top: record.top.as_deref().unwrap_or_default(),
             confidence: finite(record.confidence),
             zones: record.zones.iter().map(|zone| &*zone.name).collect(),
             zone_counts: record.zones.iter().map(|zone| zone.count).collect(),
             lines: record.lines.iter().map(|line| &*line.name).collect(),
             lines_in: record.lines.iter().map(|line| line.count_in).collect(),
             lines_out: record.lines.iter().map(|line| line.count_out).collect(),
-            extra: extra.is_some().then(|| json(&extra)),
+            extra: if extra.is_some() { json(&extra) } else { String::new() },
         }
     }
 }
@@ -192,24 +173,15 @@ impl FrameExtra<'_> {
 pub(super) struct EventPart<'a> {
     event_id: &'a str,
     event: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    direction: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    name: &'a str,
+    direction: &'a str,
     count: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cause: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: &'a str,
     tracker_id: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    class: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    class: &'a str,
     class_id: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<&'a str>,
+    file: &'a str,
 }
 
 impl<'a> EventPart<'a> {
@@ -217,15 +189,15 @@ impl<'a> EventPart<'a> {
         Self {
             event_id: &event.event_id,
             event: event.event.word(),
-            name: event.name.as_deref(),
-            direction: event.direction,
+            name: event.name.as_deref().unwrap_or_default(),
+            direction: event.direction.unwrap_or_default(),
             count: event.count,
-            cause: event.cause.as_deref(),
+            cause: event.cause.as_deref().unwrap_or_default(),
             tracker_id: event.tracker_id,
-            class: event.class.as_deref(),
+            class: event.class.as_deref().unwrap_or_default(),
             class_id: event.class_id,
             seconds: finite(event.seconds),
-            file: event.file.as_deref(),
+            file: event.file.as_deref().unwrap_or_default(),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! From records to rows: one JSON object for each, for all chosen streams at once.
 //!
-//! A row has every column but `batch_id`, which is of whoever sends it, and but those that are
-//! empty. Left to others: which streams there are (`tables`, `fit`), and sending.
+//! A row has every column but `batch_id`, which is of whoever sends it. Left to others: which streams there are (`tables`, `fit`), and sending.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -180,9 +179,9 @@ fn row_head(
     pts_s: Option<f64>,
 ) -> String {
     let head = &run.head;
-    let pts_s = finite(pts_s).map(|s| format!(",\"pts_s\":{}", json(&s))).unwrap_or_default();
+    let pts_s = json(&finite(pts_s));
     let time = time_part(target.time, time);
-    format!("{{{time}{head},\"frame_id\":{frame_id}{pts_s}")
+    format!("{{{time}{head},\"frame_id\":{frame_id},\"pts_s\":{pts_s}")
 }
 
 /// The event time as the stream holds it, with a comma behind it.

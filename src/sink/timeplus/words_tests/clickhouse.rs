@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! VISION_PIPE_CLICKHOUSE=127.0.0.1:8123 VISION_PIPE_NDJSON=run.ndjson \
-//!     cargo test --lib sink::timeplus::tests::clickhouse -- --ignored --nocapture
+//!     cargo test --lib sink::timeplus::words_tests::clickhouse -- --ignored --nocapture
 //! ```
 //!
 //! Its user `default` needs no password; the database `vision_pipe_test` is dropped. Debian's

@@ -11,7 +11,7 @@ use super::super::columns::BATCH_ID;
 use super::super::rows::{Row, Rows};
 use super::items::{event, frame, of_frame, prediction, run};
 use super::*;
-use crate::record::FrameRecord;
+use crate::record::{EventRecord, FrameRecord};
 use crate::sink::Item;
 
 fn at(text: &str) -> SystemTime {
@@ -48,19 +48,34 @@ fn full() -> [Item; 3] {
 }
 
 #[test]
-fn full_records_fill_every_column() {
+fn every_row_has_every_column() {
     let targets: Vec<_> = SCHEMAS.map(target).into();
     let mut maker = maker(targets.clone(), "2026-01-01T00:00:00Z");
-    let rows = rows_of(&mut maker, &full());
+    let mut items = full().to_vec();
+    let mut bare = prediction("person", 0.5);
+    (bare.place, bare.tracker_id, bare.predicted, bare.speed_m_s) = (None, None, None, None);
+    (bare.keypoints, bare.points, bare.attributes) = (vec![], vec![], vec![]);
+    items.push(of_frame(FrameRecord {
+        source: "a.mp4".into(),
+        predictions: vec![bare],
+        ..FrameRecord::default()
+    }));
+    let empty = EventRecord { pts_s: None, name: None, class: None, ..event("a.mp4", 42) };
+    items.push(Item::Event(Arc::new(empty)));
+    let rows = rows_of(&mut maker, &items);
     let streams: Vec<_> = rows.iter().map(|row| row.stream).collect();
-    assert_eq!(streams, [0, 0, 1, 3, 2], "stream by stream, events behind their frame");
+    assert_eq!(streams, [0, 0, 1, 3, 2, 0, 1, 3, 2], "events stand behind their frame");
     for row in &rows {
         let target = &targets[row.stream];
-        let mut wanted: BTreeSet<_> =
-            target.insert_columns().into_iter().map(str::to_owned).collect();
+        let columns = target.insert_columns().into_iter().map(str::to_owned);
+        let mut wanted: BTreeSet<_> = columns.collect();
         wanted.remove(BATCH_ID);
         assert_eq!(keys(&values(row)), wanted, "{:?}", target.table.schema);
     }
+    let bare = values(&rows[5]);
+    let nothing = ["pts_s", "x", "y2", "tracker_id", "speed_m_s"];
+    assert!(nothing.iter().all(|key| bare[key].is_null()));
+    assert!(["file", "extra"].iter().all(|key| bare[key] == ""));
 }
 
 #[test]
@@ -161,16 +176,16 @@ fn an_event_has_every_key_of_its_record() {
 }
 
 #[test]
-fn what_is_no_number_is_left_out() {
+fn what_is_no_number_is_nothing() {
     let mut odd = prediction("person", f64::NAN);
     odd.speed_m_s = Some(f64::INFINITY);
     let record = FrameRecord { predictions: vec![odd], ..frame("a", 0, Some(f64::NAN)) };
     let items = [Item::Run(Arc::new(run("a"))), of_frame(record)];
-    let rows =
-        rows_of(&mut maker(vec![target(Schema::Detections)], "2026-01-01T00:00:00Z"), &items);
-    let keys = keys(&values(&rows[0]));
-    assert!(["confidence", "speed_m_s", "pts_s"].iter().all(|key| !keys.contains(*key)));
-    assert!(!rows[0].json.contains("null"));
+    let targets = vec![target(Schema::Detections)];
+    let rows = rows_of(&mut maker(targets, "2026-01-01T00:00:00Z"), &items);
+    let row = values(&rows[0]);
+    assert!(row["speed_m_s"].is_null() && row["pts_s"].is_null());
+    assert_eq!(row["confidence"], 0.0);
 }
 
 #[test]
