@@ -22,12 +22,15 @@ import http.server
 import json
 import lzma
 import re
+import sys
 import threading
 import urllib.parse
 import uuid
 import zlib
 
-from timeplus_sql import NAMES, STATUS, Engine, Refused, tokens
+# A test leaves no traces in the sources.
+sys.dont_write_bytecode = True
+from timeplus_sql import NAMES, STATUS, Engine, Refused, tokens  # noqa: E402
 
 # Parameters of a request that are no settings.
 RESERVED = {

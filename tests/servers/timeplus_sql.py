@@ -378,12 +378,13 @@ class Engine:
         # What was just inserted is not in the historical store yet.
         seen = [r["values"] for r in stream.rows if r["at"] + self.lag_s <= time.monotonic()]
         seen = [r for r in seen if all(str(r[column]) == value for column, value in test)]
-        if counts:
-            return f"{len(seen)}\n" if form == "TabSeparated" else json.dumps({"count()": len(seen)}) + "\n"
+        rows = [[len(seen)]] if counts else [[r[c] for c in columns or stream.columns] for r in seen]
+        names = ["count()"] if counts else columns or list(stream.columns)
+        if form == "TabSeparated":
+            return "".join("\t".join(map(tab_separated, row)) + "\n" for row in rows)
         if form != "JSONEachRow":
             raise Refused(73, f"Unknown format {form}")
-        rows = [{c: r[c] for c in columns or stream.columns} for r in seen]
-        return "".join(json.dumps(row) + "\n" for row in rows)
+        return "".join(json.dumps(dict(zip(names, row))) + "\n" for row in rows)
 
     def insert(self, words, data, settings):
         name = words.stream()
@@ -450,6 +451,12 @@ class Engine:
         for column, kind in stream.columns.items():
             values.setdefault(column, now_text() if column == "_tp_time" else default(kind))
         return values
+
+
+def tab_separated(value):
+    if value is None:
+        return "\\N"
+    return str(value).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
 
 
 def refuse_word(word, number):

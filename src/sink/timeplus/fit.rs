@@ -146,7 +146,8 @@ pub const EITHER_SETTINGS: [(&str, &str); 2] =
 
 impl Target {
     /// A stream of a server that was not seen yet. Rows that are made for it can be sent once the
-    /// server is there, with the columns of what [`settle`] says then.
+    /// server is there, with the columns of what [`settle`] says then. REST refuses them for their
+    /// second time.
     pub fn unseen(table: Table) -> Self {
         Self { table, time: TimeForm::Either }
     }

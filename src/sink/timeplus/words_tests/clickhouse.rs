@@ -32,8 +32,7 @@ use super::server::{ask, in_address};
 use super::*;
 use crate::sink::Item;
 
-const GOLDEN: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/pedestrians.nanodet-g-416.ndjson");
+const RECORDS: &str = include_str!("records.ndjson");
 
 struct ClickHouse {
     address: String,
@@ -90,8 +89,9 @@ fn a_real_one_takes_it_all() {
         tables.map(|(schema, name)| Table::new(*schema, &format!("vision_pipe_test.{name}")));
     let targets: Vec<_> = tables.map(|table| made(&server, &table.unwrap(), dialect)).collect();
 
-    let path = std::env::var("VISION_PIPE_NDJSON").unwrap_or(GOLDEN.into());
-    let items = read(&std::fs::read_to_string(path).unwrap());
+    let path = std::env::var("VISION_PIPE_NDJSON").ok();
+    let records = path.map_or(RECORDS.into(), |path| std::fs::read_to_string(path).unwrap());
+    let items = read(&records);
     let first_frame = SystemTime::now();
     let made_for = |targets: Vec<Target>| {
         let mut maker = Rows::new(targets, Box::new(move |_| first_frame));

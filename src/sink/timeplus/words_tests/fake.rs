@@ -14,7 +14,8 @@ use super::items::read;
 use super::server::{Fake, LOGIN, ask, ask_with, in_address};
 use super::*;
 
-const RECORDS: &str = include_str!("../../../../tests/golden/pedestrians.nanodet-g-416.ndjson");
+/// Some frames of vtest.avi with a zone and a line drawn, and their events.
+const RECORDS: &str = include_str!("records.ndjson");
 
 fn all_tables() -> Vec<Table> {
     tables(&[Choice::Detections, Choice::Events, Choice::Raw], None).unwrap()
@@ -78,10 +79,44 @@ fn streams_are_made_and_take_every_row() {
         assert_eq!(rows(&twice), [once.clone(), once].concat(), "whatever they were made for");
     }
     let seen = once["streams"]["vision_pipe_detections"]["count"].as_u64().unwrap();
-    assert_eq!(seen as usize, RECORDS.matches("\"detection_id\"").count());
+    let wanted = RECORDS.matches("\"detection_id\"").count();
+    assert!(seen as usize == wanted && wanted > 0, "{seen} of {wanted}");
     let name = targets[0].table.name.quoted();
     let count = fake.sql(&format!("SELECT count() FROM table({name})"));
     assert_eq!(count, (200, format!("{}\n", seen * 2)));
+}
+
+#[test]
+fn rest_takes_the_rows_of_a_stream_at_once() {
+    let fake = Fake::start(&[]);
+    let targets = init(&fake);
+    let mut maker = Rows::new(targets.clone(), Box::new(|_| SystemTime::UNIX_EPOCH));
+    let mut rows = Vec::new();
+    read(RECORDS).iter().for_each(|item| maker.write(item, &mut rows));
+    let headers = format!("Authorization: {LOGIN}\r\nx-timeplus-idempotent-id: 7\r\n");
+    for (stream, target) in targets.iter().enumerate() {
+        let rows = rows.iter().filter(|row| row.stream == stream);
+        let rows: Vec<serde_json::Map<String, serde_json::Value>> =
+            rows.map(|row| serde_json::from_str(&row.json).unwrap()).collect();
+        let first = rows.first().unwrap();
+        let columns: Vec<_> = first.keys().collect();
+        let data: Vec<_> = rows
+            .iter()
+            .map(|row| columns.iter().map(|key| &row[*key]).collect::<Vec<_>>())
+            .collect();
+        let body = serde_json::json!({"columns": columns, "data": data}).to_string();
+        let name = target.table.name.stream();
+        let path = format!("/proton/v1/ingest/streams/{name}");
+        for _ in 0..2 {
+            let answer = ask_with(&fake.address, "POST", &path, &headers, body.as_bytes());
+            assert_eq!(answer.0, 200, "{}", answer.1);
+        }
+        assert_eq!(fake.state()["streams"][name]["count"], rows.len(), "an id counts once");
+    }
+    let sql = "SELECT `class`, tracker_id FROM table(`default`.`vision_pipe_detections`) \
+               WHERE `class` = 'person' FORMAT TabSeparated";
+    let (code, answer) = fake.sql(sql);
+    assert!(code == 200 && answer.starts_with("person\t1\nperson\t2\n"), "{answer}");
 }
 
 #[test]
