@@ -12,6 +12,8 @@ pub mod preview;
 pub mod segments;
 pub mod shared;
 pub mod snapshots;
+#[cfg(feature = "timeplus")]
+pub mod timeplus;
 
 use std::sync::Arc;
 

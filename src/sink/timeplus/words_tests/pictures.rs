@@ -1,0 +1,126 @@
+//! The replaced program's texts, and dashboards.
+
+use serde_json::{Value, json};
+
+use super::super::dashboard::{PATH, Shown, Step, step};
+use super::super::panels::{dashboard, raw_dashboard};
+use super::super::quote::StreamName;
+use super::super::raw;
+use super::items::frame;
+use crate::record::FrameRecord;
+
+fn name(text: &str) -> StreamName {
+    StreamName::parse(text).unwrap()
+}
+
+/// The frame of `items`, and a class of the whole picture in place of its second box.
+fn classified() -> Value {
+    let mut record = frame("a.mp4", 3, Some(0.1));
+    record.predictions[1].place = None;
+    serde_json::from_str(&raw::text(&record, "source-1")).unwrap()
+}
+
+#[test]
+fn a_text_has_the_replaced_programs_keys() {
+    let text = classified();
+    let boxes = text["model_detection_prediction"].as_array().unwrap();
+    assert_eq!(boxes.len(), 1);
+    let corners = json!({
+        "x1": 590.0, "y1": 335.0, "x2": 690.0, "y2": 385.5, "width": 100.0, "height": 50.5
+    });
+    assert_eq!(boxes[0]["bbox"], corners);
+    assert_eq!(boxes[0]["class_name"], "person");
+    assert_eq!(boxes[0]["image_dimensions"], "[480 640]");
+    for key in ["confidence", "class_id", "tracker_id", "detection_id", "prediction_type"] {
+        assert!(!boxes[0][key].is_null(), "{key}");
+    }
+    let whole = &text["model_violence_predictions"];
+    assert_eq!((&whole["top"], &whole["confidence"]), (&json!("street"), &json!(0.75)));
+    assert_eq!(whole["predictions"], json!([{"class": "car", "class_id": 0, "confidence": 0.5}]));
+    assert_eq!(whole["image"], json!({"width": 640, "height": 480}));
+}
+
+#[test]
+fn a_text_without_classes_has_only_boxes() {
+    let record = FrameRecord { top: None, confidence: None, ..FrameRecord::default() };
+    // As Python's `json.dumps(…, indent=2)` writes it.
+    assert_eq!(raw::text(&record, "s"), "{\n  \"model_detection_prediction\": []\n}");
+}
+
+/// Follows every JSON path that the four queries of the replaced program's dashboard use.
+#[test]
+fn the_replaced_programs_queries_find_what_they_ask_for() {
+    let text = classified();
+    let mut walked = Vec::new();
+    for panel in raw_dashboard(&name("video_stream_log"), "http://localhost:5001").panels {
+        let sql = panel.viz_content;
+        for list in after(&sql, "json_extract_array(raw, '") {
+            let list = list.split('\'').next().unwrap();
+            for key in after(&sql, "detected_objects:") {
+                let key = word(key);
+                walked.push(format!("{list}[]:{key}"));
+                assert_eq!(text[list][0][key], "person");
+            }
+        }
+        for path in after(&sql, "raw:") {
+            let path = path.split(|c: char| !(c.is_alphanumeric() || "_:".contains(c))).next();
+            let path = path.unwrap();
+            let value = path.split(':').fold(&text, |value, key| &value[key]);
+            assert!(!value.is_null(), "{path}");
+            assert!(!path.ends_with("confidence") || value.is_f64());
+            walked.push(path.into());
+        }
+    }
+    let all = [
+        "model_detection_prediction[]:class_name",
+        "model_violence_predictions:top",
+        "model_violence_predictions:confidence",
+    ];
+    assert_eq!(walked, all);
+}
+
+fn after<'a>(text: &'a str, mark: &'a str) -> impl Iterator<Item = &'a str> {
+    text.split(mark).skip(1)
+}
+
+fn word(text: &str) -> &str {
+    text.split(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap()
+}
+
+#[test]
+fn a_dashboard_is_made_once() {
+    let list = |all: Value| all.to_string();
+    assert_eq!(step(&list(json!([])), "a"), Ok(Step::Create));
+    let known = json!([{"name": "b", "id": "1"}, {"name": "a", "id": "x-2"}]);
+    assert_eq!(step(&list(known.clone()), "a"), Ok(Step::Update(format!("{PATH}/x-2"))));
+    assert_eq!(step(&list(json!({"data": known})), "c"), Ok(Step::Create));
+    let twice = json!([
+        {"name": "a", "id": "late", "created_at": "2026-02-01T00:00:00Z"},
+        {"name": "a", "id": "early", "created_at": "2026-01-01T00:00:00Z"},
+    ]);
+    assert_eq!(step(&list(twice), "a"), Ok(Step::Update(format!("{PATH}/early"))));
+    for bad in ["", "{}", "[{\"name\":\"a\"}]", "[{\"name\":\"a\",\"id\":\"../x\"}]"] {
+        assert!(step(bad, "a").is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn panels_are_of_the_streams_that_are_there() {
+    let titles = |shown: &Shown, page| {
+        let panels = dashboard(shown, page).panels;
+        panels.into_iter().map(|panel| panel.title).collect::<Vec<_>>()
+    };
+    let events = Shown { events: Some(name("e")), ..Shown::default() };
+    assert_eq!(titles(&events, None), ["Events"]);
+    let both = Shown { detections: Some((name("d"), name("f"))), ..events };
+    assert_eq!(titles(&both, Some("http://localhost:5001")).len(), 7);
+}
+
+#[test]
+fn an_address_cannot_leave_its_frame() {
+    let board = raw_dashboard(&name("r"), "http://h/\"><script>");
+    let content = board.panels[3].viz_config["config"]["content"].as_str().unwrap();
+    assert!(content.starts_with(
+        "<iframe src=\"http://h/&quot;&gt;&lt;script&gt;/static/video.html?id={{id}}\""
+    ));
+}
