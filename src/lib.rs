@@ -1,10 +1,11 @@
 //! Turns video into detections: NDJSON, CSV, annotated video and pictures.
 //!
 //! Four layers; a file uses only those below it and the traits of its own: words ([`frame`],
-//! [`geometry`], [`detection`], [`record`], [`policy`], [`cancel`], [`reason`]), parts
-//! ([`source`], [`infer`], [`annotate`], [`sink`] and the libraries' rooms), the engine
+//! [`geometry`], [`detection`], [`record`], [`policy`], [`cancel`], [`reason`], [`backoff`]),
+//! parts ([`source`], [`infer`], [`annotate`], [`sink`] and the libraries' rooms), the engine
 //! ([`pipeline`]) and the assembly ([`app`], [`cli`], [`config`], [`exit`]).
 
+pub mod backoff;
 pub mod cancel;
 pub mod detection;
 pub mod frame;
@@ -24,7 +25,7 @@ pub mod convert;
 pub mod cv;
 pub mod gate;
 pub mod infer;
-#[cfg(feature = "alerts")]
+#[cfg(feature = "http")]
 pub mod net;
 pub mod pipeline;
 pub mod recorder;

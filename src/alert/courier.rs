@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
-use super::backoff::{Backoff, luck};
+use super::backoff::Backoff;
 use super::ledger::Ledger;
 use super::{Alert, Deliver, Patience, Refusal};
+use crate::backoff::luck;
 use crate::sink::{Ending, Flow, Item, Sink, SinkError};
 
 /// How long [`Sink::finish`] waits for the thread once patience has ended: a command is killed

@@ -16,8 +16,8 @@ use rumqttc::{
     Outgoing, Packet, QoS, StateError,
 };
 
-use super::backoff::dice;
 use super::{Alert, AlertError, Deliver, Patience, Refusal};
+use crate::backoff::dice;
 use crate::net::address::Address;
 use crate::reason::io_reason;
 

@@ -117,6 +117,17 @@ impl Address {
         format!("{}://{}{port}", self.scheme, self.host)
     }
 
+    /// The same server as somebody else.
+    pub fn with_login(mut self, login: Login) -> Self {
+        self.login = Some(login);
+        self
+    }
+
+    /// Another path and query of the same server, both as they are written: `/a%20b` and `?c=d`.
+    pub fn with_path(&self, path: &str, query: &str) -> Self {
+        Self { path: path.into(), query: query.into(), ..self.clone() }
+    }
+
     /// What is asked for: all but the login. Not for messages, the query may be secret.
     pub fn bare(&self) -> String {
         let path = if self.path.is_empty() { "/" } else { &self.path };
@@ -200,6 +211,18 @@ mod tests {
         let six = parse("http://[::1]:80/").unwrap();
         assert_eq!((six.host(), six.port()), ("[::1]", Some(80)));
         assert_eq!(parse("http://[::1]/").unwrap().port(), None);
+    }
+
+    #[test]
+    fn other_places_of_a_server_keep_its_login() {
+        let address = parse("http://me:pw@host:1/a?b=c").unwrap();
+        let other = address.with_path("/d%20e", "?f=g");
+        assert_eq!(
+            (other.bare().as_str(), other.login()),
+            ("http://host:1/d%20e?f=g", address.login())
+        );
+        let you = other.with_login(Login { user: "you".into(), password: String::new() });
+        assert_eq!(you.login().unwrap().user, "you");
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub(crate) const BOUND: Duration = Duration::from_secs(20);
 /// A request as it came.
 #[derive(Debug)]
 pub(crate) struct Request {
+    pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
@@ -127,8 +128,9 @@ pub(crate) fn read(reader: &mut impl BufRead) -> Option<Request> {
     if reader.read_line(&mut first).ok()? == 0 {
         return None;
     }
-    let path = first.strip_prefix("POST ").and_then(|text| text.strip_suffix(" HTTP/1.1\r\n"));
-    let path = path.unwrap_or_else(|| panic!("{first:?}")).to_owned();
+    let line = first.strip_suffix(" HTTP/1.1\r\n").and_then(|line| line.split_once(' '));
+    let (method, path) = line.unwrap_or_else(|| panic!("{first:?}"));
+    assert!(["GET", "POST", "PUT"].contains(&method), "{first:?}");
     let mut headers = Vec::new();
     loop {
         let mut line = String::new();
@@ -140,9 +142,14 @@ pub(crate) fn read(reader: &mut impl BufRead) -> Option<Request> {
         let (name, value) = line.split_once(": ").unwrap();
         headers.push((name.to_ascii_lowercase(), value.to_owned()));
     }
-    let mut request = Request { path, headers, body: Vec::new() };
+    let (method, path) = (method.to_owned(), path.to_owned());
+    let mut request = Request { method, path, headers, body: Vec::new() };
     assert!(request.header("host").is_some());
     assert_eq!(request.header("transfer-encoding"), None);
+    if request.method == "GET" {
+        assert_eq!(request.header("content-length"), None);
+        return Some(request);
+    }
     let length: usize = request.header("content-length").unwrap().parse().unwrap();
     request.body.resize(length, 0);
     reader.read_exact(&mut request.body).unwrap();

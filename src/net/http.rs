@@ -2,18 +2,20 @@
 //!
 //! Only this file names `ureq`. Redirects are not followed, because a body must not go to whom
 //! nobody named. Proxies are those of `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
-//! When to try again is for who uses it: [`HttpError`] says whether the body may have arrived.
+//! When to try again is for who uses it: [`HttpError`] says whether the body may have arrived, and
+//! [`Response::retry_after`] what the server asks for.
 
 use std::fmt;
 use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ureq::http::Request;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::{Agent, Timeout};
+use ureq::{Agent, AsSendBody, Timeout};
 
 use super::address::{Address, AddressError};
 use super::tls;
@@ -43,6 +45,9 @@ pub struct Settings {
     pub max_body: usize,
     /// Trusted certificates (PEM) instead of this machine's.
     pub ca_file: Option<PathBuf>,
+    /// The most time for which an idle connection is kept: less than the server's, so that no
+    /// request meets its hanging up.
+    pub max_idle: Duration,
 }
 
 impl Default for Settings {
@@ -52,6 +57,7 @@ impl Default for Settings {
             total: Duration::from_secs(10),
             max_body: 1024 * 1024,
             ca_file: None,
+            max_idle: Duration::from_secs(15),
         }
     }
 }
@@ -121,6 +127,26 @@ impl Response {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
+
+    /// How long from `now` on the server asks to be left alone: seconds or a date.
+    pub fn retry_after(&self, now: SystemTime) -> Option<Duration> {
+        let text = self.header("retry-after")?.trim();
+        if let Ok(seconds) = text.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        httpdate::parse_http_date(text).ok()?.duration_since(now).ok()
+    }
+}
+
+/// What is done with an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Asked for; has no body.
+    Get,
+    /// Given something.
+    Post,
+    /// Replaced.
+    Put,
 }
 
 /// An HTTP client. Connections are kept and used again.
@@ -168,11 +194,28 @@ impl Client {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Result<Response, HttpError> {
+        self.request(Method::Post, limit, url, headers, body)
+    }
+
+    /// Sends a request in a time that may be shorter than that of the settings; the login of
+    /// `url` goes into a header. The body of a [`Method::Get`] is not sent.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn request(
+        &self,
+        method: Method,
+        limit: Duration,
+        url: &Address,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Response, HttpError> {
         let limit = limit.min(self.settings.total);
-        let mut request = self.agent(url)?.post(url.bare());
-        if limit < self.settings.total {
-            request = request.config().timeout_global(Some(limit)).build();
-        }
+        let mut request = Request::builder().uri(url.bare()).method(match method {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+        });
         if let Some(login) = url.login() {
             let login = STANDARD.encode(format!("{}:{}", login.user, login.password));
             request = request.header("authorization", format!("Basic {login}"));
@@ -180,8 +223,25 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let answer = request.send(body).and_then(|answer| self.taken(answer));
+        let agent = self.agent(url)?;
+        let answer = match method {
+            Method::Get => self.run(agent, limit, request.body(())),
+            Method::Post | Method::Put => self.run(agent, limit, request.body(body)),
+        };
         answer.map_err(|error| self.explained(error, limit))
+    }
+
+    fn run<B: AsSendBody>(
+        &self,
+        agent: &Agent,
+        limit: Duration,
+        request: ureq::http::Result<Request<B>>,
+    ) -> Result<Response, ureq::Error> {
+        let mut request = request?;
+        if limit < self.settings.total {
+            request = agent.configure_request(request).timeout_global(Some(limit)).build();
+        }
+        self.taken(agent.run(request)?)
     }
 
     fn taken(&self, answer: ureq::http::Response<ureq::Body>) -> Result<Response, ureq::Error> {
@@ -251,6 +311,7 @@ fn agent(settings: &Settings, tls: Option<TlsConfig>) -> Agent {
         .timeout_connect(Some(settings.connect))
         .timeout_resolve(Some(settings.connect))
         .timeout_global(Some(settings.total))
+        .max_idle_age(settings.max_idle)
         .user_agent(concat!("vision-pipe/", env!("CARGO_PKG_VERSION")));
     if let Some(tls) = tls {
         config = config.tls_config(tls);

@@ -5,14 +5,14 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::Builder;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::address::AddressError;
 use super::fake::{BOUND, Reply, Server, bounded_test, certificate, code, free_port, read};
-use super::http::{Client, HttpError, Response, Settings, address};
+use super::http::{Client, HttpError, Method, Response, Settings, address};
 use super::tls;
 
 /// Long enough for a busy machine, short enough for a test that waits for it.
@@ -54,6 +54,36 @@ fn a_request_has_what_was_asked_for_and_no_more() {
         let known = ["accept", "authorization", "content-length", "host", "user-agent", "x-a"];
         assert!(names.iter().all(|name| known.contains(name)), "{names:?}");
     });
+}
+
+#[test]
+fn every_method_goes_out_as_it_is() {
+    bounded_test(|| {
+        let server = Server::start(vec![code(200), code(200), code(200)]);
+        let url = address(&server.url("/x")).unwrap();
+        let client = Client::new(patient());
+        let sent =
+            [(Method::Get, "GET", ""), (Method::Put, "PUT", "b"), (Method::Post, "POST", "")];
+        for (method, word, body) in sent {
+            client.request(method, BOUND, &url, &[], b"b".get(..body.len()).unwrap()).unwrap();
+            let request = server.request();
+            assert_eq!((&*request.method, &*request.body), (word, body.as_bytes()));
+        }
+    });
+}
+
+#[test]
+fn a_wait_is_seconds_or_a_date() {
+    let now = UNIX_EPOCH + Duration::from_secs(784_111_777);
+    let after = |text: &str| {
+        let headers = vec![("retry-after".to_owned(), text.to_owned())];
+        Response { status: 503, headers, body: Vec::new() }.retry_after(now)
+    };
+    assert_eq!(after("120"), Some(Duration::from_secs(120)));
+    assert_eq!(after("Sun, 06 Nov 1994 08:49:47 GMT"), Some(Duration::from_secs(10)));
+    assert_eq!(after("Sun, 06 Nov 1994 08:00:00 GMT"), None);
+    assert_eq!(after("soon"), None);
+    assert_eq!(after("-1"), None);
 }
 
 #[test]

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::backoff::Backoff;
 pub use super::reader::Connect;
 use super::reader::{Heard, Reader};
 use super::wait::sleep_until;
 use super::{Gap, Source, SourceError, SourceInfo};
+use crate::backoff::Backoff;
 use crate::cancel::Cancel;
 use crate::frame::{FrameMeta, Image, Size};
 use crate::record::round;
@@ -305,7 +305,7 @@ impl Link {
         if self.settings.max_tries.is_some_and(|most| self.tries >= most) {
             return Err(SourceError::Lost { uri: self.uri.clone(), reason, tries: self.tries });
         }
-        let delay = self.backoff.next();
+        let delay = self.backoff.next_delay();
         self.due = Instant::now() + delay;
         log::warn!("'{}': {reason}; trying again in {:.1} s", self.uri, delay.as_secs_f64());
         Ok(())

@@ -1,6 +1,5 @@
 //! Where frames come from: one trait, and the sources that need no video library.
 
-mod backoff;
 pub mod kind;
 pub mod live;
 pub mod pace;

@@ -1,15 +1,15 @@
 //! How long to wait before the next attempt: exponential, with full jitter.
 //!
-//! Cameras that lose power together come back together; without the jitter all their readers
-//! would ask at the same moments.
-//! <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>
+//! Cameras that lose power together come back together, and programs that lost the same server
+//! ask it again together; full jitter (a random part of the whole wait) keeps them apart:
+//! <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 /// Delays that double from `first` up to `most`, each taken at random from zero to itself.
 #[derive(Clone, Debug)]
-pub(super) struct Backoff {
+pub struct Backoff {
     first: Duration,
     most: Duration,
     /// Attempts since the last fresh start.
@@ -18,27 +18,38 @@ pub(super) struct Backoff {
 
 impl Backoff {
     /// Starts with delays of up to `first`.
-    pub(super) fn new(first: Duration, most: Duration) -> Self {
+    pub fn new(first: Duration, most: Duration) -> Self {
         Self { first, most, step: 0 }
     }
 
     /// The longest that the next delay can be.
-    pub(super) fn ceiling(&self) -> Duration {
+    pub fn ceiling(&self) -> Duration {
         let factor = 1_u32.checked_shl(self.step).unwrap_or(u32::MAX);
         self.first.saturating_mul(factor).min(self.most)
     }
 
     /// The delay before the next attempt.
-    pub(super) fn next(&mut self) -> Duration {
+    pub fn next_delay(&mut self) -> Duration {
+        self.delay(luck())
+    }
+
+    /// The delay before the next attempt, where `luck`, from 0 to 1, says what part of the
+    /// ceiling it is.
+    pub fn delay(&mut self, luck: f64) -> Duration {
         let ceiling = self.ceiling();
         self.step = self.step.saturating_add(1);
-        ceiling.mul_f64(fraction())
+        ceiling.mul_f64(luck.clamp(0.0, 1.0))
+    }
+
+    /// A fresh start.
+    pub fn reset(&mut self) {
+        self.step = 0;
     }
 
     /// Tells that a connection held for `held`. One that held longer than the longest wait that
     /// came before it earns a fresh start; one that breaks at once does not, or a camera that
     /// accepts and hangs up would be asked without pause.
-    pub(super) fn held(&mut self, held: Duration) {
+    pub fn held(&mut self, held: Duration) {
         let before = Self { step: self.step.saturating_sub(1), ..*self };
         if held > before.ceiling() {
             self.step = 0;
@@ -46,11 +57,15 @@ impl Backoff {
     }
 }
 
-/// A random number from 0 to below 1. The standard library's hasher is seeded by the system; for
-/// jitter that is random enough.
-fn fraction() -> f64 {
-    let bits = RandomState::new().hash_one(0_u8);
-    (bits >> 11) as f64 / (1_u64 << 53) as f64
+/// Bits that nobody can foresee well enough for jitter or a client's name; not for secrets.
+pub fn dice() -> u64 {
+    // The standard library's hasher is seeded by the system, every one anew.
+    RandomState::new().hash_one(0_u8)
+}
+
+/// A random number from 0 to below 1.
+pub fn luck() -> f64 {
+    (dice() >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 #[cfg(test)]
@@ -66,7 +81,7 @@ mod tests {
         let mut ceilings = Vec::new();
         for _ in 0..80 {
             let ceiling = backoff.ceiling();
-            assert!(backoff.next() <= ceiling);
+            assert!(backoff.next_delay() <= ceiling);
             ceilings.push(ceiling.as_secs_f64());
         }
         assert_eq!(ceilings[..8], [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]);
@@ -76,7 +91,7 @@ mod tests {
     #[test]
     fn delays_are_spread_over_the_whole_range() {
         let delays: Vec<f64> =
-            (0..400).map(|_| Backoff::new(FIRST, MOST).next().as_secs_f64()).collect();
+            (0..400).map(|_| Backoff::new(FIRST, MOST).next_delay().as_secs_f64()).collect();
         for quarter in 0..4 {
             let from = 0.125 * f64::from(quarter);
             let inside = delays.iter().filter(|&&d| d >= from && d < from + 0.125).count();
@@ -86,10 +101,20 @@ mod tests {
     }
 
     #[test]
+    fn luck_is_the_part_that_is_waited() {
+        let mut backoff = Backoff::new(FIRST, MOST);
+        assert_eq!(backoff.delay(1.0), FIRST);
+        assert_eq!(backoff.delay(0.5), FIRST);
+        backoff.reset();
+        assert_eq!(backoff.delay(0.0), Duration::ZERO);
+        assert_eq!(backoff.delay(f64::INFINITY), 2 * FIRST);
+    }
+
+    #[test]
     fn only_a_connection_that_held_earns_a_fresh_start() {
         let mut backoff = Backoff::new(FIRST, MOST);
         for _ in 0..4 {
-            backoff.next();
+            backoff.next_delay();
         }
         backoff.held(Duration::from_secs(3));
         assert_eq!(backoff.ceiling(), Duration::from_secs(8));
