@@ -105,6 +105,8 @@ fn sink_code(error: &SinkError) -> u8 {
     match error {
         SinkError::Encoder { .. } | SinkError::Frame { .. } => 1,
         SinkError::Exists { .. } => 2,
+        SinkError::Away { .. } | SinkError::LeftBehind { .. } => 69,
+        SinkError::Locked { .. } => 75,
         _ => 74,
     }
 }

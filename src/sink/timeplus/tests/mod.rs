@@ -1,0 +1,1 @@
+//! Delivery as a whole, against servers that misbehave.
