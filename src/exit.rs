@@ -167,6 +167,9 @@ mod tests {
         assert_eq!(Error::from(missing).code(), 66);
         let full = SinkError::Write { target: "x".into(), reason: "r".into(), part: None };
         assert_eq!(Error::from(StageError::Sink(full)).code(), 74);
+        let away = SinkError::Away { name: "n".into(), waited_s: 1, reason: "r".into() };
+        assert_eq!(Error::from(away).code(), 69);
+        assert_eq!(Error::from(SinkError::Locked { target: "x".into() }).code(), 75);
         let bug = StageError::Panicked { stage: "s".into(), message: "m".into() };
         assert_eq!(Error::from(bug).code(), 101);
         assert_eq!(Status::Signal(15).code(), 143);

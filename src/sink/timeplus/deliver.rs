@@ -140,7 +140,6 @@ impl Delivery {
                 self.queue.fail(error);
             }
         }
-        self.queue.leave();
     }
 
     fn carry(&mut self, front: &Front) -> Result<(), SpoolError> {
@@ -402,6 +401,13 @@ impl Delivery {
             self.backoff.next_delay().max(error.after().unwrap_or_default().min(LONGEST_ASKED));
         let least = if mood == Mood::Parked { self.waits.first * 4 } else { Duration::ZERO };
         Step::Again(wait.max(least.min(self.waits.longest)))
+    }
+}
+
+impl Drop for Delivery {
+    /// Also after a panic: nobody may wait for room that is never made.
+    fn drop(&mut self) {
+        self.queue.leave();
     }
 }
 

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::RecvTimeoutError;
 
 use super::batch::Builder;
-use super::dead::DeadLetters;
 use super::deliver::Delivery;
 use super::queue::Queue;
 use super::server::Server;
@@ -41,7 +40,7 @@ pub fn drain(
     let spool = Spool::open(folder, u64::MAX).map_err(sink_error)?;
     let queue = Arc::new(Queue::new(spool, Builder::new(Arc::new([]), settings.limits)));
     queue.close();
-    let dead = DeadLetters::new(settings.dead_letters.clone());
+    let dead = settings.dead_letters(Some(folder));
     let target = server.shown();
     let delivery = Delivery::new(Arc::clone(&queue), server, prepare, settings.waits, dead);
     let (thread, ended) = run(delivery).map_err(|error| SinkError::open(&target, &error))?;

@@ -21,7 +21,7 @@ mod stream;
 mod tests;
 pub mod verdict;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::thread::{Builder as ThreadBuilder, JoinHandle};
@@ -67,10 +67,18 @@ pub struct Settings {
     pub drain: Duration,
     /// How long delivery waits between attempts.
     pub waits: Waits,
-    /// Where rows go that the server refuses for good; to the log where there is none.
+    /// Where rows go that the server refuses for good; else to `dead-letter.ndjson` in the spool,
+    /// and without one only to the log.
     pub dead_letters: Option<PathBuf>,
     /// Set by a signal: then the run is not at its end, and the next one goes on behind it.
     pub cancel: Cancel,
+}
+
+impl Settings {
+    fn dead_letters(&self, spool: Option<&Path>) -> DeadLetters {
+        let beside = || spool.map(|folder| folder.join("dead-letter.ndjson"));
+        DeadLetters::new(self.dead_letters.clone().or_else(beside))
+    }
 }
 
 impl Default for Settings {
@@ -91,6 +99,8 @@ impl Default for Settings {
 /// An output to Timeplus or ClickHouse.
 pub struct Timeplus {
     target: String,
+    /// Of the streams: rows that another one has are to be sent.
+    names: String,
     make: MakeRows,
     settings: Settings,
     queue: Arc<Queue>,
@@ -125,13 +135,27 @@ impl Timeplus {
             None => Spool::in_memory(settings.max_bytes),
         };
         let target = server.shown();
+        let names: Vec<_> = streams.iter().map(|stream| &*stream.sql_name).collect();
+        let names = names.join(",");
         let queue = Arc::new(Queue::new(spool, Builder::new(streams.into(), settings.limits)));
-        let dead = DeadLetters::new(settings.dead_letters.clone());
+        let dead = settings.dead_letters(settings.spool.as_deref());
         let delivery = Delivery::new(Arc::clone(&queue), server, prepare, settings.waits, dead);
         let (thread, ended) = run(delivery).map_err(|error| SinkError::open(&target, &error))?;
         let (pending, thread) = (Vec::new(), Some(thread));
         let (frame, safe, resumes) = (None, None, false);
-        Ok(Self { target, make, settings, queue, pending, frame, safe, resumes, ended, thread })
+        Ok(Self {
+            target,
+            names,
+            make,
+            settings,
+            queue,
+            pending,
+            frame,
+            safe,
+            resumes,
+            ended,
+            thread,
+        })
     }
 
     /// The counters, which stay when the output has ended.
@@ -144,7 +168,7 @@ impl Timeplus {
             Item::Run(run) => {
                 self.hand_over();
                 self.make_safe(true)?;
-                let key = format!("{}/{}", run.source_id, run.config_id);
+                let key = format!("{}/{}/{}", run.source_id, run.config_id, self.names);
                 self.resumes = !run.input.live && self.settings.spool.is_some();
                 self.safe = self.queue.begin(self.resumes.then_some(key));
                 self.frame = None;

@@ -55,6 +55,8 @@ struct State {
     /// When delivery must end.
     end: Option<Instant>,
     gone: bool,
+    /// Whether it was said that nothing more fits.
+    told_full: bool,
     error: Option<SpoolError>,
 }
 
@@ -105,6 +107,7 @@ impl Queue {
             finishing: false,
             end: None,
             gone: false,
+            told_full: false,
             error: None,
         };
         let queue =
@@ -142,6 +145,7 @@ impl Queue {
         if !(all || due || !state.sealed.is_empty()) {
             return state.error.clone().map_or(Ok(()), |error| Err(Stuck::Spool(error)));
         }
+        let mut waited = false;
         loop {
             if let Some(error) = &state.error {
                 return Err(Stuck::Spool(error.clone()));
@@ -150,6 +154,8 @@ impl Queue {
             self.count(&state);
             let error = match committed {
                 Ok(()) => {
+                    // Said again only when there was room in between.
+                    state.told_full &= waited;
                     self.changed.notify_all();
                     return Ok(());
                 }
@@ -159,6 +165,10 @@ impl Queue {
             match when_full {
                 WhenSpoolFull::DropOldest => self.make_room(&mut state)?,
                 WhenSpoolFull::Block(time) => {
+                    if !std::mem::replace(&mut state.told_full, true) {
+                        log::warn!("{error}; waiting until rows have gone out");
+                    }
+                    waited = true;
                     state = self.wait_for_room(state, error, began, time)?;
                 }
             }

@@ -70,9 +70,6 @@ impl ServerError {
             Self::Refused { code: Some(164 | 497), .. } => {
                 Some("this user may not do that: grant it, or take another one")
             }
-            Self::Http(HttpError::Connect { .. }) => {
-                Some("is the server running? curl http://HOST:8123/ should answer Ok.")
-            }
             _ => None,
         }
     }
@@ -352,9 +349,10 @@ struct RestError {
     code: Option<u32>,
 }
 
+/// The words of a refusal, without what 18.16 puts behind them for its developers.
 fn message_of(body: &str) -> String {
     match serde_json::from_str::<RestError>(body) {
         Ok(RestError { error_msg: Some(message), .. }) => message,
-        _ => body.to_owned(),
+        _ => body.split(", e.what() =").next().unwrap_or_default().to_owned(),
     }
 }

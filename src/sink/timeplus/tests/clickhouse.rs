@@ -35,7 +35,7 @@ impl ClickHouse {
         server
     }
 
-    /// Gives the user `vision` a password; the server notices within some seconds.
+    /// Gives the user `vision` a password; the server notices when it reads its files again.
     pub(super) fn password(&self, password: &str) {
         let users = std::fs::read_to_string(format!("{SERVERS}/users.xml.in")).unwrap();
         let users = users.replace("@PASSWORD@", password);

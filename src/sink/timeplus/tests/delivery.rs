@@ -147,10 +147,10 @@ fn a_bad_row_is_found_and_the_others_arrive() {
 fn when_every_row_is_refused_it_is_not_the_rows() {
     bounded_test(|| {
         let mut trial = trial();
-        trial.settings.drain = ms(500);
-        let rows = 64;
-        let fake = Fake::start([vec![version()], vec![exception(500, 16); 1000]].concat());
-        let (ended, stats) = trial.run(&fake.url("/"), rows);
+        trial.settings.drain = ms(3000);
+        trial.settings.waits = Waits { first: ms(50), longest: ms(300), settle: ms(1) };
+        let fake = Fake::start([vec![version()], vec![exception(500, 16); 99]].concat());
+        let (ended, stats) = trial.run(&fake.url("/"), 64);
         ended.unwrap_err();
         assert_eq!((stats.rows_dead, stats.mood), (20, Mood::Parked));
     });

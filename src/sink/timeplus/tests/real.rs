@@ -51,6 +51,8 @@ struct Feed {
     frames: u64,
     /// Between two frames.
     pace_us: u64,
+    /// Rows of a batch.
+    rows: u64,
     /// The most for one request.
     total_ms: u64,
     drain_ms: u64,
@@ -63,6 +65,7 @@ fn feed(server: &ClickHouse, spool: Option<&Path>) -> Feed {
         spool: spool.map(Path::to_owned),
         frames: FRAMES,
         pace_us: 3000,
+        rows: Limits::default().rows,
         total_ms: 10_000,
         drain_ms: 120_000,
     }
@@ -91,6 +94,7 @@ fn feeder() {
         spool: feed.spool,
         drain: ms(feed.drain_ms),
         max_bytes: 256 * 1024 * 1024,
+        limits: Limits { rows: feed.rows, ..Limits::default() },
         ..Settings::default()
     };
     let prepare: Prepare = Box::new(|server| server.query("SELECT 1").map(drop));
@@ -115,7 +119,7 @@ fn feeder() {
         if let Err(error) = sink.write(&frame_item(frame)) {
             panic!("{error}; {:?}", error.hint());
         }
-        if feed.pace_us > 0 {
+        if feed.pace_us > 0 && sink.safe.is_none_or(|safe| safe < frame) {
             std::thread::sleep(Duration::from_micros(feed.pace_us));
         }
     }
@@ -131,7 +135,7 @@ fn start(feed: &Feed) -> Child {
     let told = serde_json::to_string(feed).unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", name, "--ignored", "--nocapture"]);
-    command.env("VISION_PIPE_TEST_FEED", told).stdout(Stdio::null());
+    command.env("VISION_PIPE_TEST_FEED", told).stdout(Stdio::null()).stderr(Stdio::piped());
     command.spawn().unwrap()
 }
 
@@ -152,9 +156,15 @@ fn await_rows(server: &ClickHouse, rows: u64) {
     }
 }
 
-fn check(what: &str, server: &ClickHouse, mut child: Child) {
-    assert!(child.wait().unwrap().success(), "{what}: the feeding process failed");
+/// Checks all rows, and returns what the feeding process said.
+fn check(what: &str, server: &ClickHouse, child: Child) -> String {
+    // It says little: the pipe holds it.
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    say(&said);
+    assert!(output.status.success(), "{what}: the feeding process failed");
     check_rows(what, server, FRAMES * EACH);
+    said
 }
 
 fn check_rows(what: &str, server: &ClickHouse, rows: u64) {
@@ -168,13 +178,15 @@ fn check_rows(what: &str, server: &ClickHouse, rows: u64) {
 fn the_server_is_away_for_30_s() {
     let (spool, mut server) = (tempfile::tempdir().unwrap(), ClickHouse::start(PORT));
     create(&server, "");
-    let child = start(&feed(&server, Some(spool.path())));
+    let mut child = start(&Feed { pace_us: 10_000, ..feed(&server, Some(spool.path())) });
     await_rows(&server, 10_000);
+    // It answers on open connections for a while.
     server.signal("-TERM");
     server.end();
+    assert!(child.try_wait().unwrap().is_none(), "there is nothing left to send");
     std::thread::sleep(Duration::from_secs(30));
     server.again();
-    check("server stopped for 30 s", &server, child);
+    assert!(check("server stopped for 30 s", &server, child).contains("works again"));
 }
 
 #[test]
@@ -190,7 +202,7 @@ fn the_server_is_killed_again_and_again() {
         std::thread::sleep(ms(500));
         server.again();
     }
-    check("server killed -9 three times", &server, child);
+    assert!(check("server killed -9 three times", &server, child).contains("works again"));
 }
 
 #[test]
@@ -205,7 +217,8 @@ fn the_server_is_suspended_for_longer_than_a_request_may_take() {
         std::thread::sleep(ms(2500));
         server.signal("-CONT");
     }
-    check("server suspended past the time-out four times", &server, child);
+    let said = check("server suspended past the time-out four times", &server, child);
+    assert!(said.contains("no answer within 1 s"));
 }
 
 #[test]
@@ -218,7 +231,6 @@ fn the_server_has_too_many_parts() {
     await_rows(&server, 20_000);
     std::thread::sleep(Duration::from_secs(10));
     server.ask("SYSTEM START MERGES default.det");
-    let done = child;
     // Merges by themselves are slow with so few rows.
     for _ in 0..60 {
         server.ask("OPTIMIZE TABLE default.det PARTITION '2026-11-22' FINAL");
@@ -228,7 +240,7 @@ fn the_server_has_too_many_parts() {
         }
         std::thread::sleep(ms(500));
     }
-    check("too many parts", &server, done);
+    assert!(check("too many parts", &server, child).contains("code 252"));
 }
 
 #[test]
@@ -239,11 +251,12 @@ fn the_disk_of_the_spool_is_full() {
     create(&server, "");
     let child = start(&feed(&server, Some(&disk.0)));
     await_rows(&server, 10_000);
-    server.signal("-TERM");
+    server.signal("-KILL");
     server.end();
     std::thread::sleep(Duration::from_secs(15));
     server.again();
-    check("full disk of the spool", &server, child);
+    let said = check("full disk of the spool", &server, child);
+    assert!(said.contains("no space left on the disk"));
 }
 
 #[test]
@@ -251,7 +264,7 @@ fn the_disk_of_the_spool_is_full() {
 fn our_process_is_killed_at_20_random_moments() {
     let (spool, server) = (tempfile::tempdir().unwrap(), ClickHouse::start(PORT));
     create(&server, "");
-    let feed = feed(&server, Some(spool.path()));
+    let feed = Feed { rows: 1000, pace_us: 6000, ..feed(&server, Some(spool.path())) };
     let mut unfinished = 0;
     for _ in 0..20 {
         let mut child = start(&feed);
@@ -271,12 +284,15 @@ fn our_process_is_killed_at_20_random_moments() {
 fn a_wrong_password_is_mended_half_way() {
     let (spool, server) = (tempfile::tempdir().unwrap(), ClickHouse::start(PORT));
     create(&server, "");
-    let child = start(&feed(&server, Some(spool.path())));
+    let child = start(&Feed { pace_us: 6000, ..feed(&server, Some(spool.path())) });
     await_rows(&server, 10_000);
     server.password("another");
+    server.ask("SYSTEM RELOAD CONFIG");
     std::thread::sleep(Duration::from_secs(8));
     server.password(PASSWORD);
-    check("a wrong password mended half-way", &server, child);
+    server.ask("SYSTEM RELOAD CONFIG");
+    let said = check("a wrong password mended half-way", &server, child);
+    assert!(said.contains("check the user and password") && !said.contains(PASSWORD));
     let entries = std::fs::read_dir(spool.path()).unwrap();
     assert!(entries.count() <= 2);
 }
@@ -289,10 +305,9 @@ fn over_50_000_rows_a_second() {
         create(&server, "");
         let frames = 10_000;
         let spool = spooled.then_some(spool.path());
-        let child = start(&Feed { frames, pace_us: 0, ..feed(&server, spool) });
         let began = Instant::now();
-        let mut child = child;
-        assert!(child.wait().unwrap().success());
+        let child = start(&Feed { frames, pace_us: 0, ..feed(&server, spool) });
+        assert!(child.wait_with_output().unwrap().status.success());
         let rows = frames * EACH;
         let rate = rows as f64 / began.elapsed().as_secs_f64();
         say(&format!("{rows} rows, spool {spooled}: {rate:.0} rows a second"));

@@ -49,7 +49,9 @@ fn a_run_that_was_cut_goes_on_behind_the_last_frame_that_is_safe() {
         trial.settings.limits.rows = 2;
         let mut sink = trial.start(&nobody());
         sink.write(&run_item(false)).unwrap();
-        (0..6).for_each(|frame| drop(sink.write(&frame_item(frame)).unwrap()));
+        for frame in 0..6 {
+            sink.write(&frame_item(frame)).unwrap();
+        }
         // Frames 0 to 3 are safe, 4 is not yet, and 5 may still get events.
         drop(sink);
         let fake = Fake::start(vec![version(), code(200), code(200), code(200)]);
