@@ -385,6 +385,7 @@ impl Delivery {
             }
         }
         self.queue.spool(|spool| spool.remove(&front.name))?;
+        self.queue.stats.gave_up(error.number(), &error.to_string());
         Stats::add(&self.queue.stats.rows_dead, front.segment.rows);
         self.dead_in_a_row += 1;
         Ok(Step::Done)

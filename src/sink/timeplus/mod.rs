@@ -228,7 +228,7 @@ impl Timeplus {
     }
 
     /// What did not arrive, if anything.
-    fn leftover(&self, in_time: bool) -> Result<(), SinkError> {
+    fn leftover(&self) -> Result<(), SinkError> {
         let (kept, lost) = self.queue.left();
         let stats = &self.queue.stats;
         let lost = lost + stats.rows_dropped.load(SeqCst) + self.queue.damaged();
@@ -238,7 +238,7 @@ impl Timeplus {
         }
         let snapshot = stats.snapshot();
         let reason = match snapshot.last_reason {
-            Some(reason) if snapshot.mood != Mood::Fine || in_time => reason,
+            Some(reason) if snapshot.mood != Mood::Fine || refused > 0 => reason,
             _ => format!("the run ended, and {} s were not enough", self.settings.drain.as_secs()),
         };
         let spool = self.settings.spool.as_ref().map(|folder| folder.display().to_string());
@@ -306,7 +306,7 @@ impl Sink for Timeplus {
         if ending == Ending::Whole && self.settings.cancel.signal().is_none() {
             self.queue.end_run().map_err(sink_error)?;
         }
-        self.leftover(in_time)
+        self.leftover()
     }
 }
 

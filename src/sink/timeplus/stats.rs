@@ -93,6 +93,12 @@ impl Stats {
         news
     }
 
+    /// Notes why rows are given up, which is no trouble for the others.
+    pub(super) fn gave_up(&self, code: u32, reason: &str) {
+        let mut trouble = self.trouble();
+        (trouble.code, trouble.reason) = (Some(code), Some(reason.into()));
+    }
+
     /// Notes that it goes through; says whether that is news.
     pub(super) fn works(&self) -> bool {
         std::mem::take(&mut self.trouble().mood) != Mood::Fine

@@ -129,6 +129,7 @@ fn a_bad_row_is_found_and_the_others_arrive() {
         let (seen, ended, stats) = against(&trial, script, 4);
         let error = ended.unwrap_err();
         assert!(error.to_string().contains("1 were refused for good"), "{error}");
+        assert!(error.to_string().contains("code 27"), "{error}");
         let rows: Vec<_> = seen.iter().map(|request| inserted(request).1).collect();
         assert_eq!(rows, [vec![0, 1, 2, 3], vec![0, 1], vec![2, 3], vec![2], vec![3]]);
         let mut ids: Vec<_> = seen.iter().map(|request| inserted(request).0).collect();

@@ -264,11 +264,12 @@ fn the_disk_of_the_spool_is_full() {
 fn our_process_is_killed_at_20_random_moments() {
     let (spool, server) = (tempfile::tempdir().unwrap(), ClickHouse::start(PORT));
     create(&server, "");
-    let feed = Feed { rows: 1000, pace_us: 6000, ..feed(&server, Some(spool.path())) };
+    let feed = Feed { rows: 1000, pace_us: 25_000, ..feed(&server, Some(spool.path())) };
     let mut unfinished = 0;
     for _ in 0..20 {
         let mut child = start(&feed);
-        std::thread::sleep(ms(400).mul_f64(0.2 + 2.0 * crate::backoff::luck()));
+        // Some of them long enough for the question what the server has, which takes 2 s.
+        std::thread::sleep(ms(200) + ms(3800).mul_f64(crate::backoff::luck()));
         unfinished += u32::from(child.try_wait().unwrap().is_none());
         child.kill().unwrap();
         child.wait().unwrap();
