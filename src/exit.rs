@@ -105,7 +105,8 @@ fn sink_code(error: &SinkError) -> u8 {
     match error {
         SinkError::Encoder { .. } | SinkError::Frame { .. } => 1,
         SinkError::Exists { .. } => 2,
-        SinkError::Busy { .. } => 75,
+        SinkError::Away { .. } | SinkError::LeftBehind { .. } => 69,
+        SinkError::Locked { .. } => 75,
         _ => 74,
     }
 }
@@ -166,6 +167,9 @@ mod tests {
         assert_eq!(Error::from(missing).code(), 66);
         let full = SinkError::Write { target: "x".into(), reason: "r".into(), part: None };
         assert_eq!(Error::from(StageError::Sink(full)).code(), 74);
+        let away = SinkError::Away { name: "n".into(), waited_s: 1, reason: "r".into() };
+        assert_eq!(Error::from(away).code(), 69);
+        assert_eq!(Error::from(SinkError::Locked { target: "x".into() }).code(), 75);
         let bug = StageError::Panicked { stage: "s".into(), message: "m".into() };
         assert_eq!(Error::from(bug).code(), 101);
         assert_eq!(Status::Signal(15).code(), 143);

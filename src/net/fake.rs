@@ -112,6 +112,8 @@ impl Server {
 
 fn serve(stream: &TcpStream, requests: &Sender<Request>, script: &Receiver<Reply>) -> Option<()> {
     stream.set_read_timeout(Some(BOUND)).unwrap();
+    // An answer goes out in two pieces.
+    stream.set_nodelay(true).unwrap();
     let mut reader = BufReader::new(stream);
     while let Some(request) = read(&mut reader) {
         // Known before it is answered, so that whoever has the answer finds it.

@@ -212,10 +212,36 @@ pub enum SinkError {
         /// What they are: "frames".
         what: &'static str,
     },
-    /// Another run writes files of this name.
-    #[error("another run writes '{target}'")]
-    Busy {
-        /// The name with its fields.
+    /// A receiver of rows took nothing for too long.
+    #[error("{name} took nothing for {waited_s} s: {reason}")]
+    Away {
+        /// [`Sink::name`] of the output.
+        name: String,
+        /// How long was waited.
+        waited_s: u64,
+        /// Why.
+        reason: String,
+    },
+    /// Rows did not arrive.
+    #[error("{}", left_behind(.name, [*.kept, *.lost, *.refused], .spool.as_deref(), .reason))]
+    LeftBehind {
+        /// [`Sink::name`] of the output.
+        name: String,
+        /// Rows that are safe in the spool.
+        kept: u64,
+        /// Rows that are lost.
+        lost: u64,
+        /// Rows that the receiver refused for good.
+        refused: u64,
+        /// The folder of the spool.
+        spool: Option<String>,
+        /// Why.
+        reason: String,
+    },
+    /// Another run uses it.
+    #[error("another run uses '{target}'")]
+    Locked {
+        /// What.
         target: String,
     },
     /// No encoder for it.
@@ -254,7 +280,18 @@ impl SinkError {
             Self::LeftOut { .. } => {
                 "make room, or let the oldest go: --segment 10m --keep-bytes 50GB".into()
             }
-            Self::Busy { .. } => "wait until it has ended, or choose another name".into(),
+            Self::LeftBehind { kept: 1.., spool: Some(folder), .. } => {
+                format!("send them: vision-pipe timeplus drain --spool '{folder}'")
+            }
+            Self::LeftBehind { lost: 1.., spool: None, .. } => {
+                "with --spool DIR rows wait on the disk until the server is back".into()
+            }
+            Self::LeftBehind { refused: 1.., .. } => {
+                "they are in the dead-letter file with the reason, or in the log".into()
+            }
+            Self::Away { .. } => "run the same command again when it is back".into(),
+            Self::Locked { .. } => "wait for its end, or give this run a folder of its own".into(),
+            Self::LeftBehind { .. } => return None,
             Self::Write { .. } | Self::Frame { .. } => return None,
         })
     }
@@ -272,4 +309,21 @@ impl SinkError {
     pub fn open(target: &str, error: &std::io::Error) -> Self {
         Self::Open { target: target.into(), reason: io_reason(error) }
     }
+}
+
+/// What became of rows that did not arrive, in words.
+fn left_behind(name: &str, rows: [u64; 3], spool: Option<&str>, reason: &str) -> String {
+    let [kept, lost, refused] = rows;
+    let mut parts = Vec::new();
+    if kept > 0 {
+        parts.push(format!("{kept} wait in the spool '{}'", spool.unwrap_or_default()));
+    }
+    if lost > 0 {
+        parts.push(format!("{lost} are lost"));
+    }
+    if refused > 0 {
+        parts.push(format!("{refused} were refused for good"));
+    }
+    let total = kept + lost + refused;
+    format!("{total} rows did not get to {name}: {}: {reason}", parts.join(", "))
 }

@@ -44,7 +44,7 @@ impl Index {
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
-                    return Err(SinkError::Busy { target: pattern.to_string() });
+                    return Err(SinkError::Locked { target: pattern.to_string() });
                 }
                 // Some network disks have no locks, and a run there must do without.
                 Err(TryLockError::Error(error)) => {
@@ -162,7 +162,7 @@ mod tests {
         index.add("2026.mp4").unwrap();
         index.tidy(MAX_GONE + 1, &["2027.mp4".into()]).unwrap();
         let error = Index::open(&pattern).unwrap_err();
-        assert!(matches!(error, SinkError::Busy { .. }), "{error}");
+        assert!(matches!(error, SinkError::Locked { .. }), "{error}");
         index.add("2028.mp4").unwrap();
         drop(index);
         let names = Index::open(&pattern).unwrap().names(&pattern).unwrap();

@@ -150,7 +150,7 @@ fn another_run_of_the_same_name_is_refused() {
     });
     let keeper = Arc::new(Keeper::new(Limits::default()));
     let other = Segmented::open(pattern, every(1.0), keeper, make);
-    assert!(matches!(other.map(|_| ()), Err(SinkError::Busy { .. })));
+    assert!(matches!(other.map(|_| ()), Err(SinkError::Locked { .. })));
 }
 
 #[test]

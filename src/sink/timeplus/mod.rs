@@ -1,16 +1,330 @@
-//! Rows in Timeplus and ClickHouse: their words, without a network.
+//! Rows in Timeplus and ClickHouse: every detection arrives, once, whatever happens.
+//!
+//! The output makes rows of what it is given, groups them into batches that are safe in a spool,
+//! and leaves sending to a thread of its own: nothing here waits for the network but for room in
+//! the spool. Rows of a frame become safe together with the frame's number, so that the same
+//! command started again goes on behind it.
 
 pub mod alert_sql;
+mod batch;
 pub mod columns;
+mod compact;
 pub mod dashboard;
+mod dead;
+mod deliver;
+mod drain;
 pub mod fit;
+mod gzip;
 pub mod panels;
 mod parts;
+mod queue;
 pub mod quote;
 pub mod raw;
 pub mod rows;
+pub mod server;
+mod spool;
+mod stats;
+mod stream;
 pub mod tables;
+#[cfg(test)]
+mod tests;
+pub mod verdict;
 pub mod views;
-
 #[cfg(test)]
 mod words_tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::thread::{Builder as ThreadBuilder, JoinHandle};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+
+use batch::Builder;
+pub use batch::Limits;
+use dead::DeadLetters;
+use deliver::Delivery;
+pub use deliver::{Prepare, Waits};
+pub use drain::{Drained, drain};
+pub use queue::WhenSpoolFull;
+use queue::{Queue, Stuck};
+use rows::Row;
+use server::Server;
+pub use spool::{Spool, SpoolError};
+pub use stats::{Mood, Snapshot, Stats};
+pub use stream::Stream;
+
+use super::{Ending, Flow, Item, Sink, SinkError};
+use crate::cancel::Cancel;
+
+/// How long [`Sink::finish`] waits for the thread once time is up: a request ends then.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Puts the rows of an item behind those that are there.
+pub type MakeRows = Box<dyn FnMut(&Item, &mut Vec<Row>) + Send>;
+
+/// How an output behaves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The folder that batches wait in; memory where there is none.
+    pub spool: Option<PathBuf>,
+    /// The most bytes that wait.
+    pub max_bytes: u64,
+    /// When batches are complete.
+    pub limits: Limits,
+    /// What happens when no more fit.
+    pub when_full: WhenSpoolFull,
+    /// How long everything that waits has at the end of the run.
+    pub drain: Duration,
+    /// How long delivery waits between attempts.
+    pub waits: Waits,
+    /// Where rows go that the server refuses for good; else to `dead-letter.ndjson` in the spool,
+    /// and without one only to the log.
+    pub dead_letters: Option<PathBuf>,
+    /// Set by a signal: then the run is not at its end, and the next one goes on behind it.
+    pub cancel: Cancel,
+}
+
+impl Settings {
+    fn dead_letters(&self, spool: Option<&Path>) -> DeadLetters {
+        let beside = || spool.map(|folder| folder.join("dead-letter.ndjson"));
+        DeadLetters::new(self.dead_letters.clone().or_else(beside))
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            spool: None,
+            max_bytes: 64 * 1024 * 1024,
+            limits: Limits::default(),
+            when_full: WhenSpoolFull::Block(Duration::from_secs(600)),
+            drain: Duration::from_secs(8),
+            waits: Waits::default(),
+            dead_letters: None,
+            cancel: Cancel::default(),
+        }
+    }
+}
+
+/// An output to Timeplus or ClickHouse.
+pub struct Timeplus {
+    target: String,
+    /// Of the streams: rows that another one has are to be sent.
+    names: String,
+    make: MakeRows,
+    settings: Settings,
+    queue: Arc<Queue>,
+    /// Rows of the frame that may still get events.
+    pending: Vec<Row>,
+    frame: Option<u64>,
+    /// Frames up to this one are safe since an earlier run.
+    safe: Option<u64>,
+    /// Whether the run can be continued.
+    resumes: bool,
+    /// Disconnected when the thread has ended.
+    ended: Receiver<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Timeplus {
+    /// Delivers the rows that `make` makes to `streams` of `server`; `prepare` is called before
+    /// the first batch and whenever a stream is missing. Batches that an earlier run left in the
+    /// spool go first.
+    ///
+    /// # Errors
+    /// When the spool cannot be used, or the system gives no more threads.
+    pub fn start(
+        server: Server,
+        prepare: Prepare,
+        streams: Vec<Stream>,
+        make: MakeRows,
+        settings: Settings,
+    ) -> Result<Self, SinkError> {
+        let spool = match &settings.spool {
+            Some(folder) => Spool::open(folder, settings.max_bytes).map_err(sink_error)?,
+            None => Spool::in_memory(settings.max_bytes),
+        };
+        let target = server.shown();
+        let names: Vec<_> = streams.iter().map(|stream| &*stream.sql_name).collect();
+        let names = names.join(",");
+        let queue = Arc::new(Queue::new(spool, Builder::new(streams.into(), settings.limits)));
+        let dead = settings.dead_letters(settings.spool.as_deref());
+        let delivery = Delivery::new(Arc::clone(&queue), server, prepare, settings.waits, dead);
+        let (thread, ended) = run(delivery).map_err(|error| SinkError::open(&target, &error))?;
+        let (pending, thread) = (Vec::new(), Some(thread));
+        let (frame, safe, resumes) = (None, None, false);
+        Ok(Self {
+            target,
+            names,
+            make,
+            settings,
+            queue,
+            pending,
+            frame,
+            safe,
+            resumes,
+            ended,
+            thread,
+        })
+    }
+
+    /// The counters, which stay when the output has ended.
+    pub fn stats(&self) -> Arc<Stats> {
+        Arc::clone(&self.queue.stats)
+    }
+
+    fn take(&mut self, item: &Item) -> Result<(), SinkError> {
+        match item {
+            Item::Run(run) => {
+                self.hand_over();
+                self.make_safe(true)?;
+                let key = format!("{}/{}/{}", run.source_id, run.config_id, self.names);
+                self.resumes = !run.input.live && self.settings.spool.is_some();
+                self.safe = self.queue.begin(self.resumes.then_some(key));
+                self.frame = None;
+                if let Some(frame) = self.safe {
+                    log::info!("{}: going on behind frame {frame}", self.name());
+                }
+            }
+            Item::Frame { record, .. } => {
+                self.hand_over();
+                self.frame = Some(record.frame_id);
+            }
+            Item::Event(_) | Item::Gap(_) | Item::Summary(_) | Item::Total(_) => {}
+        }
+        let is_safe = self.frame.zip(self.safe).is_some_and(|(frame, safe)| frame <= safe);
+        (self.make)(item, &mut self.pending);
+        if is_safe {
+            self.pending.clear();
+        }
+        if !self.resumes {
+            // Nobody goes on behind a frame: its rows need not wait for each other.
+            self.hand_over();
+        }
+        Ok(())
+    }
+
+    /// Hands the rows of a whole frame over.
+    fn hand_over(&mut self) {
+        if let Some(frame) = self.frame.filter(|_| !self.pending.is_empty()) {
+            self.queue.push(&self.pending, frame);
+        }
+        self.pending.clear();
+    }
+
+    fn make_safe(&self, all: bool) -> Result<(), SinkError> {
+        let when_full = match self.settings.when_full {
+            WhenSpoolFull::Block(time) if self.settings.cancel.is_cancelled() => {
+                WhenSpoolFull::Block(time.min(self.settings.drain))
+            }
+            other => other,
+        };
+        self.queue.make_safe(when_full, all).map_err(|stuck| self.stuck(stuck))
+    }
+
+    fn stuck(&self, stuck: Stuck) -> SinkError {
+        let reason = self.queue.stats.snapshot().last_reason;
+        let reason = reason.unwrap_or_else(|| "it does not answer".into());
+        match stuck {
+            Stuck::Spool(error) => sink_error(error),
+            Stuck::GaveUp(time) => {
+                SinkError::Away { name: self.name(), waited_s: time.as_secs(), reason }
+            }
+            Stuck::Gone => {
+                let reason = "a bug ended the delivery; please report it".into();
+                SinkError::Away { name: self.name(), waited_s: 0, reason }
+            }
+        }
+    }
+
+    /// What did not arrive, if anything.
+    fn leftover(&self) -> Result<(), SinkError> {
+        let (kept, lost) = self.queue.left();
+        let stats = &self.queue.stats;
+        let lost = lost + stats.rows_dropped.load(SeqCst) + self.queue.damaged();
+        let refused = stats.rows_dead.load(SeqCst);
+        if kept + lost + refused == 0 {
+            return Ok(());
+        }
+        let snapshot = stats.snapshot();
+        let reason = match snapshot.last_reason {
+            Some(reason) if snapshot.mood != Mood::Fine || refused > 0 => reason,
+            _ => format!("the run ended, and {} s were not enough", self.settings.drain.as_secs()),
+        };
+        let spool = self.settings.spool.as_ref().map(|folder| folder.display().to_string());
+        Err(SinkError::LeftBehind { name: self.name(), kept, lost, refused, spool, reason })
+    }
+}
+
+fn run(delivery: Delivery) -> std::io::Result<(JoinHandle<()>, Receiver<()>)> {
+    let (end, ended) = bounded::<()>(0);
+    let work = move || {
+        let _end = end;
+        delivery.go();
+    };
+    let thread = ThreadBuilder::new().name("vp-timeplus".into()).spawn(work)?;
+    Ok((thread, ended))
+}
+
+fn sink_error(error: SpoolError) -> SinkError {
+    match error {
+        SpoolError::Locked { folder } => SinkError::Locked { target: folder },
+        SpoolError::NoSpace { path } => {
+            SinkError::Write { target: path, reason: "no space left on device".into(), part: None }
+        }
+        SpoolError::Io { path, reason } => SinkError::Write { target: path, reason, part: None },
+        SpoolError::Full | SpoolError::Foreign { .. } => {
+            SinkError::Open { target: "the spool".into(), reason: error.to_string() }
+        }
+    }
+}
+
+impl Sink for Timeplus {
+    fn kind(&self) -> &'static str {
+        "timeplus"
+    }
+
+    fn target(&self) -> String {
+        self.target.clone()
+    }
+
+    fn write(&mut self, item: &Item) -> Result<Flow, SinkError> {
+        self.take(item)?;
+        self.make_safe(false)?;
+        Ok(Flow::Continue)
+    }
+
+    fn finish(mut self: Box<Self>, ending: Ending) -> Result<(), SinkError> {
+        if ending == Ending::Whole {
+            self.hand_over();
+        }
+        self.queue.finish(self.settings.drain);
+        let safe = self.make_safe(true);
+        let ended = self.ended.recv_timeout(self.settings.drain + GRACE);
+        // A thread that is stuck in the system is left behind, so that the run ends in bounds.
+        let in_time = ended != Err(RecvTimeoutError::Timeout);
+        let panicked =
+            self.thread.take().filter(|_| in_time).is_some_and(|thread| thread.join().is_err());
+        if panicked {
+            return Err(self.stuck(Stuck::Gone));
+        }
+        // An output that could not keep its rows says so first.
+        safe?;
+        if let Some(error) = self.queue.error() {
+            return Err(sink_error(error));
+        }
+        if ending == Ending::Whole && self.settings.cancel.signal().is_none() {
+            self.queue.end_run().map_err(sink_error)?;
+        }
+        self.leftover()
+    }
+}
+
+impl Drop for Timeplus {
+    /// For an output that was never finished: its thread must not try for ever.
+    fn drop(&mut self) {
+        self.queue.finish(Duration::ZERO);
+    }
+}

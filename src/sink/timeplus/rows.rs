@@ -89,7 +89,7 @@ impl Rows {
                     }
                 }
             }
-            Item::Gap(_) | Item::Summary(_) => {}
+            Item::Gap(_) | Item::Summary(_) | Item::Total(_) => {}
         }
     }
 
