@@ -11,7 +11,7 @@ use super::board::{Board, Running};
 use super::inputs::Job;
 use super::preview::Viewers;
 use super::shared::SharedOutputs;
-use super::{models, outputs, parts, summary};
+use super::{models, outputs, parts, summary, timeplus};
 use crate::analyze::{Scene, Takes, Watch};
 use crate::cancel::Cancel;
 use crate::config::{Config, ConfigError, RecordedAt, Tracking, rules_of};
@@ -40,6 +40,8 @@ pub(super) struct Common {
     pub(super) stdout: File,
     /// Stops all runs.
     pub(super) cancel: Cancel,
+    /// Whether there is one input.
+    pub(super) alone: bool,
     /// How many inputs are read at once.
     pub(super) at_once: usize,
     pub(super) started: Instant,
@@ -88,6 +90,7 @@ pub(super) fn run(
     let recorder = recorder(job, kind, stored, &info, model)?;
     let run = Arc::new(run_record(&info, &recorder, model, common.workers.threads()));
     let mut sinks = outputs::open(config, &info, &common.shared, &common.stdout)?;
+    sinks.extend(timeplus::sink(job, &info, common.alone, &cancel)?);
     if let Some(misses) = common.misses.lock().ok().and_then(|mut misses| misses.take()) {
         log::warn!("{misses}");
     }
@@ -247,6 +250,7 @@ fn recorded_at(
     };
     match wanted {
         RecordedAt::At(time) => Ok(Some(time)),
+        RecordedAt::Now => Ok(Some(SystemTime::now())),
         RecordedAt::Container => {
             let created = info.created.as_deref();
             let time = created.and_then(|text| humantime::parse_rfc3339_weak(text).ok());

@@ -25,6 +25,8 @@ mod segments;
 mod shared;
 mod signals;
 mod summary;
+#[cfg_attr(not(feature = "timeplus"), path = "no_timeplus.rs")]
+mod timeplus;
 mod total;
 mod verify;
 #[cfg_attr(not(feature = "libav"), path = "no_videos.rs")]

@@ -55,6 +55,7 @@ pub(super) fn run(plan: &Plan, stdout: File) -> Result<Status, Error> {
         board: board.clone(),
         stdout,
         cancel: cancel.clone(),
+        alone: jobs.len() == 1,
         at_once: crew::at_once(&jobs, config.jobs),
         started: Instant::now(),
         misses: Mutex::new(misses),

@@ -31,6 +31,8 @@ const TRACKING: &str = "Tracking";
 const DRAWING: &str = "Drawing";
 const LIVE: &str = "Cameras and streams";
 const PREVIEW: &str = "Preview";
+/// Headline of settings of Timeplus.
+pub const TIMEPLUS: &str = "Timeplus and ClickHouse";
 const THRIFT: &str = "Less inference";
 const CONTROL: &str = "Control";
 
@@ -124,7 +126,7 @@ pub const KEYS: &[Key] = &[
     key(
         "recorded-at",
         INPUT,
-        "UTC of the first frame, for `ts`: an RFC 3339 time, container or mtime",
+        "UTC of the first frame, for `ts`: an RFC 3339 time, container, mtime or now",
     )
     .value("WHEN"),
     key("model", MODEL, "An ONNX model, or the name of a known one; see 'vision-pipe inspect'")
@@ -364,6 +366,39 @@ pub const KEYS: &[Key] = &[
         .value("ORIGIN"),
     key("preview-linger", PREVIEW, "Serve the page on after the end, until a signal comes"),
     key("static-dir", PREVIEW, "A folder whose files replace those of the page").value("DIR"),
+    key("timeplus", TIMEPLUS, "Rows to the server at this address, such as http://localhost:8123")
+        .value("URL"),
+    key("timeplus-user", TIMEPLUS, "Who we are there [default: TIMEPLUS_USER]").value("NAME"),
+    key(
+        "timeplus-password",
+        TIMEPLUS,
+        "The password; better in TIMEPLUS_PASSWORD, where ps does not show it",
+    )
+    .value("PASSWORD"),
+    key("timeplus-schema", TIMEPLUS, "Rows of what: detections (frames too), events, raw; several")
+        .value("SCHEMAS")
+        .default("detections"),
+    key(
+        "timeplus-stream",
+        TIMEPLUS,
+        "Name of the stream of the first schema [default: vision_pipe_detections and its like]",
+    )
+    .value("NAME"),
+    key("timeplus-dialect", TIMEPLUS, "Whose SQL it speaks: auto, timeplus or clickhouse")
+        .value("NAME")
+        .default("auto"),
+    key("timeplus-ttl", TIMEPLUS, "Days for which streams that we make keep rows").value("DAYS"),
+    key("timeplus-ca", TIMEPLUS, "Trusted certificates (PEM) in place of this machine's")
+        .value("FILE"),
+    key("timeplus-give-up", TIMEPLUS, "How long a file may wait for a server that takes nothing")
+        .value("TIME")
+        .default("10m"),
+    key("spool", TIMEPLUS, "A folder for rows that are not there yet: they survive everything")
+        .value("DIR"),
+    key("spool-bytes", TIMEPLUS, "The most that may wait, on disk or else in memory")
+        .value("SIZE")
+        .default("256MB"),
+    key("require", TIMEPLUS, "End the run where rows cannot be delivered: timeplus").value("WHAT"),
     key("workers", CONTROL, "Inference threads [default: the processors this process may use]")
         .short('w')
         .value("N"),
@@ -400,7 +435,7 @@ pub const INPUT_TABLES: &str = "[[input]]";
 pub fn is_of_an_input(key: &Key) -> bool {
     match key.heading {
         MODEL => matches!(key.name, "classes" | "conf" | "iou" | "max-det" | "agnostic-nms"),
-        PREVIEW | CONTROL => false,
+        PREVIEW | CONTROL | TIMEPLUS => false,
         _ => !matches!(
             key.name,
             "detections" | "emit" | "input" | "no-clobber" | "rule" | "summary-json"

@@ -12,6 +12,7 @@ mod rules;
 pub mod template;
 pub mod units;
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -58,6 +59,8 @@ pub struct Config {
     pub drawing: Drawing,
     /// The page, where one is asked for.
     pub preview: Option<PreviewConfig>,
+    /// The server for rows, where one is asked for.
+    pub timeplus: TimeplusConfig,
     /// How tracks are made, where they are.
     pub tracking: Option<Tracking>,
     /// Zones, lines and the ground.
@@ -109,6 +112,35 @@ pub struct PreviewConfig {
     pub linger: bool,
     /// A folder whose files replace the built-in ones.
     pub static_dir: Option<PathBuf>,
+}
+
+/// Rows in Timeplus or ClickHouse.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TimeplusConfig {
+    /// Where the server is; no rows where `None`.
+    pub url: Option<Token>,
+    /// Who we are there.
+    pub user: Option<String>,
+    /// The password.
+    pub password: Option<Token>,
+    /// What there are rows of, at least one word.
+    pub schemas: Vec<String>,
+    /// Name of the first schema's stream.
+    pub stream: Option<String>,
+    /// Whether it is Timeplus, where that is said.
+    pub is_timeplus: Option<bool>,
+    /// How long streams that we make keep rows.
+    pub ttl_days: Option<NonZeroU32>,
+    /// Trusted certificates.
+    pub ca_file: Option<PathBuf>,
+    /// How long a file waits for a server that takes nothing.
+    pub give_up: Duration,
+    /// Where rows wait.
+    pub spool: Option<PathBuf>,
+    /// The most bytes that wait.
+    pub spool_bytes: u64,
+    /// Whether the run ends where rows cannot be delivered.
+    pub required: bool,
 }
 
 /// A secret that is never shown.
@@ -421,6 +453,8 @@ pub enum RecordedAt {
     Container,
     /// When the file was last written to.
     Mtime,
+    /// When the run began.
+    Now,
 }
 
 /// How progress is shown.

@@ -5,6 +5,7 @@ mod live;
 mod preview;
 mod segments;
 mod thrift;
+mod timeplus;
 mod tracking;
 
 use std::path::Path;
@@ -154,7 +155,7 @@ impl Resolver<'_> {
 }
 
 /// Settings whose values are shown nowhere.
-const SECRETS: [&str; 1] = ["preview-token"];
+const SECRETS: [&str; 2] = ["preview-token", "timeplus-password"];
 
 /// "NAME must be ..., got 'TEXT'", the name as the user wrote it.
 fn refused(name: &str, origin: &Origin, expected: &str, text: &str) -> ConfigError {
@@ -201,6 +202,7 @@ pub(super) fn resolve(layer: &Layer, elsewhere: &[String]) -> Result<Config, Con
         outputs: outputs(&mut take)?,
         drawing: drawing::drawing(&mut take)?,
         preview: preview::preview(&mut take)?,
+        timeplus: timeplus::timeplus(&mut take)?,
         tracking: tracking::tracking(&mut take)?,
         takes: tracking::takes(&mut take)?,
         rules: tracking::rules(&mut take, &places)?,
@@ -299,8 +301,9 @@ fn recorded_at(text: &str) -> Result<RecordedAt, Expected> {
     match text {
         "container" => Ok(RecordedAt::Container),
         "mtime" => Ok(RecordedAt::Mtime),
+        "now" => Ok(RecordedAt::Now),
         _ => humantime::parse_rfc3339_weak(text).map(RecordedAt::At).map_err(|_| {
-            "must be a UTC time such as 2026-11-22T06:00:00Z, container or mtime".into()
+            "must be a UTC time such as 2026-11-22T06:00:00Z, container, mtime or now".into()
         }),
     }
 }
@@ -395,7 +398,9 @@ fn outputs(take: &mut Resolver<'_>) -> Result<Outputs, ConfigError> {
         let error = ConfigError::new(format!("{name} is for a video on standard output: -o -"));
         return Err(error.with_hint("the ending of a file says what it is, such as .ts"));
     }
-    let others = video.is_some() || csv.is_some() || mot.is_some() || save_frames.is_some();
+    let timeplus = take.layer.0.contains_key("timeplus");
+    let others =
+        video.is_some() || csv.is_some() || mot.is_some() || save_frames.is_some() || timeplus;
     let outputs = Outputs {
         segments: segments::segments(take)?,
         ndjson: ndjson.or_else(|| (!others).then_some(TextTarget::Stdout)),

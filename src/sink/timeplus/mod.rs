@@ -77,6 +77,8 @@ pub struct Settings {
     pub when_full: WhenSpoolFull,
     /// How long everything that waits has at the end of the run.
     pub drain: Duration,
+    /// The same once a signal came.
+    pub drain_stopped: Duration,
     /// How long delivery waits between attempts.
     pub waits: Waits,
     /// Where rows go that the server refuses for good; else to `dead-letter.ndjson` in the spool,
@@ -101,6 +103,7 @@ impl Default for Settings {
             limits: Limits::default(),
             when_full: WhenSpoolFull::Block(Duration::from_secs(600)),
             drain: Duration::from_secs(8),
+            drain_stopped: Duration::from_secs(6),
             waits: Waits::default(),
             dead_letters: None,
             cancel: Cancel::default(),
@@ -217,7 +220,7 @@ impl Timeplus {
     fn make_safe(&self, all: bool) -> Result<(), SinkError> {
         let when_full = match self.settings.when_full {
             WhenSpoolFull::Block(time) if self.settings.cancel.is_cancelled() => {
-                WhenSpoolFull::Block(time.min(self.settings.drain))
+                WhenSpoolFull::Block(time.min(self.settings.drain_stopped))
             }
             other => other,
         };
@@ -239,6 +242,12 @@ impl Timeplus {
         }
     }
 
+    /// How long everything that waits has.
+    fn drain(&self) -> Duration {
+        let Settings { drain, drain_stopped, cancel, .. } = &self.settings;
+        if cancel.signal().is_some() { *drain_stopped.min(drain) } else { *drain }
+    }
+
     /// What did not arrive, if anything.
     fn leftover(&self) -> Result<(), SinkError> {
         let (kept, lost) = self.queue.left();
@@ -251,7 +260,7 @@ impl Timeplus {
         let snapshot = stats.snapshot();
         let reason = match snapshot.last_reason {
             Some(reason) if snapshot.mood != Mood::Fine || refused > 0 => reason,
-            _ => format!("the run ended, and {} s were not enough", self.settings.drain.as_secs()),
+            _ => format!("the run ended, and {} s were not enough", self.drain().as_secs()),
         };
         let spool = self.settings.spool.as_ref().map(|folder| folder.display().to_string());
         Err(SinkError::LeftBehind { name: self.name(), kept, lost, refused, spool, reason })
@@ -300,9 +309,10 @@ impl Sink for Timeplus {
         if ending == Ending::Whole {
             self.hand_over();
         }
-        self.queue.finish(self.settings.drain);
+        let drain = self.drain();
+        self.queue.finish(drain);
         let safe = self.make_safe(true);
-        let ended = self.ended.recv_timeout(self.settings.drain + GRACE);
+        let ended = self.ended.recv_timeout(drain + GRACE);
         // A thread that is stuck in the system is left behind, so that the run ends in bounds.
         let in_time = ended != Err(RecvTimeoutError::Timeout);
         let panicked =

@@ -223,6 +223,11 @@ impl Server {
         self.about.as_ref().ok_or(ServerError::Http(HttpError::Nonsense { reason: "empty".into() }))
     }
 
+    /// What kind of server it is, where it was asked.
+    pub fn known(&self) -> Option<&About> {
+        self.about.as_ref()
+    }
+
     /// Whether it is known to be Timeplus.
     pub(super) fn is_timeplus(&self) -> bool {
         self.about.as_ref().is_some_and(|about| about.is_timeplus)

@@ -5,6 +5,8 @@
 //! them are worth a retry follows ClickHouse's own Kafka connector (`util/Utils.java`). What is
 //! done about a verdict is for `deliver`.
 
+use super::fit::EITHER_SETTINGS;
+
 /// What to do with a batch that was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -30,7 +32,7 @@ pub enum Verdict {
 }
 
 /// Settings that go with an insert where the server knows them.
-pub(super) const OPTIONAL_SETTINGS: [(&str, &str); 1] = [("input_format_skip_unknown_fields", "1")];
+pub(super) const OPTIONAL_SETTINGS: [(&str, &str); 2] = EITHER_SETTINGS;
 
 /// Judges a refusal with this status, exception code and message.
 pub fn verdict(status: u16, code: Option<u32>, message: &str) -> Verdict {

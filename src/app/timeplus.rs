@@ -1,0 +1,234 @@
+//! Rows in Timeplus and ClickHouse: the output put together from its configuration.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use super::inputs::Job;
+use crate::analyze::file_stem;
+use crate::cancel::Cancel;
+use crate::config::{ConfigError, TimeplusConfig};
+use crate::exit::Error;
+use crate::logging::NOTE;
+use crate::net::http::HttpError;
+use crate::policy::{Need, WhenFull};
+use crate::sink::SinkSpec;
+use crate::sink::timeplus::columns::BATCH_ID;
+use crate::sink::timeplus::fit::{Settled, Target, describe, described, settle_all};
+use crate::sink::timeplus::rows::Rows;
+use crate::sink::timeplus::server::{Server, ServerError, ServerSettings};
+use crate::sink::timeplus::tables::{Choice, Dialect, Schema, Table, TableError, tables};
+use crate::sink::timeplus::{Prepare, Settings, Stream, Timeplus, WhenSpoolFull};
+use crate::source::SourceInfo;
+
+/// How long the server has to say what it is before the run begins without it.
+const GREETING: Duration = Duration::from_secs(3);
+
+/// How long rows that are safe on the disk are waited for when a file has ended.
+const SPOOLED: Duration = Duration::from_secs(30);
+
+/// What delivery leaves of the time to drain: it is waited for a moment longer than it drains.
+const MARGIN: Duration = Duration::from_secs(2);
+
+/// Items that may wait for the output.
+const QUEUE: usize = 64;
+
+/// Codes for a stream or database that is not there.
+const MISSING: [u32; 2] = [60, 81];
+
+/// The output of an input, where one is asked for.
+///
+/// # Errors
+/// Where the address or a name is none, a stream that is there does not take our rows, or the
+/// spool cannot be used.
+pub(super) fn sink(
+    job: &Job,
+    info: &SourceInfo,
+    alone: bool,
+    cancel: &Cancel,
+) -> Result<Option<SinkSpec>, Error> {
+    let config = &job.config;
+    let wanted = &config.timeplus;
+    if wanted.url.is_none() {
+        return Ok(None);
+    }
+    let mut server = server(wanted)?;
+    let tables = streams(wanted)?;
+    let targets = match greet(&mut server, wanted, &tables) {
+        Ok(settled) => settled.into_iter().map(|settled| settled.target).collect(),
+        Err(Greeting::Unfit(error)) => return Err(unfit(&error).into()),
+        Err(Greeting::Away(error)) => {
+            let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            log::warn!("timeplus '{}': {error}{hint}; rows wait", server.shown());
+            tables.iter().cloned().map(Target::unseen).collect::<Vec<_>>()
+        }
+    };
+    let streams = targets.iter().map(|target| stream(target, server.known().is_some())).collect();
+    let mut rows = Rows::new(targets, Box::new(first_frame(info, wanted)));
+    let when_full = match info.live {
+        true => WhenSpoolFull::DropOldest,
+        false => WhenSpoolFull::Block(wanted.give_up),
+    };
+    let folder = |all: &Path| match alone {
+        true => all.to_owned(),
+        false => all.join(file_stem(&job.name)),
+    };
+    let settings = Settings {
+        spool: wanted.spool.as_deref().map(folder),
+        max_bytes: wanted.spool_bytes,
+        when_full,
+        drain: if wanted.spool.is_some() { SPOOLED } else { wanted.give_up },
+        drain_stopped: config.drain_timeout.saturating_sub(MARGIN),
+        cancel: cancel.clone(),
+        ..Settings::default()
+    };
+    let make = Box::new(move |item: &_, to: &mut Vec<_>| rows.write(item, to));
+    let prepare = preparing(wanted.clone(), tables);
+    let sink = Timeplus::start(server, prepare, streams, make, settings)?;
+    Ok(Some(SinkSpec {
+        sink: Box::new(sink),
+        when_full: if info.live { WhenFull::DropOldest } else { WhenFull::Block },
+        capacity: QUEUE,
+        need: if wanted.required { Need::Required } else { Need::Optional },
+    }))
+}
+
+/// The server that is asked for.
+///
+/// # Errors
+/// Where there is none, or its address is none.
+pub(super) fn server(wanted: &TimeplusConfig) -> Result<Server, ConfigError> {
+    let url = wanted.url.as_ref().ok_or_else(|| {
+        let error = ConfigError::new("no server is given");
+        error.with_hint("add --timeplus http://HOST:8123")
+    })?;
+    let settings = ServerSettings { ca_file: wanted.ca_file.clone(), ..ServerSettings::default() };
+    let password = wanted.password.as_ref().map(|password| password.0.as_str());
+    Server::new(&url.0, wanted.user.as_deref(), password, settings).map_err(|error| {
+        let hint = error.hint();
+        let error = ConfigError::new(error.to_string());
+        match hint {
+            Some(hint) => error.with_hint(hint),
+            None => error.with_hint("such as http://localhost:8123"),
+        }
+    })
+}
+
+/// The streams that are asked for.
+///
+/// # Errors
+/// Where a name is none.
+pub(super) fn streams(wanted: &TimeplusConfig) -> Result<Vec<Table>, ConfigError> {
+    let chosen = wanted.schemas.iter().filter_map(|word| {
+        Choice::WORDS.iter().find(|(known, _)| known == word).map(|(_, choice)| *choice)
+    });
+    let chosen: Vec<Choice> = chosen.collect();
+    tables(&chosen, wanted.stream.as_deref()).map_err(|error| unfit(&error))
+}
+
+fn unfit(error: &TableError) -> ConfigError {
+    ConfigError::new(error.to_string()).with_hint(error.hint())
+}
+
+/// Why the streams are not settled.
+pub(super) enum Greeting {
+    /// The server does not answer, or not to us: it may later.
+    Away(ServerError),
+    /// A stream that is there does not take our rows.
+    Unfit(TableError),
+}
+
+/// Asks the server what it is, and makes streams that are missing.
+pub(super) fn greet(
+    server: &mut Server,
+    wanted: &TimeplusConfig,
+    tables: &[Table],
+) -> Result<Vec<Settled>, Greeting> {
+    server.about(GREETING).map_err(Greeting::Away)?;
+    let settled = settle(server, wanted, tables)?;
+    for said in settled.iter().filter_map(|settled| settled.said.as_deref()) {
+        log::warn!(target: NOTE, "{said}");
+    }
+    Ok(settled)
+}
+
+fn settle(
+    server: &Server,
+    wanted: &TimeplusConfig,
+    tables: &[Table],
+) -> Result<Vec<Settled>, Greeting> {
+    let mut found = Vec::new();
+    for table in tables {
+        let columns = match server.query(&describe(table)) {
+            Ok(answer) => Some(described(table, &answer).map_err(Greeting::Unfit)?),
+            Err(ServerError::Refused { code: Some(code), .. }) if MISSING.contains(&code) => None,
+            Err(error) => return Err(Greeting::Away(error)),
+        };
+        found.push((table.clone(), columns));
+    }
+    let dialect = dialect(server, wanted);
+    let settled = settle_all(&found, dialect, wanted.ttl_days).map_err(Greeting::Unfit)?;
+    for sql in settled.iter().flat_map(|settled| &settled.sql) {
+        server.query(sql).map_err(Greeting::Away)?;
+    }
+    Ok(settled)
+}
+
+/// Whose SQL the server speaks, as it is said or as it says itself.
+pub(super) fn dialect(server: &Server, wanted: &TimeplusConfig) -> Dialect {
+    let known = server.known();
+    let says = known.is_none_or(|about| about.is_timeplus);
+    match (wanted.is_timeplus.unwrap_or(says), known) {
+        (false, Some(about)) => Dialect::clickhouse(&about.version),
+        (false, None) => Dialect::clickhouse(""),
+        (true, _) => Dialect::Timeplus,
+    }
+}
+
+/// Makes streams that are missing when the server was away, or somebody has dropped them.
+pub(super) fn preparing(wanted: TimeplusConfig, tables: Vec<Table>) -> Prepare {
+    Box::new(move |server| match settle(server, &wanted, &tables) {
+        Ok(_) => Ok(()),
+        Err(Greeting::Away(error)) => Err(error),
+        // Nothing that a retry mends: rows wait until somebody does.
+        Err(Greeting::Unfit(error)) => {
+            Err(ServerError::Http(HttpError::BadRequest { reason: error.to_string() }))
+        }
+    })
+}
+
+/// A stream as delivery knows it; of a server that was not seen, what is in a row decides.
+fn stream(target: &Target, seen: bool) -> Stream {
+    let table = &target.table;
+    let columns = target.insert_columns().into_iter().filter(|name| *name != BATCH_ID);
+    let in_default = seen && table.name.database() == "default";
+    let key = match table.schema {
+        Schema::Detections => Some("detection_id"),
+        Schema::Frames => Some("frame_id"),
+        Schema::Events => Some("event_id"),
+        Schema::Raw => None,
+    };
+    Stream {
+        sql_name: table.name.quoted(),
+        rest_name: in_default.then(|| table.name.stream().to_owned()),
+        columns: if seen { columns.map(str::to_owned).collect() } else { Vec::new() },
+        batch_id: table.schema.has_batch_id(),
+        key: key.map(str::to_owned),
+    }
+}
+
+/// The time of the first frame, where records do not say theirs: that of the container, or now.
+/// The replaced program's panels look at the last hour, so its rows are of now.
+fn first_frame(
+    info: &SourceInfo,
+    wanted: &TimeplusConfig,
+) -> impl FnMut(&crate::record::RunRecord) -> SystemTime + Send + use<> {
+    let created = info.created.as_deref().filter(|_| !wanted.schemas.contains(&"raw".to_owned()));
+    let created = created.and_then(|text| humantime::parse_rfc3339_weak(text).ok());
+    let live = info.live;
+    move |_| {
+        if created.is_none() && !live {
+            log::info!("event times begin now; --recorded-at says when the first frame was");
+        }
+        created.unwrap_or_else(SystemTime::now)
+    }
+}

@@ -1,0 +1,56 @@
+//! Rows in Timeplus and ClickHouse, from text to checked values.
+
+use std::num::NonZeroU32;
+
+use super::super::{ConfigError, TimeplusConfig, Token, units};
+use super::Resolver;
+use crate::reason::masked;
+
+/// What there can be rows of.
+const SCHEMAS: [&str; 3] = ["detections", "events", "raw"];
+
+/// Longest time for which rows are kept: 100 years.
+const MAX_DAYS: u32 = 36_500;
+
+/// Reads these settings.
+pub(super) fn timeplus(take: &mut Resolver<'_>) -> Result<TimeplusConfig, ConfigError> {
+    let secret = |text: &str| units::text(text).map(Token);
+    let schemas = take.list("timeplus-schema")?.unwrap_or_default();
+    if let Some(word) = schemas.iter().find(|word| !SCHEMAS.contains(&word.as_str())) {
+        let name = take.name_of("timeplus-schema");
+        let what = format!("{name} must be of {}, got '{word}'", SCHEMAS.join(", "));
+        return Err(ConfigError::new(what));
+    }
+    let words = [("auto", None), ("timeplus", Some(true)), ("clickhouse", Some(false))];
+    let url = take.optional("timeplus", secret)?;
+    if let Some(shown) = take.resolved.last_mut() {
+        shown.value = shown.value.take().map(|text| masked(&text));
+    }
+    // The names of the program that this one replaces: they give values, and turn nothing on.
+    let said = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let user = take.optional("timeplus-user", units::text)?.or_else(|| said("TIMEPLUS_USER"));
+    let password = take.optional("timeplus-password", secret)?;
+    let password = password.or_else(|| said("TIMEPLUS_PASSWORD").map(Token));
+    let required = take.optional("require", units::one_of(&[("timeplus", true)]))?;
+    let config = TimeplusConfig {
+        url,
+        user,
+        password,
+        schemas,
+        stream: take.optional("timeplus-stream", units::text)?,
+        is_timeplus: take.value("timeplus-dialect", units::one_of(&words))?,
+        ttl_days: take
+            .optional("timeplus-ttl", units::whole(1, MAX_DAYS))?
+            .and_then(NonZeroU32::new),
+        ca_file: take.optional("timeplus-ca", units::path)?,
+        give_up: take.value("timeplus-give-up", units::duration)?,
+        spool: take.optional("spool", units::path)?,
+        spool_bytes: take.value("spool-bytes", units::bytes)?,
+        required: required.unwrap_or_default(),
+    };
+    if config.required && config.url.is_none() {
+        let error = ConfigError::new(format!("{} needs a server", take.name_of("require")));
+        return Err(error.with_hint("add --timeplus http://HOST:8123"));
+    }
+    Ok(config)
+}
