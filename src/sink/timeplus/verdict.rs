@@ -29,8 +29,11 @@ pub enum Verdict {
     NoRest,
 }
 
-/// Settings that go with an insert where the server knows them.
-pub(super) const OPTIONAL_SETTINGS: [(&str, &str); 1] = [("input_format_skip_unknown_fields", "1")];
+/// Settings that go with an insert where the server knows them. With them rows that were made
+/// before the server was seen fit it: columns that are not there are left out, and so is the
+/// fraction of a time where a server has none.
+pub(super) const OPTIONAL_SETTINGS: [(&str, &str); 2] =
+    [("input_format_skip_unknown_fields", "1"), ("date_time_input_format", "best_effort")];
 
 /// Judges a refusal with this status, exception code and message.
 pub fn verdict(status: u16, code: Option<u32>, message: &str) -> Verdict {
