@@ -24,7 +24,7 @@ use crate::source::SourceInfo;
 const GREETING: Duration = Duration::from_secs(3);
 
 /// How long rows that are safe on the disk are waited for when a file has ended.
-const SPOOLED: Duration = Duration::from_secs(30);
+const SPOOLED: Duration = Duration::from_secs(60);
 
 /// What delivery leaves of the time to drain: it is waited for a moment longer than it drains.
 const MARGIN: Duration = Duration::from_secs(2);

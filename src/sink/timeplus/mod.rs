@@ -58,6 +58,9 @@ pub use stream::Stream;
 use super::{Ending, Flow, Item, Sink, SinkError};
 use crate::cancel::Cancel;
 
+/// How often [`Sink::finish`] looks whether batches arrive.
+const LOOK: Duration = Duration::from_millis(200);
+
 /// How long [`Sink::finish`] waits for the thread once time is up: a request ends then.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -248,6 +251,32 @@ impl Timeplus {
         if cancel.signal().is_some() { *drain_stopped.min(drain) } else { *drain }
     }
 
+    /// Waits while batches arrive, and says whether delivery came to its end: a thread that is stuck
+    /// in the system is left behind, so that the run ends in bounds.
+    fn wait_for_delivery(&self) -> bool {
+        let mut waiting = self.queue.left();
+        let stopped = |signal: &Cancel| signal.signal().is_some();
+        let mut told = stopped(&self.settings.cancel);
+        loop {
+            let left = self.queue.time_left().unwrap_or_default();
+            match self.ended.recv_timeout((left + GRACE).min(LOOK)) {
+                Err(RecvTimeoutError::Timeout) => {}
+                _ => return true,
+            }
+            if !told && stopped(&self.settings.cancel) {
+                told = true;
+                self.queue.finish(self.drain());
+            }
+            let now = self.queue.left();
+            if now != waiting && !told {
+                self.queue.extend(self.drain());
+            } else if left.is_zero() && self.queue.overdue() > GRACE {
+                return false;
+            }
+            waiting = now;
+        }
+    }
+
     /// What did not arrive, if anything.
     fn leftover(&self) -> Result<(), SinkError> {
         let (kept, lost) = self.queue.left();
@@ -309,12 +338,9 @@ impl Sink for Timeplus {
         if ending == Ending::Whole {
             self.hand_over();
         }
-        let drain = self.drain();
-        self.queue.finish(drain);
+        self.queue.finish(self.drain());
         let safe = self.make_safe(true);
-        let ended = self.ended.recv_timeout(drain + GRACE);
-        // A thread that is stuck in the system is left behind, so that the run ends in bounds.
-        let in_time = ended != Err(RecvTimeoutError::Timeout);
+        let in_time = self.wait_for_delivery();
         let panicked =
             self.thread.take().filter(|_| in_time).is_some_and(|thread| thread.join().is_err());
         if panicked {

@@ -213,12 +213,21 @@ impl Queue {
         Ok(self.wait(state, (give_up - now).min(NAP)))
     }
 
-    /// Nothing more comes, and delivery ends after `time` at the latest; the first call counts.
+    /// Nothing more comes, and delivery ends when `time` has passed; the first call counts, and a
+    /// later one with less time.
     pub(super) fn finish(&self, time: Duration) {
         let mut state = self.lock();
+        let end = Instant::now() + time;
         state.finishing = true;
-        state.end.get_or_insert_with(|| Instant::now() + time);
+        state.end = Some(state.end.map_or(end, |known| known.min(end)));
         self.changed.notify_all();
+    }
+
+    /// A batch has arrived: the next one has `time` too, where there is an end.
+    pub(super) fn extend(&self, time: Duration) {
+        let mut state = self.lock();
+        let end = Instant::now() + time;
+        state.end = state.end.map(|known| known.max(end));
     }
 
     /// What waits may go, but nothing more comes.
@@ -316,6 +325,11 @@ impl Queue {
     /// How much time there is; `None` while rows come.
     pub(super) fn time_left(&self) -> Option<Duration> {
         self.lock().end.map(|end| end.saturating_duration_since(Instant::now()))
+    }
+
+    /// How long ago time was up.
+    pub(super) fn overdue(&self) -> Duration {
+        self.lock().end.map(|end| end.elapsed()).unwrap_or_default()
     }
 
     /// Waits, and says whether there is time left then.

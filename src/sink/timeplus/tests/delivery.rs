@@ -28,7 +28,7 @@ fn rows_arrive_packed_under_one_id_from_who_we_are() {
         assert_eq!(numbers, [0, 1, 2]);
         assert_eq!(id.len(), 36);
         let tail = "%28%60batch%5Fid%60%2C%60n%60%29%20FORMAT%20JSONEachRow\
-                    &input_format_skip_unknown_fields=1&date_time_input_format=best_effort";
+                    &date_time_input_format=best_effort&input_format_skip_unknown_fields=1";
         assert!(seen[0].path.ends_with(tail), "{}", seen[0].path);
         // printf 'me:hidden-from-all' | base64
         assert_eq!(seen[0].header("authorization"), Some("Basic bWU6aGlkZGVuLWZyb20tYWxs"));
