@@ -8,6 +8,10 @@ use crate::infer::ModelError;
 use crate::pipeline::StageError;
 use crate::replay::ReplayError;
 use crate::sink::SinkError;
+#[cfg(feature = "timeplus")]
+use crate::sink::timeplus::server::ServerError;
+#[cfg(feature = "timeplus")]
+use crate::sink::timeplus::verdict::Verdict;
 use crate::source::SourceError;
 
 /// Anything that ends the program early: the error that sums up the others.
@@ -32,6 +36,15 @@ pub enum Error {
     /// An output cannot be written.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// A server for rows is away, or refuses.
+    #[cfg(feature = "timeplus")]
+    #[error("timeplus '{server}': {error}")]
+    Timeplus {
+        /// Its address without secrets.
+        server: String,
+        /// Why.
+        error: ServerError,
+    },
     /// The run failed on the way.
     #[error(transparent)]
     Stage(StageError),
@@ -68,6 +81,13 @@ impl Error {
                 | ModelError::UnknownHead { .. },
             ) => 2,
             Self::Model(_) => 78,
+            #[cfg(feature = "timeplus")]
+            Self::Timeplus { error, .. } => match error.verdict() {
+                Verdict::Retry { .. } => 69,
+                // Who we are, what is asked for: nothing that time mends.
+                Verdict::Park | Verdict::SchemaNotReady => 2,
+                _ => 1,
+            },
             Self::Stage(error) => stage_code(error),
             Self::System(_) => 1,
         }
@@ -82,6 +102,8 @@ impl Error {
             Self::Replay(error) => error.hint(),
             Self::Convert(error) => error.hint().map(str::to_owned),
             Self::Sink(error) => error.hint(),
+            #[cfg(feature = "timeplus")]
+            Self::Timeplus { error, .. } => error.hint().map(str::to_owned),
             Self::Stage(StageError::Panicked { .. }) => {
                 Some("please report it with the lines above; outputs keep their .part names".into())
             }

@@ -27,6 +27,10 @@ mod signals;
 mod summary;
 #[cfg_attr(not(feature = "timeplus"), path = "no_timeplus.rs")]
 mod timeplus;
+#[cfg(feature = "timeplus")]
+mod timeplus_boards;
+#[cfg_attr(not(feature = "timeplus"), path = "no_timeplus_commands.rs")]
+mod timeplus_commands;
 mod total;
 mod verify;
 #[cfg_attr(not(feature = "libav"), path = "no_videos.rs")]
@@ -68,8 +72,12 @@ fn start(arguments: impl Iterator<Item = OsString>, mut stdout: File) -> Result<
         Invocation::Convert(request) => convert::convert(&request, stdout),
         Invocation::Report(request) => report::report(&request, stdout),
         Invocation::Do(verb, request) => {
-            let plan = configure(&request)?;
+            let plan = configure(&request, Layer::default())?;
             carry_out(verb, &request, &plan, stdout)
+        }
+        Invocation::Timeplus(request) => {
+            let plan = configure(&request.settings, timeplus_commands::host())?;
+            timeplus_commands::carry_out(&request, &plan.common, &mut stdout)
         }
     }
 }
@@ -94,8 +102,8 @@ fn carry_out(
     }
 }
 
-/// Merges flags, variables and file, and starts the logger as they say.
-fn configure(request: &Request) -> Result<Plan, ConfigError> {
+/// Merges flags, variables, file and what is said `otherwise`, and starts the logger as they say.
+fn configure(request: &Request, otherwise: Layer) -> Result<Plan, ConfigError> {
     let variables = Layer::from_variables(|name| std::env::var_os(name))?;
     let from_flag = request.flags.0.get("config").and_then(|given| given.values.first().cloned());
     let from_variable = || std::env::var("VISION_PIPE_CONFIG").ok().filter(|path| !path.is_empty());
@@ -111,7 +119,7 @@ fn configure(request: &Request) -> Result<Plan, ConfigError> {
         Some(model) => Layer::beside_model(Path::new(&model))?,
         None => Layer::default(),
     };
-    let plan = Plan::resolve(said, file, beside)?;
+    let plan = Plan::resolve(said, file, beside.over(otherwise))?;
     let config = &plan.common;
     logging::init(config.log_format, config.verbose, config.quiet);
     Ok(plan)

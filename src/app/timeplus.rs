@@ -16,12 +16,12 @@ use crate::sink::timeplus::columns::BATCH_ID;
 use crate::sink::timeplus::fit::{Settled, Target, describe, described, settle_all};
 use crate::sink::timeplus::rows::Rows;
 use crate::sink::timeplus::server::{Server, ServerError, ServerSettings};
-use crate::sink::timeplus::tables::{Choice, Dialect, Schema, Table, TableError, tables};
+use crate::sink::timeplus::tables::{Choice, Dialect, Table, TableError, tables};
 use crate::sink::timeplus::{Prepare, Settings, Stream, Timeplus, WhenSpoolFull};
 use crate::source::SourceInfo;
 
 /// How long the server has to say what it is before the run begins without it.
-const GREETING: Duration = Duration::from_secs(3);
+pub(super) const GREETING: Duration = Duration::from_secs(3);
 
 /// How long rows that are safe on the disk are waited for when a file has ended.
 const SPOOLED: Duration = Duration::from_secs(60);
@@ -33,7 +33,7 @@ const MARGIN: Duration = Duration::from_secs(2);
 const QUEUE: usize = 64;
 
 /// Codes for a stream or database that is not there.
-const MISSING: [u32; 2] = [60, 81];
+pub(super) const MISSING: [u32; 2] = [60, 81];
 
 /// The output of an input, where one is asked for.
 ///
@@ -125,7 +125,8 @@ pub(super) fn streams(wanted: &TimeplusConfig) -> Result<Vec<Table>, ConfigError
     tables(&chosen, wanted.stream.as_deref()).map_err(|error| unfit(&error))
 }
 
-fn unfit(error: &TableError) -> ConfigError {
+/// A stream that cannot be written to, as a mistake of the configuration.
+pub(super) fn unfit(error: &TableError) -> ConfigError {
     ConfigError::new(error.to_string()).with_hint(error.hint())
 }
 
@@ -201,18 +202,12 @@ fn stream(target: &Target, seen: bool) -> Stream {
     let table = &target.table;
     let columns = target.insert_columns().into_iter().filter(|name| *name != BATCH_ID);
     let in_default = seen && table.name.database() == "default";
-    let key = match table.schema {
-        Schema::Detections => Some("detection_id"),
-        Schema::Frames => Some("frame_id"),
-        Schema::Events => Some("event_id"),
-        Schema::Raw => None,
-    };
     Stream {
         sql_name: table.name.quoted(),
         rest_name: in_default.then(|| table.name.stream().to_owned()),
         columns: if seen { columns.map(str::to_owned).collect() } else { Vec::new() },
         batch_id: table.schema.has_batch_id(),
-        key: key.map(str::to_owned),
+        key: table.schema.key().map(str::to_owned),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command line: what was typed, without a judgement. The only room that names `clap`.
 
 mod generate;
+mod timeplus;
 mod tools;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 pub use generate::generate;
+pub use timeplus::{TimeplusAction, TimeplusRequest};
 pub use tools::{ConvertRequest, ReportRequest, What};
 
 use crate::config::keys::{INPUT, KEYS, Key, MODEL};
@@ -33,6 +35,8 @@ pub enum Invocation {
     Report(ReportRequest),
     /// `convert`: detections in another format.
     Convert(Box<ConvertRequest>),
+    /// `timeplus`: what there is to do at a server for rows.
+    Timeplus(TimeplusRequest),
     /// Help or version, to be printed as it is.
     Text(String),
 }
@@ -154,6 +158,7 @@ fn command() -> Command {
         .disable_help_subcommand(true)
         .subcommands(USAGES.iter().map(subcommand))
         .subcommands(tools::commands())
+        .subcommand(timeplus::command())
 }
 
 fn subcommand(usage: &Usage) -> Command {
@@ -232,17 +237,18 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, Co
         Err(error) => return text_or_error(&error),
     };
     match matches.subcommand() {
+        Some(("timeplus", matches)) => timeplus::asked(matches).map(Invocation::Timeplus),
         Some((name, matches)) => tools::asked(name, matches).unwrap_or_else(|| {
             let usage = USAGES.iter().find(|usage| usage.name == name);
             let usage = usage.ok_or_else(|| ConfigError::new("a command is missing"))?;
-            Ok(Invocation::Do(usage.verb, request(usage, matches)))
+            Ok(Invocation::Do(usage.verb, request(usage.bare, matches)))
         }),
         None => Err(ConfigError::new("a command is missing")),
     }
 }
 
-/// What was typed, with the flags as typed.
-fn request(usage: &Usage, matches: &ArgMatches) -> Request {
+/// What was typed, with the flags as typed; `bare` is the setting of arguments without a flag.
+fn request(bare: &'static str, matches: &ArgMatches) -> Request {
     let typed = |id: &str| {
         let known = matches.try_contains_id(id).unwrap_or(false);
         known && matches.value_source(id) == Some(ValueSource::CommandLine)
@@ -259,8 +265,8 @@ fn request(usage: &Usage, matches: &ArgMatches) -> Request {
     if typed(BARE)
         && let Some(arguments) = matches.get_many::<String>(BARE)
     {
-        let origin = Origin::Flag(usage.bare.to_uppercase());
-        let given = flags.entry(usage.bare).or_insert(Given { values: vec![], origin });
+        let origin = Origin::Flag(bare.to_uppercase());
+        let given = flags.entry(bare).or_insert(Given { values: vec![], origin });
         given.values.extend(arguments.cloned());
     }
     Request {

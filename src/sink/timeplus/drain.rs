@@ -1,6 +1,6 @@
-//! Delivers what earlier runs left in a spool, and nothing else.
+//! What earlier runs left in spools: where it is, what it is, and its delivery alone.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,17 +11,64 @@ use super::deliver::Delivery;
 use super::queue::Queue;
 use super::server::Server;
 use super::spool::Spool;
+use super::tables::Table;
 use super::{GRACE, Prepare, Settings, Snapshot, WhenSpoolFull, run, sink_error};
 use crate::sink::SinkError;
 
 /// How often it is asked whether to stop.
 const TICK: Duration = Duration::from_millis(100);
 
+/// What lies in a spool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lying {
+    /// The streams that it is for.
+    pub tables: Vec<Table>,
+    /// Batches.
+    pub batches: usize,
+    /// Their rows.
+    pub rows: u64,
+    /// Their bytes on the disk.
+    pub bytes: u64,
+}
+
+/// The spools in a folder: it is one, or each input of a run has one there.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn spools(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut found = vec![folder.to_owned()];
+    for entry in std::fs::read_dir(folder)? {
+        found.push(entry?.path());
+    }
+    // Whoever uses a spool takes its lock first.
+    found.retain(|folder| folder.join("lock").is_file());
+    found.sort();
+    Ok(found)
+}
+
+/// Looks into a spool that is there.
+///
+/// # Errors
+/// When another run uses it, or it cannot be used.
+pub fn look(folder: &Path) -> Result<Lying, SinkError> {
+    let spool = Spool::open(folder, u64::MAX).map_err(sink_error)?;
+    let streams = spool.streams().map_err(sink_error)?;
+    let mut tables: Vec<Table> = Vec::new();
+    for table in streams.iter().filter_map(Table::of) {
+        if !tables.contains(&table) {
+            tables.push(table);
+        }
+    }
+    Ok(Lying { tables, batches: spool.batches(), rows: spool.rows(), bytes: spool.bytes() })
+}
+
 /// What became of the rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drained {
     /// Counters at the end; [`Snapshot::rows_waiting`] is what is still there.
     pub stats: Snapshot,
+    /// Rows that were damaged on the disk.
+    pub damaged: u64,
     /// Whether it ended before nothing was left.
     pub gave_up: bool,
 }
@@ -71,5 +118,5 @@ pub fn drain(
     if !gave_up {
         queue.tidy().map_err(sink_error)?;
     }
-    Ok(Drained { stats: queue.stats.snapshot(), gave_up })
+    Ok(Drained { stats: queue.stats.snapshot(), damaged: queue.damaged(), gave_up })
 }

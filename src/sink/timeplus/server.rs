@@ -273,6 +273,18 @@ impl Server {
         self.post(limit, &path, "", &headers, packed).map(drop)
     }
 
+    /// Asks for what is at `path`, gives it or replaces it; the body is JSON, and so is the answer.
+    pub(super) fn json(
+        &self,
+        method: Method,
+        path: &str,
+        body: &[u8],
+    ) -> Result<String, ServerError> {
+        let address = self.address.with_path(path, "");
+        let headers = [("content-type", "application/json")];
+        Ok(text(&good(self.client.request(method, self.total, &address, &headers, body)?)?))
+    }
+
     /// Whether bodies go out as they are.
     pub(super) fn is_plain(&self) -> bool {
         self.plain

@@ -9,6 +9,7 @@ use std::num::NonZeroU32;
 
 use super::columns::{Column, MILLISECONDS, TIME};
 use super::quote::{StreamName, identifier};
+use super::stream::Stream;
 
 /// Whose SQL is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +66,19 @@ impl Schema {
         }
     }
 
+    /// All of them.
+    const ALL: [Self; 4] = [Self::Detections, Self::Frames, Self::Events, Self::Raw];
+
+    /// The column that tells its rows apart.
+    pub const fn key(self) -> Option<&'static str> {
+        match self {
+            Self::Detections => Some("detection_id"),
+            Self::Frames => Some("frame_id"),
+            Self::Events => Some("event_id"),
+            Self::Raw => None,
+        }
+    }
+
     /// Whether its rows have a `batch_id`.
     pub const fn has_batch_id(self) -> bool {
         !matches!(self, Self::Raw)
@@ -104,6 +118,14 @@ impl Table {
     /// When `name` is none.
     pub fn new(schema: Schema, name: &str) -> Result<Self, TableError> {
         Ok(Self { schema, name: StreamName::parse(name)? })
+    }
+
+    /// What a stream that batches are for was made as; `None` where its name is none.
+    pub(super) fn of(stream: &Stream) -> Option<Self> {
+        let by_key = |schema: &Schema| schema.key() == stream.key.as_deref();
+        let schema = Schema::ALL.into_iter().find(by_key)?;
+        // Names need no escapes.
+        Self::new(schema, &stream.sql_name.replace('`', "")).ok()
     }
 }
 

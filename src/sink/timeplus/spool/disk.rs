@@ -115,17 +115,26 @@ impl Disk {
 
     /// What a segment says about itself; one that says nothing is set aside.
     fn head(&self, name: &Name, tried: bool) -> Result<Option<Found>, SpoolError> {
+        let (head, bytes) = self.peek(name, tried)?;
+        if head.is_none() {
+            self.set_aside(name, tried)?;
+        }
+        Ok(head.map(|head| Found { rows: head.rows, bytes, tried, segment: None }))
+    }
+
+    /// A segment without its rows, and the bytes of its file.
+    pub(super) fn peek(
+        &self,
+        name: &Name,
+        tried: bool,
+    ) -> Result<(Option<Segment>, u64), SpoolError> {
         let path = self.path(name, tried);
         let file = File::open(&path).map_err(|e| SpoolError::of(&path, &e))?;
         let bytes = file.metadata().map_err(|e| SpoolError::of(&path, &e))?.len();
         let mut head = Vec::new();
         let longest = Segment::longest_head() as u64;
         file.take(longest).read_to_end(&mut head).map_err(|e| SpoolError::of(&path, &e))?;
-        let head = Segment::head(&head);
-        if head.is_none() {
-            self.set_aside(name, tried)?;
-        }
-        Ok(head.map(|head| Found { rows: head.rows, bytes, tried, segment: None }))
+        Ok((Segment::head(&head), bytes))
     }
 
     /// Writes a segment that was never sent; it does not count yet. Returns its size.

@@ -16,6 +16,8 @@ use std::sync::Arc;
 use disk::{Disk, Progress, RunProgress};
 pub(super) use segment::{Name, Segment};
 
+use super::stream::Stream;
+
 /// Runs whose progress is kept at most; the oldest are forgotten.
 const MAX_RUNS: usize = 64;
 
@@ -120,6 +122,22 @@ impl Spool {
     /// Batches that wait.
     pub fn batches(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// The streams that batches on the disk are for, each once.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn streams(&self) -> Result<Vec<Stream>, SpoolError> {
+        let mut streams: Vec<Stream> = Vec::new();
+        for (name, found) in &self.waiting {
+            let head = self.disk.as_ref().map(|disk| disk.peek(name, found.tried)).transpose()?;
+            let stream = head.and_then(|(segment, _)| segment).map(|segment| segment.stream);
+            if let Some(stream) = stream.filter(|stream| !streams.contains(stream)) {
+                streams.push(stream);
+            }
+        }
+        Ok(streams)
     }
 
     /// Whether it survives the process.

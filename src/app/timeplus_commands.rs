@@ -1,0 +1,318 @@
+//! `timeplus`: what there is to do at a server for rows without a run. Dashboards and alerts are
+//! in `timeplus_boards`.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::timeplus::{GREETING, Greeting, MISSING, dialect, greet, preparing, server, unfit};
+use super::{print, signals, timeplus, timeplus_boards};
+use crate::cancel::Cancel;
+use crate::cli::{TimeplusAction, TimeplusRequest};
+use crate::config::layer::Given;
+use crate::config::{Config, ConfigError, Layer, Origin, TimeplusConfig};
+use crate::exit::{Error, OUTPUT_FAILED, Status};
+use crate::logging;
+use crate::sink::SinkError;
+use crate::sink::timeplus::fit::Settled;
+use crate::sink::timeplus::server::{Server, ServerError};
+use crate::sink::timeplus::tables::{Dialect, Table};
+use crate::sink::timeplus::views::views;
+use crate::sink::timeplus::{Drained, Mood, Settings, WhenSpoolFull, drain, look, spools};
+use crate::source::SourceError;
+
+/// The server's address of the replaced program, for commands without `--timeplus`.
+pub(super) fn host() -> Layer {
+    let mut layer = Layer::default();
+    if let Some(host) = std::env::var("TIMEPLUS_HOST").ok().filter(|host| !host.is_empty()) {
+        let origin = Origin::Variable("TIMEPLUS_HOST".into());
+        layer.0.insert("timeplus", Given { values: vec![url_of(&host)], origin });
+    }
+    layer
+}
+
+/// A bare host is one that speaks HTTP at the usual port.
+fn url_of(host: &str) -> String {
+    let has_port = host.rsplit(']').next().is_some_and(|end| end.contains(':'));
+    match host {
+        url if url.contains("://") => url.to_owned(),
+        place if has_port => format!("http://{place}"),
+        host => format!("http://{host}:8123"),
+    }
+}
+
+/// Does what is asked for.
+pub(super) fn carry_out(
+    request: &TimeplusRequest,
+    config: &Config,
+    stdout: &mut File,
+) -> Result<Status, Error> {
+    let wanted = &config.timeplus;
+    match &request.action {
+        TimeplusAction::Drain => drain_all(wanted, stdout),
+        TimeplusAction::Init => init(wanted, stdout),
+        TimeplusAction::Status => status(wanted, request.settings.json, stdout),
+        TimeplusAction::Query(sql) => query(wanted, sql, stdout),
+        TimeplusAction::Dashboard { apply, console, page } => {
+            let page = page.as_deref();
+            let boards = timeplus_boards::dashboards(wanted, page)?;
+            if *apply {
+                timeplus_boards::apply(wanted, console.as_deref(), &boards, stdout)
+            } else {
+                timeplus_boards::show(&boards, stdout)
+            }
+        }
+        TimeplusAction::Alert { function } => {
+            timeplus_boards::alerts(config, function.as_deref(), stdout)
+        }
+    }
+}
+
+/// An error of a server with its address.
+pub(super) fn at(server: &Server) -> impl Fn(ServerError) -> Error + use<> {
+    let shown = server.shown();
+    move |error| Error::Timeplus { server: shown.clone(), error }
+}
+
+/// Sends what lies in the spools of a folder.
+fn drain_all(wanted: &TimeplusConfig, stdout: &mut File) -> Result<Status, Error> {
+    let folder = wanted.spool.as_deref().ok_or_else(|| {
+        ConfigError::new("drain needs the folder of a spool").with_hint("add --spool DIR")
+    })?;
+    // The address is judged before the folder: nothing is touched for a server that is none.
+    let known = server(wanted)?;
+    let missing = |error| SourceError::from_io(&folder.to_string_lossy(), &error);
+    let found = spools(folder).map_err(missing)?;
+    let cancel = Cancel::default();
+    signals::install(&cancel)?;
+    let mut worst = 0;
+    for folder in &found {
+        let drained = drain_one(wanted, folder, &cancel)?;
+        let sent = drained.stats.rows_sent;
+        let said = format!("sent {sent} rows of '{}' to {}\n", folder.display(), known.shown());
+        print(stdout, said.as_bytes())?;
+        if let Some(signal) = cancel.signal() {
+            return Ok(Status::Signal(signal));
+        }
+        worst = worst.max(told(&known, folder, &drained));
+    }
+    if found.is_empty() {
+        print(stdout, format!("no rows wait in '{}'\n", folder.display()).as_bytes())?;
+    }
+    Ok(Status::Code(worst))
+}
+
+fn drain_one(wanted: &TimeplusConfig, folder: &Path, cancel: &Cancel) -> Result<Drained, Error> {
+    let tables = look(folder)?.tables;
+    let mut server = server(wanted)?;
+    match server.about(GREETING) {
+        // It may come back, for as long as delivery waits.
+        Ok(_) | Err(ServerError::Http(_)) => {}
+        Err(error) => return Err(at(&server)(error)),
+    }
+    let settings = Settings {
+        max_bytes: wanted.spool_bytes,
+        when_full: WhenSpoolFull::Block(wanted.give_up),
+        cancel: cancel.clone(),
+        ..Settings::default()
+    };
+    Ok(drain(folder, server, preparing(wanted.clone(), tables), &settings)?)
+}
+
+/// Says what did not arrive; the exit code of that.
+fn told(server: &Server, folder: &Path, drained: &Drained) -> u8 {
+    let stats = &drained.stats;
+    let (kept, lost, refused) = (stats.rows_waiting, drained.damaged, stats.rows_dead);
+    if kept + lost + refused == 0 {
+        return 0;
+    }
+    let error = SinkError::LeftBehind {
+        name: format!("timeplus '{}'", server.shown()),
+        kept,
+        lost,
+        refused,
+        spool: Some(folder.display().to_string()),
+        reason: stats.last_reason.clone().unwrap_or_else(|| "it does not answer".into()),
+    };
+    logging::report(&error, error.hint().as_deref());
+    let is_away = kept > 0 && stats.mood == Mood::Retrying;
+    if is_away { Error::from(error).code() } else { OUTPUT_FAILED }
+}
+
+/// Makes streams and views.
+fn init(wanted: &TimeplusConfig, stdout: &mut File) -> Result<Status, Error> {
+    let mut server = server(wanted)?;
+    let failed = at(&server);
+    let tables = timeplus::streams(wanted)?;
+    let settled = greet(&mut server, wanted, &tables).map_err(|greeting| match greeting {
+        Greeting::Away(error) => failed(error),
+        Greeting::Unfit(error) => unfit(&error).into(),
+    })?;
+    let dialect = dialect(&server, wanted);
+    let mut said = String::new();
+    for Settled { target, sql, .. } in &settled {
+        let done = match sql.first() {
+            None => "is there",
+            Some(sql) if sql.starts_with("CREATE") => "made",
+            Some(_) => "has new columns",
+        };
+        // Writing to a text cannot fail.
+        writeln!(said, "stream {}: {done}", target.table.name).ok();
+    }
+    for view in settled.iter().flat_map(|settled| views(&settled.target.table, dialect)) {
+        server.query(&view.sql).map_err(&failed)?;
+        writeln!(said, "view {}: is there", view.name).ok();
+    }
+    print(stdout, said.as_bytes())
+}
+
+/// Prints what the server answers.
+fn query(wanted: &TimeplusConfig, sql: &str, stdout: &mut File) -> Result<Status, Error> {
+    let server = server(wanted)?;
+    let mut answer = server.query(sql).map_err(at(&server))?;
+    if !answer.is_empty() && !answer.ends_with('\n') {
+        answer.push('\n');
+    }
+    print(stdout, answer.as_bytes())
+}
+
+/// Says how the server does, what it has, and what waits.
+fn status(wanted: &TimeplusConfig, as_json: bool, stdout: &mut File) -> Result<Status, Error> {
+    let mut server = server(wanted)?;
+    let mut said = vec![("server", json!(server.shown()))];
+    let reachable = !matches!(server.reachable(), Err(ServerError::Http(_)));
+    said.push(("reachable", json!(reachable)));
+    let outcome = greeted(&mut server, wanted, &mut said);
+    let mut waiting = Vec::new();
+    for folder in spool_folders(wanted)? {
+        waiting.push(lying(&folder)?);
+    }
+    if wanted.spool.is_some() {
+        said.push(("spool", json!(waiting)));
+    }
+    said.push(("vision_pipe", json!(env!("CARGO_PKG_VERSION"))));
+    let text = if as_json {
+        let all = said.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        format!("{}\n", Value::Object(all))
+    } else {
+        lines(&said)
+    };
+    print(stdout, text.as_bytes())?;
+    outcome.map(|()| Status::Code(0))
+}
+
+/// What only a server that knows us says.
+fn greeted(
+    server: &mut Server,
+    wanted: &TimeplusConfig,
+    said: &mut Vec<(&'static str, Value)>,
+) -> Result<(), Error> {
+    let failed = at(server);
+    let about = match server.about(GREETING) {
+        Ok(about) => about.clone(),
+        Err(error) => {
+            if !matches!(error, ServerError::Http(_)) {
+                said.push(("credentials", json!(false)));
+            }
+            return Err(failed(error));
+        }
+    };
+    said.push(("credentials", json!(true)));
+    let kind = if about.is_timeplus { "timeplus" } else { "clickhouse" };
+    said.extend([("kind", json!(kind)), ("version", json!(about.version))]);
+    let dialect = dialect(server, wanted);
+    let mut streams = Vec::new();
+    for table in timeplus::streams(wanted)? {
+        let mut one = json!({"stream": table.name.to_string()});
+        if let Some(rows) = count(server, &table, dialect).map_err(&failed)? {
+            one["rows"] = json!(rows);
+        }
+        streams.push(one);
+    }
+    said.push(("streams", json!(streams)));
+    Ok(())
+}
+
+/// The rows of a stream; `None` where it is missing.
+fn count(server: &Server, table: &Table, dialect: Dialect) -> Result<Option<u64>, ServerError> {
+    let name = table.name.quoted();
+    let from = if dialect == Dialect::Timeplus { format!("table({name})") } else { name };
+    match server.query(&format!("SELECT count() FROM {from}")) {
+        Ok(answer) => Ok(answer.trim().parse().ok()),
+        Err(ServerError::Refused { code: Some(code), .. }) if MISSING.contains(&code) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The spools that are there.
+fn spool_folders(wanted: &TimeplusConfig) -> Result<Vec<PathBuf>, Error> {
+    let Some(folder) = wanted.spool.as_deref().filter(|folder| folder.exists()) else {
+        return Ok(Vec::new());
+    };
+    let failed = |error| SourceError::from_io(&folder.to_string_lossy(), &error);
+    Ok(spools(folder).map_err(failed)?)
+}
+
+/// What lies in a spool, as far as the run that uses it lets us see.
+fn lying(folder: &Path) -> Result<Value, Error> {
+    let folder_text = folder.display().to_string();
+    match look(folder) {
+        Ok(found) => Ok(json!({
+            "folder": folder_text, "in_use": false,
+            "rows": found.rows, "batches": found.batches, "bytes": found.bytes,
+        })),
+        Err(SinkError::Locked { .. }) => Ok(json!({"folder": folder_text, "in_use": true})),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A line for each value, or for each of several.
+fn lines(said: &[(&str, Value)]) -> String {
+    let mut text = String::new();
+    for (key, value) in said {
+        let several = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
+        for value in several {
+            let shown = match &value {
+                Value::Bool(yes) => (if *yes { "yes" } else { "no" }).to_owned(),
+                Value::String(text) => text.clone(),
+                Value::Object(_) => described(&value),
+                other => other.to_string(),
+            };
+            writeln!(text, "{:12} {shown}", key.replace('_', "-")).ok();
+        }
+    }
+    text
+}
+
+/// A stream or a spool in words.
+fn described(one: &Value) -> String {
+    let number = |key: &str| one[key].as_u64();
+    match (one["stream"].as_str(), one["folder"].as_str(), number("rows")) {
+        (Some(stream), _, Some(rows)) => format!("{stream}: {rows} rows"),
+        (Some(stream), _, None) => format!("{stream}: is not there"),
+        (_, Some(folder), Some(rows)) => {
+            format!("{folder}: {rows} rows, {} bytes", number("bytes").unwrap_or_default())
+        }
+        (_, folder, _) => format!("{}: a run uses it", folder.unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_host_is_an_address() {
+        for (host, url) in [
+            ("tp", "http://tp:8123"),
+            ("tp:3218", "http://tp:3218"),
+            ("[::1]", "http://[::1]:8123"),
+            ("[::1]:9", "http://[::1]:9"),
+            ("https://u:p@tp", "https://u:p@tp"),
+        ] {
+            assert_eq!(url_of(host), url);
+        }
+    }
+}
