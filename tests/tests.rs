@@ -48,6 +48,8 @@ mod signals;
 mod sound;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract"))]
 mod thrift;
+#[cfg(feature = "timeplus")]
+mod timeplus;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract", feature = "onnxruntime"))]
 mod tools;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract"))]

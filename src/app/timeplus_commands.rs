@@ -280,6 +280,7 @@ fn lines(said: &[(&str, Value)]) -> String {
                 Value::Object(_) => described(&value),
                 other => other.to_string(),
             };
+            let key = if *key == "streams" { "stream" } else { key };
             writeln!(text, "{:12} {shown}", key.replace('_', "-")).ok();
         }
     }

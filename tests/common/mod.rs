@@ -1,6 +1,6 @@
 //! The harness: the program in a folder of its own, its records checked against the schema.
 
-#[cfg(feature = "libav")]
+#[cfg(any(feature = "libav", feature = "timeplus"))]
 mod server;
 
 use std::path::{Path, PathBuf};
@@ -12,8 +12,10 @@ use assert_cmd::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
+#[cfg(any(feature = "libav", feature = "timeplus"))]
+pub(crate) use server::Server;
 #[cfg(feature = "libav")]
-pub(crate) use server::{Server, free_port};
+pub(crate) use server::free_port;
 
 /// Longer than any run of a test; a run that takes it is a deadlock.
 const TIME_OUT: Duration = Duration::from_secs(120);

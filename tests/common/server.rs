@@ -1,12 +1,17 @@
 //! Real servers beside a test.
 
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Child;
+#[cfg(feature = "libav")]
+use std::{
+    net::{TcpListener, TcpStream},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
 
 /// A program that runs beside a test and is ended with it, however that ends.
 pub(crate) struct Server(pub(crate) Child);
 
+#[cfg(feature = "libav")]
 impl Server {
     /// Starts it and waits until somebody listens at `port`.
     #[track_caller]
@@ -30,6 +35,7 @@ impl Drop for Server {
 }
 
 /// A port at which nobody listens.
+#[cfg(feature = "libav")]
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
