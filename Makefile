@@ -4,7 +4,7 @@
 PACKAGES = build-essential pkg-config clang libclang-dev libopencv-dev \
 	libavcodec-dev libavformat-dev libavutil-dev libswresample-dev libswscale-dev ffmpeg
 # The browser opens what is written.
-TEST_PACKAGES = chromium mosquitto mosquitto-clients openssl
+TEST_PACKAGES = chromium mosquitto mosquitto-clients openssl python3
 SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PROGRAM = target/release/vision-pipe
 DEMO = demo
@@ -13,7 +13,8 @@ DEMO = demo
 ONNXRUNTIME = $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/vision-pipe/lib/libonnxruntime.so
 WHEEL = target/onnxruntime
 
-.PHONY: demo test packages test-packages build onnxruntime models lint vtest must-show
+.PHONY: demo test packages test-packages build onnxruntime models lint vtest must-show \
+	start stop run_timeplus create_dashboard
 
 demo: build
 	@mkdir -p $(DEMO)
@@ -71,6 +72,22 @@ target/vtest.avi:
 	cd target/opencv-doc && apt-get download -q opencv-doc && dpkg-deb -x opencv-doc_*.deb .
 	mv target/opencv-doc/usr/share/doc/opencv-doc/examples/data/vtest.avi $@
 	rm -r target/opencv-doc
+
+# A video into Timeplus in containers: raw and typed rows, the page at http://localhost:5001.
+COMPOSE = docker compose
+start:
+	$(COMPOSE) up --build --detach --wait
+
+stop:
+	$(COMPOSE) down
+
+run_timeplus:
+	$(COMPOSE) up --detach --wait timeplus
+
+# Needs the streams, so after the start; a second time replaces the dashboards.
+create_dashboard:
+	$(COMPOSE) run --rm --no-deps vision-pipe timeplus dashboard --apply --timeplus http://timeplus:8123 \
+		--timeplus-schema detections,events,raw --page http://localhost:5001
 
 # Everything the program promises of the reference video, by hand: takes some minutes.
 must-show: build vtest

@@ -44,14 +44,19 @@ impl Fake {
         Self { _server: server, url, control: format!("127.0.0.1:{control}") }
     }
 
-    /// What arrived.
-    fn state(&self) -> Value {
+    /// Asks the control.
+    fn control(&self, path: &str) -> Value {
         let mut stream = TcpStream::connect(&self.control).unwrap();
         stream.set_read_timeout(Some(BOUND)).unwrap();
-        stream.write_all(b"GET /state HTTP/1.0\r\n\r\n").unwrap();
+        stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        let state: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    }
+
+    /// What arrived.
+    fn state(&self) -> Value {
+        let state = self.control("/state");
         assert_eq!(state["faults"], json!([]));
         state
     }
@@ -204,12 +209,40 @@ fn what_a_killed_run_left_is_drained() {
 fn a_drain_makes_the_streams_of_its_rows_and_no_others() {
     let (place, fake) = (Place::new(), Fake::start(&[]));
     leave_a_spool(&place, "--timeplus-schema raw --timeplus-stream logs", 30);
+    let full = Fake::start(&[]);
+    full.control("/next?do=code&code=252&times=1000");
+    let drain =
+        format!("timeplus drain --timeplus {} --spool spool --timeplus-give-up 1s", full.url);
+    output(&place, &drain).ended(69);
+    let forbids = Fake::start(&[]);
+    forbids.control("/next?do=code&code=497&times=1000");
+    let drain =
+        format!("timeplus drain --timeplus {} --spool spool --timeplus-give-up 1s", forbids.url);
+    let run = output(&place, &drain).ended(3);
+    assert!(run.stderr().contains("30 wait in the spool 'spool'"), "{}", run.stderr());
     let drain = format!("timeplus drain --timeplus {} --spool spool", fake.url);
     output(&place, &drain).ended(0);
     let state = fake.state();
     let names: Vec<_> = state["streams"].as_object().unwrap().keys().collect();
     assert_eq!(names, ["logs"]);
     assert_eq!(fake.rows("logs").len(), 30);
+}
+
+#[test]
+fn the_spools_of_several_inputs_are_drained_together() {
+    let (place, fake) = (Place::new(), Fake::start(&[]));
+    std::fs::create_dir(place.path("all")).unwrap();
+    // Each input has its own below the folder.
+    for name in ["one", "two"] {
+        leave_a_spool(&place, &format!("--timeplus-stream {name}"), 90);
+        std::fs::rename(place.path("spool"), place.path("all").join(name)).unwrap();
+    }
+    let run = output(&place, &format!("timeplus drain --timeplus {} --spool all", fake.url));
+    let said = "sent 90 rows of 'all/one' to URL\nsent 90 rows of 'all/two' to URL\n";
+    assert_eq!(run.ended(0).stdout(), said.replace("URL", &fake.url));
+    for name in ["one", "two"] {
+        assert_eq!(ids(&fake.rows(name)).len(), 60);
+    }
 }
 
 #[test]

@@ -14,10 +14,11 @@ use crate::cli::{TimeplusAction, TimeplusRequest};
 use crate::config::layer::Given;
 use crate::config::{Config, ConfigError, Layer, Origin, TimeplusConfig};
 use crate::exit::{Error, OUTPUT_FAILED, Status};
-use crate::logging;
+use crate::logging::{self, NOTE};
+use crate::net::http::HttpError;
 use crate::sink::SinkError;
 use crate::sink::timeplus::fit::Settled;
-use crate::sink::timeplus::server::{Server, ServerError};
+use crate::sink::timeplus::server::{Server, ServerError, ServerSettings};
 use crate::sink::timeplus::tables::{Dialect, Table};
 use crate::sink::timeplus::views::views;
 use crate::sink::timeplus::{Drained, Mood, Settings, WhenSpoolFull, drain, look, spools};
@@ -171,11 +172,22 @@ fn init(wanted: &TimeplusConfig, stdout: &mut File) -> Result<Status, Error> {
 /// Prints what the server answers.
 fn query(wanted: &TimeplusConfig, sql: &str, stdout: &mut File) -> Result<Status, Error> {
     let server = server(wanted)?;
-    let mut answer = server.query(sql).map_err(at(&server))?;
+    let mut answer = server.query(sql).map_err(|error| {
+        if matches!(error, ServerError::Http(HttpError::TimedOut { .. })) {
+            log::warn!(target: NOTE, "a query of a stream never ends: read it as table(NAME)");
+        }
+        at(&server)(error)
+    })?;
+    let is_cut = answer.len() >= ServerSettings::default().max_answer;
     if !answer.is_empty() && !answer.ends_with('\n') {
         answer.push('\n');
     }
-    print(stdout, answer.as_bytes())
+    let printed = print(stdout, answer.as_bytes())?;
+    if is_cut {
+        log::warn!("the answer is too long, and its end is missing; add a LIMIT");
+        return Ok(Status::Code(OUTPUT_FAILED));
+    }
+    Ok(printed)
 }
 
 /// Says how the server does, what it has, and what waits.

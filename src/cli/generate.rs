@@ -2,9 +2,11 @@
 
 use std::io;
 
+use clap::{Arg, Command};
 use clap_complete::Shell;
 
 use super::{What, command};
+use crate::config::keys::KEYS;
 use crate::record::JSON_SCHEMA;
 
 /// What the generated manual page lacks.
@@ -20,7 +22,7 @@ Failed, for none of the reasons below.
 Wrong usage or configuration.
 .TP
 3
-Done, but an optional output failed or lost records.
+Done, but an optional output failed, lost records or left rows behind.
 .TP
 65
 The input is damaged, cut or unreadable. What could be decoded is in the outputs.
@@ -29,13 +31,13 @@ The input is damaged, cut or unreadable. What could be decoded is in the outputs
 The input is missing.
 .TP
 69
-A camera or address cannot be reached, or is lost for good.
+A camera, address or server cannot be reached, or is lost for good.
 .TP
 74
 Reading or writing failed: disk full, permission.
 .TP
 75
-Another run writes segments of the same name.
+Another run writes segments of the same name, or uses the spool.
 .TP
 78
 The model cannot be used.
@@ -107,14 +109,30 @@ and no other file. The one that is written comes on top of \fB\-\-keep\-bytes\fR
 With segments, live, or with \fB\-\-min\-free\fR, a nearly full disk stops clips and pictures (at
 twice as much free), then the video, and the records go on; the summary counts what is missing
 (\fIdropped.disk\fR), and the exit code is 3.
+.SH "TIMEPLUS AND CLICKHOUSE"
+With \fB\-\-timeplus\fR each detection and each frame is a row of a stream, or a table in ClickHouse, which is made
+where it is missing. Each batch of rows arrives once: it keeps its id through all attempts and restarts. With
+\fB\-\-spool\fR rows wait on the disk, the same command started again goes on behind the last frame that is safe there,
+and \fBvision\-pipe timeplus drain\fR sends what is left. Of a camera the rows of the last second may be lost where the
+program is killed.
 .SH ENVIRONMENT
 Every setting is also a variable: \fB\-\-max\-fps\fR is \fBVISION_PIPE_MAX_FPS\fR. An empty
 variable counts as not set.
+.PP
+\fBTIMEPLUS_USER\fR and \fBTIMEPLUS_PASSWORD\fR say who we are where the options do not;
+\fBTIMEPLUS_HOST\fR names the server for \fBvision\-pipe timeplus\fR, and turns nothing on by itself.
 "#;
 
 /// In the place of options that were explained before.
 const SHARED_OPTIONS: &str = "\
 The options are those of \\fBrun\\fR that concern it; all but \\fBcheck\\fR also take \\fB\\-\\-json\\fR.
+";
+
+/// In front of the commands of `timeplus`.
+const COMMANDS: &str = "\
+.SH COMMANDS
+They take the options of \\fBrun\\fR below \"Timeplus and ClickHouse\", and without \\fB\\-\\-timeplus\\fR the
+server that \\fBTIMEPLUS_HOST\\fR names.
 ";
 
 /// Writes what was asked for to `out`.
@@ -157,7 +175,9 @@ fn man(out: &mut dyn io::Write) -> io::Result<()> {
         let mut body = Vec::new();
         man.render_synopsis_section(&mut body)?;
         // The others take options of `run`: once is enough.
-        if matches!(sub.get_name(), "run" | "repair" | "report" | "generate") {
+        if sub.has_subcommands() {
+            body.extend_from_slice(commands_of(sub).as_bytes());
+        } else if matches!(sub.get_name(), "run" | "repair" | "report" | "generate") {
             man.render_options_section(&mut body)?;
             man.render_extra_section(&mut body)?;
         } else {
@@ -167,6 +187,28 @@ fn man(out: &mut dyn io::Write) -> io::Result<()> {
     }
     out.write_all(&page)?;
     out.write_all(MAN_TAIL.as_bytes())
+}
+
+/// The commands of a command, each with the options that no other has.
+fn commands_of(command: &Command) -> String {
+    let mut text = String::from(COMMANDS);
+    for sub in command.get_subcommands() {
+        let about = sub.get_about().map(ToString::to_string).unwrap_or_default();
+        let arguments = sub.get_positionals().map(|argument| format!(" {}", argument.get_id()));
+        let name = format!("{}{}", sub.get_name(), arguments.collect::<String>());
+        text += &format!(".TP\n\\fB{name}\\fR\n{about}.");
+        let own = |argument: &&Arg| {
+            let name = argument.get_long().filter(|name| *name != "help");
+            name.is_some_and(|name| KEYS.iter().all(|key| key.name != name))
+        };
+        for argument in sub.get_arguments().filter(own) {
+            let name = argument.get_long().unwrap_or_default();
+            let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+            text += &format!("\n\\fB\\-\\-{name}\\fR: {help}.");
+        }
+        text.push('\n');
+    }
+    text
 }
 
 /// Sections of a command's own page as parts of the one page.

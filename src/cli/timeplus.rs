@@ -100,3 +100,39 @@ pub(super) fn asked(matches: &ArgMatches) -> Result<TimeplusRequest, ConfigError
     };
     Ok(TimeplusRequest { action, settings: request("", matches) })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::super::{Invocation, parse};
+    use super::*;
+
+    fn parsed(line: &str) -> Result<TimeplusRequest, ConfigError> {
+        match parse(line.split_whitespace().map(OsString::from))? {
+            Invocation::Timeplus(request) => Ok(request),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn commands_take_the_settings_of_their_server() {
+        let request = parsed("vision-pipe timeplus status --timeplus http://h --json").unwrap();
+        assert_eq!(request.action, TimeplusAction::Status);
+        assert!(request.settings.json);
+        assert_eq!(request.settings.flags.0["timeplus"].values, ["http://h"]);
+        let request = parsed("vision-pipe timeplus query SELECT").unwrap();
+        assert_eq!(request.action, TimeplusAction::Query("SELECT".into()));
+        let request = parsed("vision-pipe timeplus dashboard --apply --console http://c").unwrap();
+        let console = Some("http://c".into());
+        assert_eq!(request.action, TimeplusAction::Dashboard { apply: true, console, page: None });
+    }
+
+    #[test]
+    fn what_no_command_takes_is_refused() {
+        for line in ["query", "drain --json", "status --model m.onnx", "walk"] {
+            let error = parsed(&format!("vision-pipe timeplus {line}")).unwrap_err();
+            assert!(!error.to_string().contains('\n'), "{error}");
+        }
+    }
+}
