@@ -2,6 +2,7 @@
 
 use std::io;
 
+use clap::builder::StyledStr;
 use clap::{Arg, Command};
 use clap_complete::Shell;
 
@@ -193,7 +194,7 @@ fn man(out: &mut dyn io::Write) -> io::Result<()> {
 fn commands_of(command: &Command) -> String {
     let mut text = String::from(COMMANDS);
     for sub in command.get_subcommands() {
-        let about = sub.get_about().map(ToString::to_string).unwrap_or_default();
+        let about = escaped(sub.get_about());
         let arguments = sub.get_positionals().map(|argument| format!(" {}", argument.get_id()));
         let name = format!("{}{}", sub.get_name(), arguments.collect::<String>());
         text += &format!(".TP\n\\fB{name}\\fR\n{about}.");
@@ -203,12 +204,17 @@ fn commands_of(command: &Command) -> String {
         };
         for argument in sub.get_arguments().filter(own) {
             let name = argument.get_long().unwrap_or_default();
-            let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+            let help = escaped(argument.get_help());
             text += &format!("\n\\fB\\-\\-{name}\\fR: {help}.");
         }
         text.push('\n');
     }
     text
+}
+
+/// A text whose hyphens can be copied from the page.
+fn escaped(text: Option<&StyledStr>) -> String {
+    text.map(ToString::to_string).unwrap_or_default().replace('-', "\\-")
 }
 
 /// Sections of a command's own page as parts of the one page.
