@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::config::ConfigError;
 use crate::convert::ConvertError;
-use crate::infer::ModelError;
+use crate::infer::{Fault, InferError, ModelError};
 use crate::pipeline::StageError;
 use crate::replay::ReplayError;
 use crate::sink::SinkError;
@@ -20,6 +20,9 @@ pub enum Error {
     /// The model cannot be used.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The engine is away or refuses.
+    #[error(transparent)]
+    Infer(#[from] InferError),
     /// The input cannot be read.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -68,6 +71,7 @@ impl Error {
                 | ModelError::UnknownHead { .. },
             ) => 2,
             Self::Model(_) => 78,
+            Self::Infer(error) => infer_code(error),
             Self::Stage(error) => stage_code(error),
             Self::System(_) => 1,
         }
@@ -85,6 +89,9 @@ impl Error {
             Self::Stage(StageError::Panicked { .. }) => {
                 Some("please report it with the lines above; outputs keep their .part names".into())
             }
+            Self::Infer(error) | Self::Stage(StageError::Infer { error, .. }) => {
+                error.hint().map(str::to_owned)
+            }
             Self::Stage(_) | Self::System(_) => None,
         }
     }
@@ -101,6 +108,15 @@ fn source_code(error: &SourceError) -> u8 {
     }
 }
 
+fn infer_code(error: &InferError) -> u8 {
+    match error.fault() {
+        Some(Fault::Away) => 69,
+        Some(Fault::Setup) => 2,
+        Some(Fault::Model) => 78,
+        Some(Fault::Answer) | None => 1,
+    }
+}
+
 fn sink_code(error: &SinkError) -> u8 {
     match error {
         SinkError::Encoder { .. } | SinkError::Frame { .. } => 1,
@@ -114,6 +130,7 @@ pub fn stage_code(error: &StageError) -> u8 {
     match error {
         StageError::Source(error) => source_code(error),
         StageError::Sink(error) => sink_code(error),
+        StageError::Infer { error, .. } => infer_code(error),
         StageError::Panicked { .. } => 101,
         _ => 1,
     }

@@ -31,6 +31,8 @@ pub mod pipeline;
 pub mod recorder;
 pub mod replay;
 pub mod report;
+#[cfg(feature = "roboflow")]
+pub mod roboflow;
 pub mod sink;
 pub mod source;
 pub mod track;

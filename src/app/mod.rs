@@ -17,6 +17,8 @@ mod outputs;
 mod parts;
 #[cfg_attr(not(feature = "preview"), path = "no_preview.rs")]
 mod preview;
+#[cfg_attr(not(feature = "roboflow"), path = "no_remote.rs")]
+mod remote;
 mod repair;
 mod report;
 mod run;

@@ -207,7 +207,14 @@ fn argument(key: &Key) -> Arg {
         Some(value) => {
             let repeats = matches!(
                 key.name,
-                "input" | "classes" | "class-names" | "zone" | "line" | "mask" | "rule"
+                "input"
+                    | "classes"
+                    | "class-names"
+                    | "zone"
+                    | "line"
+                    | "mask"
+                    | "rule"
+                    | "workflow-input"
             );
             let action = if repeats { ArgAction::Append } else { ArgAction::Set };
             // A value such as -5 belongs to its flag, to be refused with the right words.

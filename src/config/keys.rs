@@ -32,6 +32,7 @@ const DRAWING: &str = "Drawing";
 const LIVE: &str = "Cameras and streams";
 const PREVIEW: &str = "Preview";
 const THRIFT: &str = "Less inference";
+const ROBOFLOW: &str = "Roboflow";
 const CONTROL: &str = "Control";
 
 const fn key(name: &'static str, heading: &'static str, help: &'static str) -> Key {
@@ -124,7 +125,7 @@ pub const KEYS: &[Key] = &[
         .short('m')
         .value("MODEL")
         .default("nanodet-g-416"),
-    key("engine", MODEL, "What runs the model: auto, onnxruntime or tract (built in)")
+    key("engine", MODEL, "What runs the model: auto, onnxruntime, tract (built in) or roboflow, a server")
         .value("ENGINE")
         .default("auto"),
     key("device", MODEL, "What ONNX Runtime computes on: auto, cpu, cuda[:N] or openvino[:GPU]")
@@ -305,6 +306,38 @@ pub const KEYS: &[Key] = &[
         .value("FILE"),
     key("blur-classes", DRAWING, "Blur or pixelate only these classes, by name or id: person,face")
         .value("LIST"),
+    key("workflow", ROBOFLOW, "The workflow that --engine roboflow asks for")
+        .value("WORKSPACE/ID"),
+    key("workflow-file", ROBOFLOW, "The same as a JSON definition, which is sent along")
+        .value("FILE"),
+    key("workflow-input", ROBOFLOW, "A parameter of it; NAME=@FILE takes a picture, JSON or text")
+        .value("NAME=VALUE"),
+    key("workflow-image", ROBOFLOW, "Its output that takes the place of our annotated picture")
+        .value("NAME"),
+    key("roboflow-model", ROBOFLOW, "A model to ask for in place of a workflow, such as project/3")
+        .value("MODEL"),
+    key("roboflow-task", ROBOFLOW, "What that model does: detect, classify, pose or segment")
+        .value("TASK")
+        .default("detect"),
+    key(
+        "roboflow-url",
+        ROBOFLOW,
+        "The server: local (localhost:9001), hosted (frames go to Roboflow) or its address",
+    )
+    .value("URL")
+    .default("local"),
+    key("roboflow-api-key", ROBOFLOW, "What the server wants to know; better in ROBOFLOW_API_KEY")
+        .value("KEY"),
+    key("roboflow-jpeg-quality", ROBOFLOW, "Of the frames that are sent, 1 to 100")
+        .value("N")
+        .default("90"),
+    key(
+        "on-engine-error",
+        ROBOFLOW,
+        "When the server fails at a frame for good: stop, or skip, which leaves a gap record",
+    )
+    .value("WHAT")
+    .default("stop"),
     key(
         "detect-every",
         THRIFT,
@@ -346,7 +379,7 @@ pub const KEYS: &[Key] = &[
         .value("ORIGIN"),
     key("preview-linger", PREVIEW, "Serve the page on after the end, until a signal comes"),
     key("static-dir", PREVIEW, "A folder whose files replace those of the page").value("DIR"),
-    key("workers", CONTROL, "Inference threads [default: the processors this process may use]")
+    key("workers", CONTROL, "Inference threads [default: the processors this process may use; roboflow 4]")
         .short('w')
         .value("N"),
     key("drain-timeout", CONTROL, "How long outputs may take to finish after a signal")
@@ -382,7 +415,7 @@ pub const INPUT_TABLES: &str = "[[input]]";
 pub fn is_of_an_input(key: &Key) -> bool {
     match key.heading {
         MODEL => matches!(key.name, "classes" | "conf" | "iou" | "max-det" | "agnostic-nms"),
-        PREVIEW | CONTROL => false,
+        PREVIEW | CONTROL | ROBOFLOW => false,
         _ => !matches!(
             key.name,
             "detections" | "emit" | "input" | "no-clobber" | "rule" | "summary-json"

@@ -3,6 +3,7 @@
 mod drawing;
 mod live;
 mod preview;
+mod roboflow;
 mod thrift;
 mod tracking;
 
@@ -25,6 +26,10 @@ use crate::source::select::Selection;
 
 /// Most inference threads that are accepted.
 const MAX_WORKERS: usize = 1024;
+
+/// Frames that a remote engine is asked about at once: enough to hide the way there and back, few
+/// enough for a server that looks at one after the other.
+const REMOTE_WORKERS: usize = 4;
 
 /// Takes settings from a layer and remembers what it took.
 struct Resolver<'a> {
@@ -153,7 +158,7 @@ impl Resolver<'_> {
 }
 
 /// Settings whose values are shown nowhere.
-const SECRETS: [&str; 1] = ["preview-token"];
+const SECRETS: [&str; 2] = ["preview-token", "roboflow-api-key"];
 
 /// "NAME must be ..., got 'TEXT'", the name as the user wrote it.
 fn refused(name: &str, origin: &Origin, expected: &str, text: &str) -> ConfigError {
@@ -205,9 +210,8 @@ pub(super) fn resolve(layer: &Layer, elsewhere: &[String]) -> Result<Config, Con
         rules: tracking::rules(&mut take, &places)?,
         places,
         thrift: thrift::thrift(&mut take)?,
-        workers: take
-            .optional("workers", units::whole(1, MAX_WORKERS))?
-            .unwrap_or_else(usual_workers),
+        // Settled below: what is usual depends on the engine.
+        workers: take.optional("workers", units::whole(1, MAX_WORKERS))?.unwrap_or_default(),
         jobs: take.value("jobs", units::whole(1, MAX_WORKERS))?,
         drain_timeout: take.value("drain-timeout", units::duration)?,
         progress: take.value(
@@ -229,7 +233,12 @@ pub(super) fn resolve(layer: &Layer, elsewhere: &[String]) -> Result<Config, Con
     };
     let tracked = config.tracking.map(|tracking| tracking.method.least_confidence() as f32);
     let model = ModelConfig { tracked_confidence: tracked, ..config.model };
-    let config = Config { model, ..config };
+    let workers = match (config.workers, &model.engine) {
+        (0, EngineChoice::Roboflow(_)) => REMOTE_WORKERS,
+        (0, _) => usual_workers(),
+        (workers, _) => workers,
+    };
+    let config = Config { model, workers, ..config };
     let mut resolved = take.resolved;
     if let Some(workers) = resolved.iter_mut().find(|resolved| resolved.name == "workers") {
         workers.value.get_or_insert_with(|| config.workers.to_string());
@@ -305,9 +314,15 @@ fn recorded_at(text: &str) -> Result<RecordedAt, Expected> {
 }
 
 fn model(take: &mut Resolver<'_>) -> Result<ModelConfig, ConfigError> {
+    let engine = take.value("engine", |text| match text {
+        "roboflow" => Ok(None),
+        _ => engine(text).map(Some),
+    })?;
+    let remote = roboflow::roboflow(take, engine.is_none())?;
+    let remote = remote.map(|remote| EngineChoice::Roboflow(Box::new(remote)));
     Ok(ModelConfig {
         path: take.value("model", units::path)?,
-        engine: take.value("engine", engine)?,
+        engine: remote.or(engine).unwrap_or(EngineChoice::Auto),
         device: take.value("device", |text| {
             let expected = "must be one of auto, cpu, cuda[:N], openvino[:DEVICE]";
             Device::parse(text).ok_or_else(|| expected.into())
@@ -360,7 +375,7 @@ fn engine(text: &str) -> Result<EngineChoice, Expected> {
             .strip_prefix(fake::NAME)
             .and_then(Script::parse)
             .map(EngineChoice::Fake)
-            .ok_or_else(|| "must be one of auto, onnxruntime, tract".into()),
+            .ok_or_else(|| "must be one of auto, onnxruntime, tract, roboflow".into()),
     }
 }
 

@@ -60,6 +60,7 @@ impl ModelDetector {
             preprocess: look.preprocess,
             infer: look.infer,
             postprocess: start.elapsed(),
+            ..Found::default()
         })
     }
 
