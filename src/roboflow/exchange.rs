@@ -193,7 +193,7 @@ impl Exchange {
         let Ok(said) = serde_json::from_slice::<Value>(body) else { return String::new() };
         let keys = ["inner_error_message", "message", "detail", "error"];
         let text = keys.iter().find_map(|key| said[*key].as_str().filter(|text| !text.is_empty()));
-        let text = text.unwrap_or_default();
+        let text = text.or_else(|| said["detail"][0]["msg"].as_str()).unwrap_or_default();
         let text = match &self.key {
             Some(key) if !key.is_empty() => text.replace(key.as_str(), "***"),
             _ => text.to_owned(),
