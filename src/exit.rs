@@ -35,6 +35,10 @@ pub enum Error {
     /// An output cannot be written.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// Other programs cannot be answered.
+    #[error(transparent)]
+    #[cfg(feature = "serve")]
+    Serve(#[from] crate::serve::ServeError),
     /// The run failed on the way.
     #[error(transparent)]
     Stage(StageError),
@@ -72,6 +76,11 @@ impl Error {
             ) => 2,
             Self::Model(_) => 78,
             Self::Infer(error) => infer_code(error),
+            #[cfg(feature = "serve")]
+            Self::Serve(crate::serve::ServeError::Start(_)) => 1,
+            // Another address is the user's choice.
+            #[cfg(feature = "serve")]
+            Self::Serve(_) => 2,
             Self::Stage(error) => stage_code(error),
             Self::System(_) => 1,
         }
@@ -86,6 +95,12 @@ impl Error {
             Self::Replay(error) => error.hint(),
             Self::Convert(error) => error.hint().map(str::to_owned),
             Self::Sink(error) => error.hint(),
+            #[cfg(feature = "serve")]
+            Self::Serve(crate::serve::ServeError::InUse { .. }) => {
+                Some("give --listen another port, or end the other program".into())
+            }
+            #[cfg(feature = "serve")]
+            Self::Serve(_) => None,
             Self::Stage(StageError::Panicked { .. }) => {
                 Some("please report it with the lines above; outputs keep their .part names".into())
             }

@@ -33,6 +33,8 @@ pub mod replay;
 pub mod report;
 #[cfg(feature = "roboflow")]
 pub mod roboflow;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod sink;
 pub mod source;
 pub mod track;

@@ -43,6 +43,8 @@ mod roboflow;
 #[cfg(all(feature = "alerts", feature = "libav", feature = "opencv", feature = "tract"))]
 mod rules;
 mod run;
+#[cfg(all(feature = "roboflow", feature = "serve"))]
+mod serve;
 mod signals;
 #[cfg(all(feature = "libav", feature = "opencv"))]
 mod sound;

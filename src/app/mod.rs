@@ -22,6 +22,8 @@ mod remote;
 mod repair;
 mod report;
 mod run;
+#[cfg_attr(not(feature = "serve"), path = "no_serve.rs")]
+mod serve;
 mod shared;
 mod signals;
 mod summary;
@@ -89,6 +91,7 @@ fn carry_out(
         Verb::Engines => engines::engines(&plan.common.model, json, &mut stdout),
         Verb::Verify => verify::verify(plan.only()?, json, &mut stdout),
         Verb::Bench => bench::bench(plan.only()?, json, &mut stdout),
+        Verb::Serve => serve::serve(&plan.common),
     }
 }
 

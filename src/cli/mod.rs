@@ -14,7 +14,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 pub use generate::generate;
 pub use tools::{ConvertRequest, ReportRequest, What};
 
-use crate::config::keys::{INPUT, KEYS, Key, MODEL};
+use crate::config::keys::{INPUT, KEYS, Key, MODEL, SERVE};
 use crate::config::layer::Given;
 use crate::config::{ConfigError, Layer, Origin};
 
@@ -52,6 +52,8 @@ pub enum Verb {
     Verify,
     /// Measure.
     Bench,
+    /// Answer other programs.
+    Serve,
 }
 
 /// The settings of a command as typed.
@@ -78,19 +80,19 @@ struct Usage {
     bare: &'static str,
 }
 
-const USAGES: [Usage; 6] = [
+const USAGES: [Usage; 7] = [
     Usage {
         verb: Verb::Run,
         name: "run",
         about: "Find objects in a video or in pictures",
-        takes: |_| true,
+        takes: |key| key.heading != SERVE,
         bare: "input",
     },
     Usage {
         verb: Verb::Check,
         name: "check",
         about: "Try configuration, input, model and outputs without running",
-        takes: |_| true,
+        takes: |key| key.heading != SERVE,
         bare: "input",
     },
     Usage {
@@ -122,6 +124,17 @@ const USAGES: [Usage; 6] = [
             [INPUT, MODEL].contains(&key.heading) || is_common(key) || key.name == "workers"
         },
         bare: "input",
+    },
+    Usage {
+        verb: Verb::Serve,
+        name: "serve",
+        about: "Answer the clients of a Roboflow server with a model that runs here",
+        takes: |key| {
+            [MODEL, SERVE].contains(&key.heading)
+                || is_common(key)
+                || matches!(key.name, "workers" | "drain-timeout")
+        },
+        bare: "model",
     },
 ];
 
@@ -174,7 +187,7 @@ fn subcommand(usage: &Usage) -> Command {
     };
     match usage.verb {
         Verb::Run => command.after_help(AFTER_HELP),
-        Verb::Check => command,
+        Verb::Check | Verb::Serve => command,
         _ => command.arg(
             Arg::new(JSON)
                 .long(JSON)

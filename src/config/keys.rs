@@ -33,6 +33,8 @@ const LIVE: &str = "Cameras and streams";
 const PREVIEW: &str = "Preview";
 const THRIFT: &str = "Less inference";
 const ROBOFLOW: &str = "Roboflow";
+/// Headline of settings of `serve`.
+pub const SERVE: &str = "Serving";
 const CONTROL: &str = "Control";
 
 const fn key(name: &'static str, heading: &'static str, help: &'static str) -> Key {
@@ -379,6 +381,12 @@ pub const KEYS: &[Key] = &[
         .value("ORIGIN"),
     key("preview-linger", PREVIEW, "Serve the page on after the end, until a signal comes"),
     key("static-dir", PREVIEW, "A folder whose files replace those of the page").value("DIR"),
+    key("listen", SERVE, "Where to serve, PORT or HOST:PORT; loopback unless told")
+        .value("ADDR")
+        .default("127.0.0.1:9001"),
+    key("model-id", SERVE, "The model's only name for clients, such as project/3 [default: any]")
+        .value("NAME"),
+    key("allow-url-images", SERVE, "Fetch pictures from public addresses that clients name"),
     key("workers", CONTROL, "Inference threads [default: the processors this process may use; roboflow 4]")
         .short('w')
         .value("N"),
@@ -415,7 +423,7 @@ pub const INPUT_TABLES: &str = "[[input]]";
 pub fn is_of_an_input(key: &Key) -> bool {
     match key.heading {
         MODEL => matches!(key.name, "classes" | "conf" | "iou" | "max-det" | "agnostic-nms"),
-        PREVIEW | CONTROL | ROBOFLOW => false,
+        PREVIEW | CONTROL | ROBOFLOW | SERVE => false,
         _ => !matches!(
             key.name,
             "detections" | "emit" | "input" | "no-clobber" | "rule" | "summary-json"

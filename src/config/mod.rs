@@ -68,6 +68,8 @@ pub struct Config {
     pub rules: Vec<RuleConfig>,
     /// Which frames the model looks at.
     pub thrift: Thrift,
+    /// How a model is served.
+    pub serve: ServeConfig,
     /// Inference threads.
     pub workers: usize,
     /// Files processed at once.
@@ -109,6 +111,19 @@ pub struct PreviewConfig {
     pub linger: bool,
     /// A folder whose files replace the built-in ones.
     pub static_dir: Option<PathBuf>,
+}
+
+/// How a model is served to other programs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServeConfig {
+    /// Name or number of the address to listen at.
+    pub host: String,
+    /// Port to listen at.
+    pub port: u16,
+    /// The only name by which clients may ask for the model.
+    pub model_id: Option<String>,
+    /// Whether pictures are fetched from addresses.
+    pub allow_url_images: bool,
 }
 
 /// A secret that is never shown.

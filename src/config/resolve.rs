@@ -15,7 +15,7 @@ use super::layer::{Given, Layer, Origin};
 use super::units::{self, Expected};
 use super::{
     Config, ConfigError, Encoding, EngineChoice, Hints, LogFormat, ModelConfig, Outputs,
-    ProgressMode, RecordedAt, Resolved, ScaledSize, StreamForm, TextTarget,
+    ProgressMode, RecordedAt, Resolved, ScaledSize, ServeConfig, StreamForm, TextTarget,
 };
 use crate::frame::MAX_SIDE;
 use crate::geometry::Fit;
@@ -210,6 +210,7 @@ pub(super) fn resolve(layer: &Layer, elsewhere: &[String]) -> Result<Config, Con
         rules: tracking::rules(&mut take, &places)?,
         places,
         thrift: thrift::thrift(&mut take)?,
+        serve: serve(&mut take)?,
         // Settled below: what is usual depends on the engine.
         workers: take.optional("workers", units::whole(1, MAX_WORKERS))?.unwrap_or_default(),
         jobs: take.value("jobs", units::whole(1, MAX_WORKERS))?,
@@ -251,6 +252,12 @@ pub(super) fn resolve(layer: &Layer, elsewhere: &[String]) -> Result<Config, Con
         return Err(ConfigError::new("--verbose and --quiet exclude each other"));
     }
     Ok(Config { resolved: Arc::new(resolved), ..config })
+}
+
+fn serve(take: &mut Resolver<'_>) -> Result<ServeConfig, ConfigError> {
+    let (host, port) = take.value("listen", preview::address)?;
+    let model_id = take.optional("model-id", units::text)?;
+    Ok(ServeConfig { host, port, model_id, allow_url_images: take.switch("allow-url-images")? })
 }
 
 /// Processors this process may use, cgroup quota included.
