@@ -5,6 +5,7 @@ use std::io;
 use clap_complete::Shell;
 
 use super::{What, command};
+use crate::config::keys::SERVE;
 use crate::record::JSON_SCHEMA;
 
 /// What the generated manual page lacks.
@@ -29,7 +30,7 @@ The input is damaged, cut or unreadable. What could be decoded is in the outputs
 The input is missing.
 .TP
 69
-A camera or address cannot be reached, or is lost for good.
+A camera, address or Roboflow server cannot be reached, or is lost for good.
 .TP
 74
 Reading or writing failed: disk full, permission.
@@ -93,11 +94,14 @@ Models that are known by name (\fBvision\-pipe inspect\fR lists them) are looked
 .SH ENVIRONMENT
 Every setting is also a variable: \fB\-\-max\-fps\fR is \fBVISION_PIPE_MAX_FPS\fR. An empty
 variable counts as not set.
+.PP
+\fBROBOFLOW_API_KEY\fR is \fB\-\-roboflow\-api\-key\fR; \fBROBOFLOW_USERNAME\fR and
+\fBROBOFLOW_WORKFLOW\fR together are \fB\-\-workflow\fR. They turn nothing on by themselves.
 "#;
 
 /// In the place of options that were explained before.
 const SHARED_OPTIONS: &str = "\
-The options are those of \\fBrun\\fR that concern it; all but \\fBcheck\\fR also take \\fB\\-\\-json\\fR.
+The options are those of \\fBrun\\fR that concern it; all but \\fBcheck\\fR and \\fBserve\\fR also take \\fB\\-\\-json\\fR.
 ";
 
 /// Writes what was asked for to `out`.
@@ -144,6 +148,12 @@ fn man(out: &mut dyn io::Write) -> io::Result<()> {
             man.render_options_section(&mut body)?;
             man.render_extra_section(&mut body)?;
         } else {
+            if sub.get_name() == "serve" {
+                let own = |arg: &clap::Arg| arg.get_help_heading() == Some(SERVE);
+                let other = |arg: clap::Arg| if own(&arg) { arg } else { arg.hide(true) };
+                clap_mangen::Man::new(sub.clone().mut_args(other))
+                    .render_options_section(&mut body)?;
+            }
             body.extend_from_slice(SHARED_OPTIONS.as_bytes());
         }
         page.extend_from_slice(as_subsections(&String::from_utf8_lossy(&body)).as_bytes());

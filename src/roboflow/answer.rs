@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::detection::{Detection, Keypoint};
-use crate::frame::Image;
-use crate::geometry::{BBox, Point};
+use crate::frame::{Image, Size};
+use crate::geometry::{BBox, Point, Region};
 use crate::infer::Found;
 use crate::infer::labels::Labels;
 use crate::source::pictures;
@@ -102,8 +102,8 @@ fn shape(what: impl Into<String>) -> AnswerError {
 }
 
 impl Reader {
-    /// What an answer says of a frame.
-    pub(super) fn read(&self, answer: Value) -> Result<Found, AnswerError> {
+    /// What an answer says of a frame of `size`; what of a box lies outside is cut off.
+    pub(super) fn read(&self, answer: Value, size: Size) -> Result<Found, AnswerError> {
         let mut pile = Pile::default();
         let mut found = Found::default();
         if self.is_workflow {
@@ -122,6 +122,8 @@ impl Reader {
         } else if !self.predictions(&answer, &mut pile) {
             return Err(shape("it has no 'predictions' of the usual kind"));
         }
+        let inside = pile.detections.into_iter().filter_map(|found| clipped(found, size));
+        pile.detections = inside.collect();
         pile.detections.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
         pile.detections.truncate(self.max_detections);
         Ok(Found { detections: pile.detections, top: pile.top, ..found })
@@ -268,6 +270,21 @@ impl Pile {
             }
         }
     }
+}
+
+/// What of a detection lies in a picture of `size`; nothing where no part of its box does.
+fn clipped(found: Detection, size: Size) -> Option<Detection> {
+    let bbox = match found.bbox {
+        Some(bbox) => {
+            let inside = bbox.clipped(Region::whole(size));
+            Some(inside).filter(|inside| inside.is_sound()).map(Some)?
+        }
+        None => None,
+    };
+    let joint = |joint: Keypoint| Keypoint { place: joint.place.clipped(size), ..joint };
+    let keypoints = found.keypoints.into_iter().map(joint).collect();
+    let outline = found.outline.into_iter().map(|point| point.clipped(size)).collect();
+    Some(Detection { bbox, keypoints, outline, ..found })
 }
 
 fn point(x: f64, y: f64) -> Option<Point> {

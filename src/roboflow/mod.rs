@@ -156,7 +156,8 @@ impl RoboflowDetector {
         let preprocess = start.elapsed();
         let answer = self.exchange.ask(self.form.path(), &body)?;
         let infer = start.elapsed() - preprocess;
-        let found = self.reader.read(answer).map_err(|error| self.exchange.failed(error))?;
+        let found = self.reader.read(answer, image.size());
+        let found = found.map_err(|error| self.exchange.failed(error))?;
         let postprocess = start.elapsed() - preprocess - infer;
         Ok(Found { preprocess, infer, postprocess, ..found })
     }

@@ -180,6 +180,20 @@ fn models_of_every_kind_are_asked_at_their_own_address() {
 }
 
 #[test]
+fn what_lies_outside_the_frame_is_cut_off() {
+    let (mut part, mut none) = (person("a"), person("b"));
+    (part["x"], none["x"]) = (json!(2.0), json!(-90.0));
+    part["points"] = json!([{"x": -3.0, "y": 14.0}, {"x": 7.0, "y": 99.0}]);
+    let server = Server::start(vec![says(&json!({"predictions": [part, none]}))]);
+    let detector = RoboflowDetector::new(settings(&server, model(Task::Segment)));
+    let found = detector.detect(&picture()).unwrap().detections;
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].bbox, Some(crate::geometry::BBox::new(0.0, 14.0, 7.0, 34.0)));
+    let corners: Vec<_> = found[0].outline.iter().map(|point| (point.x, point.y)).collect();
+    assert_eq!(corners, [(0.0, 14.0), (7.0, 48.0)]);
+}
+
+#[test]
 fn only_wanted_classes_are_kept() {
     let mut hat = person("b");
     (hat["class"], hat["class_id"]) = ("hat".into(), 5.into());
