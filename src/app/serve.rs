@@ -1,5 +1,6 @@
 //! `serve`: a model that runs here behind Roboflow's API.
 
+use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,7 +96,7 @@ impl Model for Served {
         let usual = self.detector.keep();
         // Names that the model does not have match nothing.
         let ids = |names: &Vec<String>| {
-            let known = names.iter().filter_map(|name| self.labels.ids(&[name.clone()]).ok());
+            let known = names.iter().filter_map(|name| self.labels.ids(from_ref(name)).ok());
             known.flatten().collect()
         };
         let keep = PostProcess {

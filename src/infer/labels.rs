@@ -41,13 +41,16 @@ const MAX_LEARNT: usize = 1 << 16;
 /// Where ids begin that are given to a class whose own id another one has.
 const SPARE_IDS: u32 = 1 << 20;
 
+/// Names by their ids.
+type Learnt = BTreeMap<u32, Arc<str>>;
+
 /// A name for each class of a model.
 #[derive(Clone, Debug)]
 pub struct Labels {
     names: Vec<Arc<str>>,
     /// Names that come with what is found, where the model's are not known before; clones learn
     /// together.
-    learnt: Option<Arc<RwLock<BTreeMap<u32, Arc<str>>>>>,
+    learnt: Option<Arc<RwLock<Learnt>>>,
 }
 
 impl PartialEq for Labels {
@@ -87,9 +90,7 @@ impl Labels {
             let known = || self.names.iter().position(|known| **known == *name);
             return id.or_else(|| known().map(|id| id as u32)).unwrap_or_default();
         };
-        let fits = |known: &BTreeMap<u32, Arc<str>>, id: u32| {
-            known.get(&id).is_some_and(|known| **known == *name)
-        };
+        let fits = |known: &Learnt, id: u32| known.get(&id).is_some_and(|known| **known == *name);
         // Nobody panics while it is locked.
         let read = learnt.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(id) = id.filter(|id| fits(&read, *id)) {

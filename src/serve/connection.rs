@@ -1,7 +1,7 @@
 //! One connection: a request, its answer, the next request. It never waits; the desk calls it when
 //! there is something to do.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -168,7 +168,8 @@ impl Connection {
     /// Sends what the client takes.
     pub(super) fn talk(&mut self, now: Instant) -> Step {
         while self.sent < self.output.len() {
-            match (&self.socket).write(self.output.get(self.sent..).unwrap_or_default()) {
+            let rest = IoSlice::new(self.output.get(self.sent..).unwrap_or_default());
+            match (&self.socket).write_vectored(&[rest]) {
                 Ok(0) => return Step::Over,
                 Ok(count) => (self.sent, self.moved) = (self.sent + count, now),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Step::On,

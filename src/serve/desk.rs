@@ -50,7 +50,7 @@ pub(super) struct Done {
 /// Wakes the desk.
 pub(super) fn ring(mut bell: &UnixStream) {
     // A full pipe wakes it too.
-    bell.write(&[1]).ok();
+    bell.write_all(&[1]).ok();
 }
 
 /// A worker: answers requests until there are no more.
