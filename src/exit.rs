@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::config::ConfigError;
 use crate::convert::ConvertError;
-use crate::infer::ModelError;
+use crate::infer::{Fault, InferError, ModelError};
 use crate::pipeline::StageError;
 use crate::replay::ReplayError;
 use crate::sink::SinkError;
@@ -24,6 +24,9 @@ pub enum Error {
     /// The model cannot be used.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The engine is away or refuses.
+    #[error(transparent)]
+    Infer(#[from] InferError),
     /// The input cannot be read.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -45,6 +48,10 @@ pub enum Error {
         /// Why.
         error: ServerError,
     },
+    /// Other programs cannot be answered.
+    #[error(transparent)]
+    #[cfg(feature = "serve")]
+    Serve(#[from] crate::serve::ServeError),
     /// The run failed on the way.
     #[error(transparent)]
     Stage(StageError),
@@ -88,6 +95,12 @@ impl Error {
                 Verdict::Park | Verdict::SchemaNotReady => 2,
                 _ => 1,
             },
+            Self::Infer(error) => infer_code(error),
+            #[cfg(feature = "serve")]
+            Self::Serve(crate::serve::ServeError::Start(_)) => 1,
+            // Another address is the user's choice.
+            #[cfg(feature = "serve")]
+            Self::Serve(_) => 2,
             Self::Stage(error) => stage_code(error),
             Self::System(_) => 1,
         }
@@ -104,8 +117,17 @@ impl Error {
             Self::Sink(error) => error.hint(),
             #[cfg(feature = "timeplus")]
             Self::Timeplus { error, .. } => error.hint().map(str::to_owned),
+            #[cfg(feature = "serve")]
+            Self::Serve(crate::serve::ServeError::InUse { .. }) => {
+                Some("give --listen another port, or end the other program".into())
+            }
+            #[cfg(feature = "serve")]
+            Self::Serve(_) => None,
             Self::Stage(StageError::Panicked { .. }) => {
                 Some("please report it with the lines above; outputs keep their .part names".into())
+            }
+            Self::Infer(error) | Self::Stage(StageError::Infer { error, .. }) => {
+                error.hint().map(str::to_owned)
             }
             Self::Stage(_) | Self::System(_) => None,
         }
@@ -120,6 +142,15 @@ fn source_code(error: &SourceError) -> u8 {
             69
         }
         _ => 65,
+    }
+}
+
+fn infer_code(error: &InferError) -> u8 {
+    match error.fault() {
+        Some(Fault::Away) => 69,
+        Some(Fault::Setup) => 2,
+        Some(Fault::Model) => 78,
+        Some(Fault::Answer) | None => 1,
     }
 }
 
@@ -138,6 +169,7 @@ pub fn stage_code(error: &StageError) -> u8 {
     match error {
         StageError::Source(error) => source_code(error),
         StageError::Sink(error) => sink_code(error),
+        StageError::Infer { error, .. } => infer_code(error),
         StageError::Panicked { .. } => 101,
         _ => 1,
     }

@@ -31,6 +31,10 @@ pub mod pipeline;
 pub mod recorder;
 pub mod replay;
 pub mod report;
+#[cfg(feature = "roboflow")]
+pub mod roboflow;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod sink;
 pub mod source;
 pub mod track;

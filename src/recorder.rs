@@ -152,6 +152,7 @@ impl Recorder {
             inferred: (found.basis != Basis::Model).then_some(false),
             top: found.top.map(|(class, _)| self.labels.name(class)),
             confidence: found.top.map(|(_, score)| share(score)),
+            outputs: found.outputs.clone(),
             predictions: found.detections.iter().enumerate().map(found_at).collect(),
             timing_ms: self.timing.then(|| timing_ms(found, decode)),
             ..FrameRecord::default()

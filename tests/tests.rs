@@ -38,11 +38,15 @@ mod page_browser;
 mod replay;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract"))]
 mod report;
+#[cfg(feature = "roboflow")]
+mod roboflow;
 #[cfg(all(feature = "alerts", feature = "libav", feature = "opencv", feature = "tract"))]
 mod rules;
 mod run;
 #[cfg(all(feature = "libav", feature = "opencv"))]
 mod segments;
+#[cfg(all(feature = "roboflow", feature = "serve"))]
+mod serve;
 mod signals;
 #[cfg(all(feature = "libav", feature = "opencv"))]
 mod sound;

@@ -18,10 +18,14 @@ mod outputs;
 mod parts;
 #[cfg_attr(not(feature = "preview"), path = "no_preview.rs")]
 mod preview;
+#[cfg_attr(not(feature = "roboflow"), path = "no_remote.rs")]
+mod remote;
 mod repair;
 mod report;
 mod run;
 mod segments;
+#[cfg_attr(not(feature = "serve"), path = "no_serve.rs")]
+mod serve;
 mod shared;
 mod signals;
 mod summary;
@@ -99,6 +103,7 @@ fn carry_out(
         Verb::Engines => engines::engines(&plan.common.model, json, &mut stdout),
         Verb::Verify => verify::verify(plan.only()?, json, &mut stdout),
         Verb::Bench => bench::bench(plan.only()?, json, &mut stdout),
+        Verb::Serve => serve::serve(&plan.common),
     }
 }
 

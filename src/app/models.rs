@@ -175,6 +175,7 @@ impl Models {
             let model = match (stored, &config.engine) {
                 (Some(stored), _) => replayed(config, stored),
                 (None, EngineChoice::Fake(script)) => scripted(config, script)?,
+                (None, EngineChoice::Roboflow(remote)) => super::remote::model(config, remote)?,
                 _ => {
                     if loaded.is_none() {
                         loaded = Some(load(open(config)?, config, workers)?);
@@ -336,6 +337,10 @@ fn engine(opened: &Opened, config: &ModelConfig, calls: usize) -> Result<Arc<dyn
     let needs_onnxruntime = !matches!(config.device, Device::Auto | Device::Cpu);
     match config.engine {
         EngineChoice::OnnxRuntime => onnxruntime(opened, config, calls),
+        EngineChoice::Roboflow(_) => {
+            let error = ConfigError::new("--engine roboflow runs no model that is here");
+            Err(error.with_hint("it is for 'vision-pipe run' and 'check'").into())
+        }
         _ if needs_onnxruntime && config.engine != EngineChoice::Tract => {
             onnxruntime(opened, config, calls)
         }

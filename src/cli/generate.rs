@@ -7,7 +7,7 @@ use clap::{Arg, Command};
 use clap_complete::Shell;
 
 use super::{What, command};
-use crate::config::keys::KEYS;
+use crate::config::keys::{KEYS, SERVE};
 use crate::record::JSON_SCHEMA;
 
 /// What the generated manual page lacks.
@@ -122,11 +122,13 @@ variable counts as not set.
 .PP
 \fBTIMEPLUS_USER\fR and \fBTIMEPLUS_PASSWORD\fR say who we are where the options do not;
 \fBTIMEPLUS_HOST\fR names the server for \fBvision\-pipe timeplus\fR, and turns nothing on by itself.
+\fBROBOFLOW_API_KEY\fR is \fB\-\-roboflow\-api\-key\fR; \fBROBOFLOW_USERNAME\fR and
+\fBROBOFLOW_WORKFLOW\fR together are \fB\-\-workflow\fR. They turn nothing on by themselves.
 "#;
 
 /// In the place of options that were explained before.
 const SHARED_OPTIONS: &str = "\
-The options are those of \\fBrun\\fR that concern it; all but \\fBcheck\\fR also take \\fB\\-\\-json\\fR.
+The options are those of \\fBrun\\fR that concern it; all but \\fBcheck\\fR and \\fBserve\\fR also take \\fB\\-\\-json\\fR.
 ";
 
 /// In front of the commands of `timeplus`.
@@ -182,6 +184,12 @@ fn man(out: &mut dyn io::Write) -> io::Result<()> {
             man.render_options_section(&mut body)?;
             man.render_extra_section(&mut body)?;
         } else {
+            if sub.get_name() == "serve" {
+                let own = |arg: &Arg| arg.get_help_heading() == Some(SERVE);
+                let other = |arg: Arg| if own(&arg) { arg } else { arg.hide(true) };
+                clap_mangen::Man::new(sub.clone().mut_args(other))
+                    .render_options_section(&mut body)?;
+            }
             body.extend_from_slice(SHARED_OPTIONS.as_bytes());
         }
         page.extend_from_slice(as_subsections(&String::from_utf8_lossy(&body)).as_bytes());

@@ -16,7 +16,7 @@ pub use generate::generate;
 pub use timeplus::{TimeplusAction, TimeplusRequest};
 pub use tools::{ConvertRequest, ReportRequest, What};
 
-use crate::config::keys::{INPUT, KEYS, Key, MODEL};
+use crate::config::keys::{INPUT, KEYS, Key, MODEL, SERVE};
 use crate::config::layer::Given;
 use crate::config::{ConfigError, Layer, Origin};
 
@@ -56,6 +56,8 @@ pub enum Verb {
     Verify,
     /// Measure.
     Bench,
+    /// Answer other programs.
+    Serve,
 }
 
 /// The settings of a command as typed.
@@ -82,19 +84,19 @@ struct Usage {
     bare: &'static str,
 }
 
-const USAGES: [Usage; 6] = [
+const USAGES: [Usage; 7] = [
     Usage {
         verb: Verb::Run,
         name: "run",
         about: "Find objects in a video or in pictures",
-        takes: |_| true,
+        takes: |key| key.heading != SERVE,
         bare: "input",
     },
     Usage {
         verb: Verb::Check,
         name: "check",
         about: "Try configuration, input, model and outputs without running",
-        takes: |_| true,
+        takes: |key| key.heading != SERVE,
         bare: "input",
     },
     Usage {
@@ -126,6 +128,17 @@ const USAGES: [Usage; 6] = [
             [INPUT, MODEL].contains(&key.heading) || is_common(key) || key.name == "workers"
         },
         bare: "input",
+    },
+    Usage {
+        verb: Verb::Serve,
+        name: "serve",
+        about: "Answer the clients of a Roboflow server with a model that runs here",
+        takes: |key| {
+            [MODEL, SERVE].contains(&key.heading)
+                || is_common(key)
+                || matches!(key.name, "workers" | "drain-timeout")
+        },
+        bare: "model",
     },
 ];
 
@@ -179,7 +192,7 @@ fn subcommand(usage: &Usage) -> Command {
     };
     match usage.verb {
         Verb::Run => command.after_help(AFTER_HELP),
-        Verb::Check => command,
+        Verb::Check | Verb::Serve => command,
         _ => command.arg(
             Arg::new(JSON)
                 .long(JSON)
@@ -212,7 +225,14 @@ fn argument(key: &Key) -> Arg {
         Some(value) => {
             let repeats = matches!(
                 key.name,
-                "input" | "classes" | "class-names" | "zone" | "line" | "mask" | "rule"
+                "input"
+                    | "classes"
+                    | "class-names"
+                    | "zone"
+                    | "line"
+                    | "mask"
+                    | "rule"
+                    | "workflow-input"
             );
             let action = if repeats { ArgAction::Append } else { ArgAction::Set };
             // A value such as -5 belongs to its flag, to be refused with the right words.

@@ -34,6 +34,9 @@ const PREVIEW: &str = "Preview";
 /// Headline of settings of Timeplus.
 pub const TIMEPLUS: &str = "Timeplus and ClickHouse";
 const THRIFT: &str = "Less inference";
+const ROBOFLOW: &str = "Roboflow";
+/// Headline of settings of `serve`.
+pub const SERVE: &str = "Serving";
 const CONTROL: &str = "Control";
 
 const fn key(name: &'static str, heading: &'static str, help: &'static str) -> Key {
@@ -133,7 +136,7 @@ pub const KEYS: &[Key] = &[
         .short('m')
         .value("MODEL")
         .default("nanodet-g-416"),
-    key("engine", MODEL, "What runs the model: auto, onnxruntime or tract (built in)")
+    key("engine", MODEL, "What runs the model: auto, onnxruntime, tract (built in) or roboflow, a server")
         .value("ENGINE")
         .default("auto"),
     key("device", MODEL, "What ONNX Runtime computes on: auto, cpu, cuda[:N] or openvino[:GPU]")
@@ -325,6 +328,38 @@ pub const KEYS: &[Key] = &[
         .value("FILE"),
     key("blur-classes", DRAWING, "Blur or pixelate only these classes, by name or id: person,face")
         .value("LIST"),
+    key("workflow", ROBOFLOW, "The workflow that --engine roboflow asks for")
+        .value("WORKSPACE/ID"),
+    key("workflow-file", ROBOFLOW, "The same as a JSON definition, which is sent along")
+        .value("FILE"),
+    key("workflow-input", ROBOFLOW, "A parameter of it; NAME=@FILE takes a picture, JSON or text")
+        .value("NAME=VALUE"),
+    key("workflow-image", ROBOFLOW, "Its output that takes the place of our annotated picture")
+        .value("NAME"),
+    key("roboflow-model", ROBOFLOW, "A model to ask for in place of a workflow, such as project/3")
+        .value("MODEL"),
+    key("roboflow-task", ROBOFLOW, "What that model does: detect, classify, pose or segment")
+        .value("TASK")
+        .default("detect"),
+    key(
+        "roboflow-url",
+        ROBOFLOW,
+        "The server: local (localhost:9001), hosted (frames go to Roboflow) or its address",
+    )
+    .value("URL")
+    .default("local"),
+    key("roboflow-api-key", ROBOFLOW, "What the server wants to know; better in ROBOFLOW_API_KEY")
+        .value("KEY"),
+    key("roboflow-jpeg-quality", ROBOFLOW, "Of the frames that are sent, 1 to 100")
+        .value("N")
+        .default("90"),
+    key(
+        "on-engine-error",
+        ROBOFLOW,
+        "When the server fails at a frame for good: stop, or skip, which leaves a gap record",
+    )
+    .value("WHAT")
+    .default("stop"),
     key(
         "detect-every",
         THRIFT,
@@ -399,7 +434,13 @@ pub const KEYS: &[Key] = &[
         .value("SIZE")
         .default("256MB"),
     key("require", TIMEPLUS, "End the run where rows cannot be delivered: timeplus").value("WHAT"),
-    key("workers", CONTROL, "Inference threads [default: the processors this process may use]")
+    key("listen", SERVE, "Where to serve, PORT or HOST:PORT; loopback unless told")
+        .value("ADDR")
+        .default("127.0.0.1:9001"),
+    key("model-id", SERVE, "The model's only name for clients, such as project/3 [default: any]")
+        .value("NAME"),
+    key("allow-url-images", SERVE, "Fetch pictures from public addresses that clients name"),
+    key("workers", CONTROL, "Inference threads [default: the processors this process may use; roboflow 4]")
         .short('w')
         .value("N"),
     key("drain-timeout", CONTROL, "How long outputs may take to finish after a signal")
@@ -435,7 +476,7 @@ pub const INPUT_TABLES: &str = "[[input]]";
 pub fn is_of_an_input(key: &Key) -> bool {
     match key.heading {
         MODEL => matches!(key.name, "classes" | "conf" | "iou" | "max-det" | "agnostic-nms"),
-        PREVIEW | CONTROL | TIMEPLUS => false,
+        PREVIEW | CONTROL | TIMEPLUS | ROBOFLOW | SERVE => false,
         _ => !matches!(
             key.name,
             "detections" | "emit" | "input" | "no-clobber" | "rule" | "summary-json"

@@ -27,6 +27,7 @@ use crate::frame::Size;
 use crate::geometry::Fit;
 use crate::infer::device::Device;
 use crate::infer::fake::Script;
+use crate::infer::family::Task;
 use crate::policy::LivePolicy;
 use crate::record::EventKind;
 use crate::sink::ndjson::Emit;
@@ -71,6 +72,8 @@ pub struct Config {
     pub rules: Vec<RuleConfig>,
     /// Which frames the model looks at.
     pub thrift: Thrift,
+    /// How a model is served.
+    pub serve: ServeConfig,
     /// Inference threads.
     pub workers: usize,
     /// Files processed at once.
@@ -141,6 +144,19 @@ pub struct TimeplusConfig {
     pub spool_bytes: u64,
     /// Whether the run ends where rows cannot be delivered.
     pub required: bool,
+}
+
+/// How a model is served to other programs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServeConfig {
+    /// Name or number of the address to listen at.
+    pub host: String,
+    /// Port to listen at.
+    pub port: u16,
+    /// The only name by which clients may ask for the model.
+    pub model_id: Option<String>,
+    /// Whether pictures are fetched from addresses.
+    pub allow_url_images: bool,
 }
 
 /// A secret that is never shown.
@@ -274,8 +290,61 @@ pub enum EngineChoice {
     OnnxRuntime,
     /// The built-in one.
     Tract,
+    /// A Roboflow server.
+    Roboflow(Box<RoboflowConfig>),
     /// The scripted one of the tests.
     Fake(Script),
+}
+
+/// A Roboflow server and what it is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RoboflowConfig {
+    /// What it is asked for.
+    pub ask: RoboflowAsk,
+    /// Where it is.
+    pub url: RoboflowUrl,
+    /// Parameters of the workflow as typed, by name.
+    pub inputs: Vec<(String, String)>,
+    /// Its output that is the annotated picture.
+    pub picture: Option<String>,
+    /// JPEG quality of the frames.
+    pub quality: u8,
+    /// The API key.
+    pub key: Option<Token>,
+    /// Whether the run goes on without a frame that fails for good.
+    pub skip_failed: bool,
+}
+
+/// What a Roboflow server is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RoboflowAsk {
+    /// A workflow that it knows.
+    Workflow {
+        /// Whose it is.
+        workspace: String,
+        /// Its name in addresses.
+        id: String,
+    },
+    /// A workflow in a file.
+    File(PathBuf),
+    /// A model.
+    Model {
+        /// Such as `project/3`.
+        id: String,
+        /// What it does.
+        task: Task,
+    },
+}
+
+/// Where a Roboflow server is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoboflowUrl {
+    /// On this machine, at its usual port.
+    Local,
+    /// At Roboflow: frames leave the machine.
+    Hosted,
+    /// At this address.
+    At(String),
 }
 
 /// Where results go.

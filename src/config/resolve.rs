@@ -3,6 +3,7 @@
 mod drawing;
 mod live;
 mod preview;
+mod roboflow;
 mod segments;
 mod thrift;
 mod timeplus;
@@ -16,7 +17,7 @@ use super::layer::{Given, Layer, Origin};
 use super::units::{self, Expected};
 use super::{
     Config, ConfigError, Encoding, EngineChoice, Hints, LogFormat, ModelConfig, Outputs,
-    ProgressMode, RecordedAt, Resolved, ScaledSize, StreamForm, TextTarget,
+    ProgressMode, RecordedAt, Resolved, ScaledSize, ServeConfig, StreamForm, TextTarget,
 };
 use crate::frame::MAX_SIDE;
 use crate::geometry::Fit;
@@ -27,6 +28,10 @@ use crate::source::select::Selection;
 
 /// Most inference threads that are accepted.
 const MAX_WORKERS: usize = 1024;
+
+/// Frames that a remote engine is asked about at once: enough to hide the way there and back, few
+/// enough for a server that looks at one after the other.
+const REMOTE_WORKERS: usize = 4;
 
 /// Takes settings from a layer and remembers what it took.
 struct Resolver<'a> {
@@ -155,7 +160,7 @@ impl Resolver<'_> {
 }
 
 /// Settings whose values are shown nowhere.
-const SECRETS: [&str; 2] = ["preview-token", "timeplus-password"];
+const SECRETS: [&str; 3] = ["preview-token", "roboflow-api-key", "timeplus-password"];
 
 /// "NAME must be ..., got 'TEXT'", the name as the user wrote it.
 fn refused(name: &str, origin: &Origin, expected: &str, text: &str) -> ConfigError {
@@ -208,9 +213,9 @@ pub(super) fn resolve(layer: &Layer, elsewhere: &[String]) -> Result<Config, Con
         rules: tracking::rules(&mut take, &places)?,
         places,
         thrift: thrift::thrift(&mut take)?,
-        workers: take
-            .optional("workers", units::whole(1, MAX_WORKERS))?
-            .unwrap_or_else(usual_workers),
+        serve: serve(&mut take)?,
+        // Settled below: what is usual depends on the engine.
+        workers: take.optional("workers", units::whole(1, MAX_WORKERS))?.unwrap_or_default(),
         jobs: take.value("jobs", units::whole(1, MAX_WORKERS))?,
         drain_timeout: take.value("drain-timeout", units::duration)?,
         progress: take.value(
@@ -232,7 +237,12 @@ pub(super) fn resolve(layer: &Layer, elsewhere: &[String]) -> Result<Config, Con
     };
     let tracked = config.tracking.map(|tracking| tracking.method.least_confidence() as f32);
     let model = ModelConfig { tracked_confidence: tracked, ..config.model };
-    let config = Config { model, ..config };
+    let workers = match (config.workers, &model.engine) {
+        (0, EngineChoice::Roboflow(_)) => REMOTE_WORKERS,
+        (0, _) => usual_workers(),
+        (workers, _) => workers,
+    };
+    let config = Config { model, workers, ..config };
     let mut resolved = take.resolved;
     if let Some(workers) = resolved.iter_mut().find(|resolved| resolved.name == "workers") {
         workers.value.get_or_insert_with(|| config.workers.to_string());
@@ -245,6 +255,12 @@ pub(super) fn resolve(layer: &Layer, elsewhere: &[String]) -> Result<Config, Con
         return Err(ConfigError::new("--verbose and --quiet exclude each other"));
     }
     Ok(Config { resolved: Arc::new(resolved), ..config })
+}
+
+fn serve(take: &mut Resolver<'_>) -> Result<ServeConfig, ConfigError> {
+    let (host, port) = take.value("listen", preview::address)?;
+    let model_id = take.optional("model-id", units::text)?;
+    Ok(ServeConfig { host, port, model_id, allow_url_images: take.switch("allow-url-images")? })
 }
 
 /// Processors this process may use, cgroup quota included.
@@ -309,9 +325,15 @@ fn recorded_at(text: &str) -> Result<RecordedAt, Expected> {
 }
 
 fn model(take: &mut Resolver<'_>) -> Result<ModelConfig, ConfigError> {
+    let engine = take.value("engine", |text| match text {
+        "roboflow" => Ok(None),
+        _ => engine(text).map(Some),
+    })?;
+    let remote = roboflow::roboflow(take, engine.is_none())?;
+    let remote = remote.map(|remote| EngineChoice::Roboflow(Box::new(remote)));
     Ok(ModelConfig {
         path: take.value("model", units::path)?,
-        engine: take.value("engine", engine)?,
+        engine: remote.or(engine).unwrap_or(EngineChoice::Auto),
         device: take.value("device", |text| {
             let expected = "must be one of auto, cpu, cuda[:N], openvino[:DEVICE]";
             Device::parse(text).ok_or_else(|| expected.into())
@@ -364,7 +386,7 @@ fn engine(text: &str) -> Result<EngineChoice, Expected> {
             .strip_prefix(fake::NAME)
             .and_then(Script::parse)
             .map(EngineChoice::Fake)
-            .ok_or_else(|| "must be one of auto, onnxruntime, tract".into()),
+            .ok_or_else(|| "must be one of auto, onnxruntime, tract, roboflow".into()),
     }
 }
 

@@ -50,8 +50,27 @@ impl ModelDetector {
     /// # Errors
     /// When the outputs are not those that the head was made for.
     pub fn read(&self, look: &Look, size: Size, region: Region) -> Result<Found, InferError> {
+        self.read_keeping(look, size, region, &self.keep)
+    }
+
+    /// What is in a picture, where other boxes than usual are kept.
+    ///
+    /// # Errors
+    /// As [`Detector::detect`].
+    pub fn detect_keeping(&self, image: &Image, keep: &PostProcess) -> Result<Found, InferError> {
+        let (size, region) = (image.size(), Region::whole(image.size()));
+        self.read_keeping(&self.look(image, region)?, size, region, keep)
+    }
+
+    fn read_keeping(
+        &self,
+        look: &Look,
+        size: Size,
+        region: Region,
+        keep: &PostProcess,
+    ) -> Result<Found, InferError> {
         let start = Instant::now();
-        let Reading { items, top } = self.head.read(&look.outputs, &self.keep)?;
+        let Reading { items, top } = self.head.read(&look.outputs, keep)?;
         let on_source = |item| in_source(item, &look.view, size, region);
         Ok(Found {
             detections: items.into_iter().filter_map(on_source).collect(),
@@ -60,6 +79,7 @@ impl ModelDetector {
             preprocess: look.preprocess,
             infer: look.infer,
             postprocess: start.elapsed(),
+            ..Found::default()
         })
     }
 

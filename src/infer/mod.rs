@@ -20,7 +20,10 @@ pub mod preprocess;
 pub mod tensor;
 pub mod tiles;
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use serde_json::{Map, Value};
 
 pub use detector::{Look, ModelDetector};
 use tensor::{Input, Tensor, TensorSpec};
@@ -47,6 +50,8 @@ pub enum Basis {
     Unchanged,
     /// It did not, though the picture may have changed: only tracks know more.
     Skipped,
+    /// It failed, and the run goes on without the frame.
+    Failed,
 }
 
 /// What a detector found and how long its parts took.
@@ -58,6 +63,10 @@ pub struct Found {
     pub top: Option<(u32, f32)>,
     /// What this rests on; where it is not the model, nothing is found here.
     pub basis: Basis,
+    /// What else a remote engine says of the frame, by name.
+    pub outputs: Option<Arc<Map<String, Value>>>,
+    /// The frame as a remote engine has drawn on it, in any size.
+    pub picture: Option<Arc<Image>>,
     /// Letterbox and normalisation.
     pub preprocess: Duration,
     /// The model.
@@ -102,12 +111,49 @@ pub enum InferError {
         /// What came.
         found: Vec<usize>,
     },
+    /// The server that runs the model does not do so.
+    #[error("the server at {server} {reason}")]
+    Remote {
+        /// Its address, without secrets.
+        server: String,
+        /// Why, as what it does.
+        reason: String,
+        /// What the user can do about it.
+        hint: Option<String>,
+        /// Whose fault it is.
+        fault: Fault,
+    },
     /// Outputs that belong together have different numbers of rows.
     #[error("an output of the model has fewer rows than the {wanted} of another")]
     Rows {
         /// Rows that were looked for.
         wanted: usize,
     },
+}
+
+impl InferError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<&str> {
+        if let Self::Remote { hint, .. } = self { hint.as_deref() } else { None }
+    }
+
+    /// Whose fault it is, of a remote engine.
+    pub fn fault(&self) -> Option<Fault> {
+        if let Self::Remote { fault, .. } = self { Some(*fault) } else { None }
+    }
+}
+
+/// Whose fault it is that a remote engine fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The server is away, or too busy: later it may be there.
+    Away,
+    /// The user's: a key, an address, a name.
+    Setup,
+    /// The model's or workflow's: the server refuses it.
+    Model,
+    /// The server's: it fails, or says what cannot be used.
+    Answer,
 }
 
 /// Why a model cannot be used.

@@ -7,14 +7,17 @@
 
 use std::fmt;
 use std::io::{ErrorKind, Read};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ureq::http::Request;
+use ureq::http::{Request, Uri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, AsSendBody, Timeout};
 
 use super::address::{Address, AddressError};
@@ -27,7 +30,7 @@ use crate::reason::io_reason;
 /// When it is none, or cannot be asked for.
 pub fn address(text: &str) -> Result<Address, AddressError> {
     let address = Address::parse(text, &["http", "https"])?;
-    address.bare().parse::<ureq::http::Uri>().map_err(|_| AddressError::Character)?;
+    address.bare().parse::<Uri>().map_err(|_| AddressError::Character)?;
     Ok(address)
 }
 
@@ -48,6 +51,9 @@ pub struct Settings {
     /// The most time for which an idle connection is kept: less than the server's, so that no
     /// request meets its hanging up.
     pub max_idle: Duration,
+    /// Whether only servers at public addresses are asked, and without a proxy, which could reach
+    /// others: for addresses that strangers give.
+    pub public_only: bool,
 }
 
 impl Default for Settings {
@@ -58,6 +64,7 @@ impl Default for Settings {
             max_body: 1024 * 1024,
             ca_file: None,
             max_idle: Duration::from_secs(15),
+            public_only: false,
         }
     }
 }
@@ -316,7 +323,57 @@ fn agent(settings: &Settings, tls: Option<TlsConfig>) -> Agent {
     if let Some(tls) = tls {
         config = config.tls_config(tls);
     }
+    if settings.public_only {
+        let config = config.proxy(None).build();
+        return Agent::with_parts(config, DefaultConnector::default(), PublicOnly::default());
+    }
     config.build().new_agent()
+}
+
+/// Finds hosts, but none at an address that is not the whole world's. It is asked for the address
+/// that is then connected to, so a name cannot change what it means in between.
+#[derive(Debug, Default)]
+struct PublicOnly(DefaultResolver);
+
+impl Resolver for PublicOnly {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &ureq::config::Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let found = self.0.resolve(uri, config, timeout)?;
+        match found.iter().all(|address| is_public(address.ip())) {
+            true => Ok(found),
+            false => Err(ureq::Error::HostNotFound),
+        }
+    }
+}
+
+/// Whether an address is reachable from everywhere; what is only documented, tested or shared
+/// among few is not (<https://www.iana.org/assignments/iana-ipv4-special-registry>).
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(four) => {
+            let [a, b, c, _] = four.octets();
+            let is_special = four.is_private()
+                || four.is_loopback()
+                || four.is_link_local()
+                || four.is_documentation()
+                || matches!((a, b, c), (0 | 224.., _, _) | (100, 64..=127, _) | (192, 0, 0))
+                || matches!((a, b), (198, 18 | 19));
+            !is_special
+        }
+        IpAddr::V6(six) => match six.to_ipv4_mapped() {
+            Some(four) => is_public(four.into()),
+            // Global unicast is 2000::/3; of that, 6to4, Teredo and documentation hold or stand for
+            // other addresses.
+            None => {
+                let [a, b, ..] = six.segments();
+                a & 0xe000 == 0x2000 && a != 0x2002 && !(a == 0x2001 && matches!(b, 0 | 0x0db8))
+            }
+        },
+    }
 }
 
 fn explained_io(error: &std::io::Error, limit: Duration) -> HttpError {
@@ -335,5 +392,55 @@ fn explained_io(error: &std::io::Error, limit: Duration) -> HttpError {
         | ErrorKind::PermissionDenied => HttpError::Connect { reason },
         ErrorKind::TimedOut => HttpError::TimedOut { limit },
         _ => HttpError::Broken { reason },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_of_the_whole_world_are_public() {
+        for public in ["93.184.216.34", "8.8.8.8", "2606:4700::1111", "100.128.0.1"] {
+            assert!(is_public(public.parse().unwrap()), "{public}");
+        }
+        for private in [
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "100.64.0.1",
+            "192.0.0.1",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "::ffff:10.0.0.1",
+            "2002:7f00:1::",
+            "2001:0:1::",
+            "2001:db8::1",
+            "64:ff9b::7f00:1",
+            "ff02::1",
+        ] {
+            assert!(!is_public(private.parse().unwrap()), "{private}");
+        }
+    }
+
+    #[test]
+    fn a_stranger_reaches_nobody_inside() {
+        let server = crate::net::fake::Server::start(vec![]);
+        let client = Client::new(Settings { public_only: true, ..Settings::default() });
+        for host in ["127.0.0.1", "localhost"] {
+            let url = address(&format!("http://{host}:{}/", server.port)).unwrap();
+            let limit = Duration::from_secs(5);
+            let error = client.request(Method::Get, limit, &url, &[], &[]).unwrap_err();
+            assert!(matches!(error, HttpError::Connect { .. }), "{error}");
+        }
+        assert!(server.is_quiet());
     }
 }

@@ -73,6 +73,8 @@ pub(super) struct Collector {
     /// Breaks of the source, as its reader tells them.
     pub(super) gaps: Option<Receiver<Gap>>,
     pub(super) run: Arc<RunRecord>,
+    /// Time of the last frame, seconds.
+    pub(super) last_pts_s: Option<f64>,
     /// Whether the age of frames counts.
     pub(super) is_live: bool,
     pub(super) stats: Arc<Stats>,
@@ -103,9 +105,14 @@ impl Collector {
 
     /// Passes one frame on; `false` when no output is left.
     fn frame(&mut self, Inferred { read, found }: Inferred) -> Result<bool, StageError> {
-        let found = found?;
+        let mut found = found?;
         self.tell_gaps()?;
         let meta = &read.frame.meta;
+        let before = std::mem::replace(&mut self.last_pts_s, meta.pts_s);
+        if found.basis == Basis::Failed {
+            return self.lost(before, meta.pts_s);
+        }
+        let picture = found.picture.take();
         let size = read.frame.image.size();
         self.stats.note("decode", read.decode);
         if found.basis == Basis::Model {
@@ -115,7 +122,7 @@ impl Collector {
         }
         let (record, events) = self.observer.frame(meta, size, found, read.decode);
         self.stats.detections.fetch_add(record.predictions.len() as u64, Relaxed);
-        let (image, clean) = self.pixels(read.frame.image, &record)?;
+        let (image, clean) = self.pixels(read.frame.image, picture, &record)?;
         self.stats.frames.fetch_add(1, Relaxed);
         self.stats.inferred.fetch_add(u64::from(record.inferred.is_none()), Relaxed);
         let someone_listens =
@@ -127,22 +134,33 @@ impl Collector {
         Ok(someone_listens)
     }
 
+    /// Tells of a frame that the engine failed at.
+    fn lost(&mut self, before: Option<f64>, at: Option<f64>) -> Result<bool, StageError> {
+        let seconds = before.zip(at).map_or(0.0, |(before, at)| (at - before).max(0.0));
+        let reason = "engine_error";
+        self.tell_gap(Gap { reason, from_pts_s: before, seconds, frames_lost: Some(1) })
+    }
+
     /// Tells of the breaks until now.
     fn tell_gaps(&mut self) -> Result<(), StageError> {
         let gaps: Vec<Gap> = self.gaps.iter().flat_map(|gaps| gaps.try_iter()).collect();
         for gap in gaps {
-            self.stats.gaps.fetch_add(1, Relaxed);
-            let record = GapRecord {
-                run_id: self.run.run_id.clone(),
-                source: self.run.source.clone(),
-                reason: gap.reason,
-                from_pts_s: gap.from_pts_s,
-                seconds: round(gap.seconds, 1e3),
-                frames_lost: gap.frames_lost,
-            };
-            self.pass_on(&Item::Gap(Arc::new(record)))?;
+            self.tell_gap(gap)?;
         }
         Ok(())
+    }
+
+    fn tell_gap(&mut self, gap: Gap) -> Result<bool, StageError> {
+        self.stats.gaps.fetch_add(1, Relaxed);
+        let record = GapRecord {
+            run_id: self.run.run_id.clone(),
+            source: self.run.source.clone(),
+            reason: gap.reason,
+            from_pts_s: gap.from_pts_s,
+            seconds: round(gap.seconds, 1e3),
+            frames_lost: gap.frames_lost,
+        };
+        self.pass_on(&Item::Gap(Arc::new(record)))
     }
 
     /// Passes events on; `false` when no output is left.
@@ -153,17 +171,19 @@ impl Collector {
         Ok(!self.outs.is_empty())
     }
 
-    /// The pixels that outputs want: annotated, and with nothing drawn on them. Neither shows what
-    /// is to be hidden.
+    /// The pixels that outputs want: annotated, by the engine where it gives a `picture` of the
+    /// frame's size, and with nothing drawn on them. Neither shows what is to be hidden.
     fn pixels(
         &mut self,
         image: Arc<Image>,
+        picture: Shared,
         record: &FrameRecord,
     ) -> Result<(Shared, Shared), StageError> {
         let (drawn, clean) = self.wants.now();
+        let picture = picture.filter(|picture| drawn && picture.size() == image.size());
         let Some(annotator) = self.annotator.as_mut() else {
             // A build that cannot draw cannot hide either, and says so where that is asked for.
-            return Ok((None, clean.then_some(image)));
+            return Ok((picture, clean.then_some(image)));
         };
         if !drawn && !clean {
             annotator.unseen(record);
@@ -175,9 +195,14 @@ impl Collector {
         let mut image = Arc::unwrap_or_clone(image);
         annotator.redact(&mut image, record)?;
         let clean = clean.then(|| Arc::new(image.clone()));
-        match drawn {
-            true => annotator.annotate(&mut image, record)?,
-            false => annotator.undrawn(record),
+        match (drawn, picture) {
+            (true, Some(picture)) => {
+                image = Arc::unwrap_or_clone(picture);
+                annotator.redact(&mut image, record)?;
+                annotator.undrawn(record);
+            }
+            (true, None) => annotator.annotate(&mut image, record)?,
+            (false, _) => annotator.undrawn(record),
         }
         self.stats.note("annotate", start.elapsed());
         Ok((drawn.then(|| Arc::new(image)), clean))

@@ -207,6 +207,7 @@ impl Crew {
             outs,
             gaps: None,
             run: parts.run.clone(),
+            last_pts_s: None,
             is_live: live.is_some(),
             stats: stats.clone(),
         };

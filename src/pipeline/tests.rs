@@ -1,6 +1,7 @@
 //! The engine with scripted parts. Every run has a time-out: a deadlock is a failure.
 
 mod live;
+mod remote;
 
 use std::sync::Mutex;
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-/// The source gave nothing for a while; its line comes before that of the next frame.
+/// The source gave nothing for a while, or the engine failed at a frame; its line comes before that
+/// of the next frame.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct GapRecord {
     /// As in the `run` record.
@@ -12,7 +13,7 @@ pub struct GapRecord {
     /// Name of the source.
     pub source: Arc<str>,
     /// What ended the flow: `timeout`, `end_of_stream`, `error`, or `reconnect` where no cause is
-    /// known.
+    /// known; `engine_error` where the engine failed at a frame, which has no line of its own.
     pub reason: &'static str,
     /// Presentation time of the last frame before it, seconds.
     #[serde(skip_serializing_if = "Option::is_none")]

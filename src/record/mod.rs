@@ -152,6 +152,9 @@ pub struct FrameRecord {
     pub confidence: Option<f64>,
     /// What was found, most confident first.
     pub predictions: Vec<Prediction>,
+    /// What else a remote engine says of the frame: by name, as it came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<Arc<serde_json::Map<String, serde_json::Value>>>,
     /// Who is in each zone now, in the order they were given.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub zones: Vec<ZoneRecord>,

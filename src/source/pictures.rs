@@ -9,7 +9,7 @@ use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
 
 use super::{Colour, Source, SourceError, SourceInfo};
 use crate::frame::{FrameMeta, Image, MAX_PIXELS, MAX_SIDE, Size};
-use crate::reason::one_line;
+use crate::reason::{io_reason, one_line};
 
 /// Largest picture file that is read, in bytes.
 const MAX_BYTES: u64 = 1 << 30;
@@ -74,21 +74,28 @@ fn unreadable(uri: &str, reason: &str) -> SourceError {
 /// When the file cannot be read, is of no known format, or is too large.
 pub fn read(path: &Path) -> Result<Image, SourceError> {
     let uri = path.to_string_lossy();
-    let failed = |error: image::ImageError| match error {
-        image::ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-            unreadable(&uri, "the picture is cut")
-        }
-        other => unreadable(&uri, &other.to_string()),
-    };
     let file = std::fs::File::open(path).map_err(|e| SourceError::from_io(&uri, &e))?;
     let mut bytes = Vec::new();
     BufReader::new(file)
         .take(MAX_BYTES)
         .read_to_end(&mut bytes)
         .map_err(|e| SourceError::from_io(&uri, &e))?;
-    let mut reader = ImageReader::new(std::io::Cursor::new(bytes))
-        .with_guessed_format()
-        .map_err(|e| SourceError::from_io(&uri, &e))?;
+    decode(&bytes).map_err(|reason| unreadable(&uri, &reason))
+}
+
+/// Decodes the bytes of a picture, turned as its EXIF says.
+///
+/// # Errors
+/// In words, when they are of no known format, cut, or give too large a picture.
+pub fn decode(bytes: &[u8]) -> Result<Image, String> {
+    let failed = |error: image::ImageError| match error {
+        image::ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            "the picture is cut".to_owned()
+        }
+        other => one_line(&other.to_string(), 200),
+    };
+    let reader = ImageReader::new(std::io::Cursor::new(bytes)).with_guessed_format();
+    let mut reader = reader.map_err(|error| io_reason(&error))?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
@@ -104,7 +111,7 @@ pub fn read(path: &Path) -> Result<Image, SourceError> {
     for pixel in data.chunks_exact_mut(3) {
         pixel.swap(0, 2);
     }
-    Image::from_bgr(size, data).ok_or_else(|| unreadable(&uri, "the picture is too large"))
+    Image::from_bgr(size, data).ok_or_else(|| "the picture is too large".into())
 }
 
 #[cfg(test)]

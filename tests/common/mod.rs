@@ -1,6 +1,6 @@
 //! The harness: the program in a folder of its own, its records checked against the schema.
 
-#[cfg(any(feature = "libav", feature = "timeplus"))]
+#[cfg(any(feature = "libav", feature = "roboflow", feature = "serve", feature = "timeplus"))]
 mod server;
 
 use std::path::{Path, PathBuf};
@@ -12,9 +12,9 @@ use assert_cmd::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-#[cfg(any(feature = "libav", feature = "timeplus"))]
+#[cfg(any(feature = "libav", feature = "roboflow", feature = "serve", feature = "timeplus"))]
 pub(crate) use server::Server;
-#[cfg(feature = "libav")]
+#[cfg(any(feature = "libav", feature = "roboflow", feature = "serve"))]
 pub(crate) use server::free_port;
 
 /// Longer than any run of a test; a run that takes it is a deadlock.
@@ -90,7 +90,9 @@ impl Place {
 fn scrub(mut remove: impl FnMut(&str)) {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
-        let ours = ["VISION_PIPE_", "RUST_", "XDG_", "ORT_"].iter().any(|p| name.starts_with(p));
+        let ours = ["VISION_PIPE_", "RUST_", "XDG_", "ORT_", "ROBOFLOW_"]
+            .iter()
+            .any(|p| name.starts_with(p));
         if ours || name == "NO_COLOR" {
             remove(&name);
         }

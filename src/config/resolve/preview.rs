@@ -33,7 +33,7 @@ pub(super) fn preview(take: &mut Resolver<'_>) -> Result<Option<PreviewConfig>, 
 }
 
 /// `5001`, `:5001` or `HOST:PORT`; the address of an IPv6 host in brackets.
-fn address(text: &str) -> Result<(String, u16), units::Expected> {
+pub(super) fn address(text: &str) -> Result<(String, u16), units::Expected> {
     let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let host = if host.is_empty() { "127.0.0.1" } else { host };

@@ -169,8 +169,14 @@ impl Server {
             address = address.with_login(Login { user, password: password.unwrap_or("").into() });
         }
         let ServerSettings { connect, total, ca_file, max_answer } = settings;
-        let settings =
-            http::Settings { connect, total, max_body: max_answer, ca_file, max_idle: MAX_IDLE };
+        let settings = http::Settings {
+            connect,
+            total,
+            max_body: max_answer,
+            ca_file,
+            max_idle: MAX_IDLE,
+            ..http::Settings::default()
+        };
         let client = Client::new(settings);
         let (about, unknown, plain, no_rest) = (None, Vec::new(), false, false);
         Ok(Self { client, address, total, about, unknown, plain, no_rest })

@@ -74,6 +74,7 @@ pub(super) fn frame(source: &str, frame_id: u64, pts_s: Option<f64>) -> FrameRec
         ts: None,
         file: Some("a.jpg".into()),
         image: Size::new(640, 480),
+        outputs: None,
         inferred: None,
         top: Some("street".into()),
         confidence: Some(0.75),
