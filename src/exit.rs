@@ -229,4 +229,24 @@ mod tests {
         assert_eq!(Status::Signal(15).code(), 143);
         assert_eq!(Status::Signal(2).code(), 130);
     }
+
+    #[cfg(feature = "timeplus")]
+    #[test]
+    fn a_server_may_be_away_or_refuse() {
+        let code = |error| Error::Timeplus { server: "http://h".into(), error }.code();
+        let limit = std::time::Duration::from_secs(1);
+        assert_eq!(code(ServerError::Http(crate::net::http::HttpError::TimedOut { limit })), 69);
+        let refused = |status, code| ServerError::Refused {
+            status,
+            code,
+            message: String::new(),
+            after: None,
+        };
+        // Busy; a wrong password; no such stream; a row that is not acceptable.
+        for (status, exception, expected) in
+            [(500, 252, 69), (403, 516, 2), (404, 60, 2), (400, 27, 1)]
+        {
+            assert_eq!(code(refused(status, Some(exception))), expected, "{exception}");
+        }
+    }
 }
