@@ -189,7 +189,7 @@ fn two_runs_do_not_write_under_one_name() {
         std::thread::sleep(Duration::from_millis(20));
     }
     let second = place.output(run).ended(75);
-    assert!(second.stderr().contains("another run writes '%s.ndjson'"), "{}", second.stderr());
+    assert!(second.stderr().contains("another run uses '%s.ndjson'"), "{}", second.stderr());
     server.0.kill().unwrap();
     server.0.wait().unwrap();
 }
