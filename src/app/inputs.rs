@@ -1,7 +1,7 @@
 //! What each input is, what it is called, and where its outputs go.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -34,6 +34,15 @@ impl Job {
     pub(super) fn is_paced(&self) -> bool {
         let live = &self.config.live;
         live.realtime || live.repeat || matches!(self.kind, Ok(Kind::Stream(_)))
+    }
+
+    /// Whether it has no end of its own, as far as is known before it is open.
+    pub(super) fn may_be_live(&self) -> bool {
+        let known = match &self.kind {
+            Ok(Kind::Stream(stream)) => stream.is_live().unwrap_or(true),
+            _ => false,
+        };
+        self.config.live.access.live.unwrap_or(known)
     }
 }
 
@@ -140,6 +149,7 @@ impl Parted {
             _ => {
                 let input = config.input.as_deref().unwrap_or_default();
                 let path = Path::new(input).components();
+                let path = path.filter(|part| *part != Component::RootDir);
                 path.map(|part| part.as_os_str().to_string_lossy().into_owned()).collect()
             }
         };
@@ -191,6 +201,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::config::Layer;
     use proptest::prelude::*;
 
     fn parted(paths: &[&str]) -> Vec<Parted> {
@@ -207,6 +218,17 @@ mod tests {
         assert_eq!(names(&parted(&["a/x", "b/x", "c/z"])), ["a/x", "b/x", "z"]);
         assert_eq!(names(&parted(&["r/a/x", "s/a/x", "a/x"])), ["r/a/x", "s/a/x", "a/x"]);
         assert_eq!(names(&parted(&["x", "x"])), ["x", "x#2"]);
+    }
+
+    #[test]
+    fn the_root_is_no_part_of_a_name() {
+        let config = Config {
+            input: Some("/v/x.mp4".into()),
+            ..Config::resolve(&Layer::default()).unwrap()
+        };
+        let kind = Ok(Kind::Video("/v/x.mp4".into()));
+        let twice = [Parted::of(&config, &kind, None), Parted::of(&config, &kind, None)];
+        assert_eq!(names(&twice), ["v/x.mp4", "v/x.mp4#2"]);
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl SharedOutputs {
         let [first, _, ..] = jobs else { return Ok(Self::default()) };
         let outputs = &first.config.outputs;
         let mut texts = Vec::new();
-        let live = jobs.iter().any(Job::is_paced);
+        let live = jobs.iter().any(Job::may_be_live);
         for (i, form) in [Form::Ndjson(outputs.emit), Form::Csv].into_iter().enumerate() {
             let mut known: Vec<(&TextTarget, usize)> = Vec::new();
             for target in jobs.iter().filter_map(|job| job.shareable[i].as_ref()) {

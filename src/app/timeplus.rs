@@ -222,7 +222,8 @@ fn first_frame(
     let live = info.live;
     move |_| {
         if created.is_none() && !live {
-            log::info!("event times begin now; --recorded-at says when the first frame was");
+            let what = "event times begin now; --recorded-at says when the first frame was";
+            log::warn!(target: NOTE, "timeplus: {what}");
         }
         created.unwrap_or_else(SystemTime::now)
     }
