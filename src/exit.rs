@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::config::ConfigError;
 use crate::convert::ConvertError;
 use crate::infer::{Fault, InferError, ModelError};
+use crate::journal::JournalError;
 use crate::pipeline::StageError;
 use crate::replay::ReplayError;
 use crate::sink::SinkError;
@@ -33,6 +34,9 @@ pub enum Error {
     /// The detections of an earlier run cannot be read.
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    /// What was found cannot be kept for the next run.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// Detections cannot be turned into another format.
     #[error(transparent)]
     Convert(#[from] ConvertError),
@@ -79,6 +83,8 @@ impl Error {
             Self::Replay(ReplayError::Unreadable { missing: true, .. }) => 66,
             Self::Replay(ReplayError::Unreadable { .. }) => 74,
             Self::Replay(_) => 65,
+            Self::Journal(JournalError::Busy { .. }) => 75,
+            Self::Journal(_) => 74,
             Self::Convert(error) => error.code(),
             Self::Sink(error) => sink_code(error),
             // A class, label file or head that is not there is the user's choice.
@@ -129,7 +135,7 @@ impl Error {
             Self::Infer(error) | Self::Stage(StageError::Infer { error, .. }) => {
                 error.hint().map(str::to_owned)
             }
-            Self::Stage(_) | Self::System(_) => None,
+            Self::Journal(_) | Self::Stage(_) | Self::System(_) => None,
         }
     }
 }

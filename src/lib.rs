@@ -25,6 +25,7 @@ pub mod convert;
 pub mod cv;
 pub mod gate;
 pub mod infer;
+pub mod journal;
 #[cfg(feature = "http")]
 pub mod net;
 pub mod pipeline;

@@ -38,6 +38,8 @@ mod page_browser;
 mod replay;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract"))]
 mod report;
+#[cfg(feature = "libav")]
+mod resume;
 #[cfg(feature = "roboflow")]
 mod roboflow;
 #[cfg(all(feature = "alerts", feature = "libav", feature = "opencv", feature = "tract"))]

@@ -11,11 +11,12 @@ use super::board::{Board, Running};
 use super::inputs::Job;
 use super::preview::Viewers;
 use super::shared::SharedOutputs;
-use super::{models, outputs, parts, summary, timeplus};
+use super::{models, outputs, parts, resume, summary, timeplus};
 use crate::analyze::{Scene, Takes, Watch};
 use crate::cancel::Cancel;
 use crate::config::{Config, ConfigError, RecordedAt, Tracking, rules_of};
 use crate::exit::{Error, Status};
+use crate::journal::Journal;
 use crate::logging;
 use crate::pipeline::{self, Parts, Settings, Stats, Workers};
 use crate::record::{InputInfo, RunRecord, SCHEMA, SummaryRecord};
@@ -89,7 +90,12 @@ pub(super) fn run(
     let model = common.models.of(&config.model)?;
     let recorder = recorder(job, kind, stored, &info, model)?;
     let run = Arc::new(run_record(&info, &recorder, model, common.workers.threads()));
-    let mut sinks = outputs::open(config, &info, &common.shared, &common.stdout)?;
+    let journal = resume::journal(job, &run, live, common.alone)?;
+    let kept = journal.as_ref().map(Journal::makes_the_same);
+    let mut sinks = outputs::open(config, &info, &common.shared, &common.stdout, kept)?;
+    journal.as_ref().map_or(Ok(()), Journal::makes_its_own)?;
+    let couriers = common.shared.couriers(config)?;
+    sinks.extend(resume::to_be_told(couriers, journal.as_ref()));
     sinks.extend(timeplus::sink(job, &info, common.alone, &cancel)?);
     if let Some(misses) = common.misses.lock().ok().and_then(|mut misses| misses.take()) {
         log::warn!("{misses}");
@@ -108,7 +114,7 @@ pub(super) fn run(
     if config.live.realtime {
         source = Box::new(Realtime::new(source, cancel.clone()));
     }
-    let parts = Parts {
+    let mut parts = Parts {
         source,
         gate,
         detector: model.detector.clone(),
@@ -118,6 +124,9 @@ pub(super) fn run(
         sinks,
         run: run.clone(),
     };
+    if let Some(journal) = journal {
+        parts = resume::with(journal, parts, kind)?;
+    }
     let settings =
         Settings { drain_timeout: config.drain_timeout, live: live.then_some(config.live.policy) };
     let (source, ended) = (name.clone(), false);
@@ -145,6 +154,7 @@ pub(super) fn run(
     if let Some(error) = outcome.error.map(Error::from) {
         logging::report(&error, error.hint().as_deref());
     }
+    resume::settle(job, &last, common.alone);
     if let Some(path) = &config.outputs.summary_json {
         summary::write(&last, path, config.outputs.no_clobber)?;
     }

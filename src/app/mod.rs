@@ -22,6 +22,7 @@ mod preview;
 mod remote;
 mod repair;
 mod report;
+mod resume;
 mod run;
 mod segments;
 #[cfg_attr(not(feature = "serve"), path = "no_serve.rs")]

@@ -41,6 +41,7 @@ pub(super) fn summarise(
         source: run.source.clone(),
         frames,
         inferred: count(&stats.inferred),
+        recalled: count(&stats.recalled),
         frames_read: count(&counts.read),
         skipped: BTreeMap::from([
             ("stride", count(&counts.stride)),

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use crate::av::{Clips, ENDINGS, EncodeSettings, Span, VideoFile};
+use crate::av::{Clips, ENDINGS, EncodeSettings, Pieces, Span, VideoFile};
 use crate::config::{Config, ConfigError, Encoding};
 use crate::exit::Error;
 use crate::frame::Size;
@@ -12,7 +12,8 @@ use crate::sink::segments::Make;
 use crate::sink::{Sink, SinkError};
 use crate::source::{Colour, SourceInfo};
 
-/// The annotated video at `path`; `stdout` is used where that is standard output.
+/// The annotated video at `path`; `stdout` is used where that is standard output. `kept` is, of a run
+/// that may go on, whether it goes on with what is there.
 ///
 /// # Errors
 /// Where it cannot be opened.
@@ -21,8 +22,19 @@ pub(super) fn video(
     config: &Config,
     info: &SourceInfo,
     stdout: &File,
+    kept: Option<bool>,
 ) -> Result<Box<dyn Sink>, Error> {
-    video_at(target(path, config, stdout)?, config, info)
+    let target = target(path, config, stdout)?;
+    // At a rate of its own a video has other pictures than the records.
+    let own_rate = config.outputs.encoding.fps.is_some();
+    let pieces = match kept {
+        Some(kept) if target.copy_path().is_some() => {
+            let gathered = Pieces::gather(&target, kept && !own_rate);
+            gathered.map_err(|error| SinkError::open(&target.shown(), &error))?
+        }
+        _ => Pieces::default(),
+    };
+    Ok(Box::new(video_at(target, config, info)?.after(pieces)))
 }
 
 /// What makes the annotated video's files, one after the other.
@@ -52,17 +64,17 @@ pub(super) fn segments(path: &Path, config: &Config, info: &SourceInfo) -> Resul
 pub(super) fn video_file(config: &Config, info: &SourceInfo) -> Result<Box<dyn Sink>, Error> {
     let path = config.outputs.video.as_deref();
     let path = path.ok_or_else(|| ConfigError::new("no video is asked for"))?;
-    video_at(Target::prepare(path, config.outputs.no_clobber)?, config, info)
+    Ok(Box::new(video_at(Target::prepare(path, config.outputs.no_clobber)?, config, info)?))
 }
 
-fn video_at(target: Target, config: &Config, info: &SourceInfo) -> Result<Box<dyn Sink>, Error> {
+fn video_at(target: Target, config: &Config, info: &SourceInfo) -> Result<VideoFile, Error> {
     let constant = config.outputs.encoding.fps;
     let settings = settings(config, info, constant)?;
     let original = original(config);
     let opened = VideoFile::open(target, info.size, &settings, original, constant);
     let file = opened.map_err(|error| explained(error, config))?;
     say_encoder(&file);
-    Ok(Box::new(file))
+    Ok(file)
 }
 
 /// Says what encodes a video, and where that is a makeshift.

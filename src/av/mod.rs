@@ -23,6 +23,7 @@ mod open;
 mod original;
 mod pace;
 mod palette;
+mod pieces;
 mod pipe;
 mod recode;
 mod remux;
@@ -38,6 +39,7 @@ pub use coder::EncodeSettings;
 pub use decode::Decoder;
 pub use encode::{ENDINGS, Encoder};
 pub use original::Original;
+pub use pieces::Pieces;
 pub use video_sink::{VideoFile, finish_part};
 
 use std::ffi::OsString;

@@ -457,6 +457,7 @@ pub const KEYS: &[Key] = &[
     key("jobs", CONTROL, "How many files are processed at once; cameras and streams always are")
         .value("N")
         .default("1"),
+    key("resume", CONTROL, "Keep what the model finds, and go on from there when begun again"),
     key("config", CONTROL, "A TOML file with these settings, the names without --")
         .short('c')
         .value("FILE")

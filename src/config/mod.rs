@@ -79,6 +79,8 @@ pub struct Config {
     pub workers: usize,
     /// Files processed at once.
     pub jobs: usize,
+    /// Whether what the model finds is kept for a run that is begun again.
+    pub resume: bool,
     /// How long outputs may take to finish after a signal.
     pub drain_timeout: Duration,
     /// How progress is shown.

@@ -217,6 +217,7 @@ pub(super) fn resolve(layer: &Layer, elsewhere: &[String]) -> Result<Config, Con
         // Settled below: what is usual depends on the engine.
         workers: take.optional("workers", units::whole(1, MAX_WORKERS))?.unwrap_or_default(),
         jobs: take.value("jobs", units::whole(1, MAX_WORKERS))?,
+        resume: take.switch("resume")?,
         drain_timeout: take.value("drain-timeout", units::duration)?,
         progress: take.value(
             "progress",

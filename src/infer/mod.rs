@@ -52,6 +52,8 @@ pub enum Basis {
     Skipped,
     /// It failed, and the run goes on without the frame.
     Failed,
+    /// It did before this run, and what it found then is put in its place.
+    Known,
 }
 
 /// What a detector found and how long its parts took.

@@ -102,6 +102,8 @@ impl Dispatcher {
             match self.basis(&read) {
                 Basis::Model => self.infer(read, fill, busy.clone(), place),
                 basis => {
+                    let known = u64::from(basis == Basis::Known);
+                    self.stats.recalled.fetch_add(known, Relaxed);
                     let found = Ok(Found { basis, ..Found::default() });
                     // The collector may have left.
                     fill.send(Inferred { read, found }).ok();

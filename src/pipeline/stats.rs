@@ -35,6 +35,8 @@ pub struct Stats {
     pub frames: AtomicU64,
     /// Frames recorded that rest on the model.
     pub inferred: AtomicU64,
+    /// Frames whose detections were known from a run before.
+    pub recalled: AtomicU64,
     /// Detections recorded.
     pub detections: AtomicU64,
     /// Frames of a live source dropped before inference.

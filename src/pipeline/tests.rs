@@ -280,6 +280,7 @@ fn workers(threads: usize, live: bool) -> Arc<Workers> {
 /// The summary of nothing.
 fn summary() -> SummaryRecord {
     SummaryRecord {
+        recalled: 0,
         run_id: "r".into(),
         source: "s".into(),
         frames: 0,

@@ -16,6 +16,9 @@ pub struct SummaryRecord {
     pub frames: u64,
     /// Frames that the model looked at, or that have its detections of an earlier run.
     pub inferred: u64,
+    /// Frames of them whose detections were known from a run before, by `--resume`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub recalled: u64,
     /// Frames decoded.
     pub frames_read: u64,
     /// Frames decoded but not processed, by the option that left them out.
@@ -47,6 +50,11 @@ pub struct SummaryRecord {
     pub error: Option<String>,
     /// The exit code that follows.
     pub exit_code: u8,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Why a run ended.

@@ -73,6 +73,11 @@ impl Target {
         Self { path: descriptor, part: None }
     }
 
+    /// The path of the finished file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The path to write to.
     pub fn writing_path(&self) -> &Path {
         self.part.as_deref().unwrap_or(&self.path)

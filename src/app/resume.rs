@@ -1,0 +1,141 @@
+//! `--resume`: the journal of an input, where it lies and when it goes.
+
+use std::path::PathBuf;
+
+use super::inputs::Job;
+use crate::config::{Config, ConfigError, EngineChoice, TextTarget};
+use crate::exit::Error;
+use crate::journal::{Journal, Key, Past, Unseen};
+use crate::pipeline::Parts;
+use crate::record::{Exit, RunRecord, SummaryRecord};
+use crate::recorder::{config_id, digest};
+use crate::sink::{Sink, SinkSpec};
+use crate::source::Source;
+use crate::source::kind::Kind;
+
+/// Opens the journal of a job, where it is to have one. `live` is whether the source has no end.
+///
+/// # Errors
+/// Where there is nothing to go on with or no file to keep it beside, and where another run is at
+/// work on it.
+pub(super) fn journal(
+    job: &Job,
+    run: &RunRecord,
+    live: bool,
+    alone: bool,
+) -> Result<Option<Journal>, Error> {
+    let config = &job.config;
+    if !config.resume {
+        // What is made from now on is not what a journal that lies there speaks of.
+        if let Ok(path) = path(job, alone) {
+            Journal::remove(&path);
+        }
+        return Ok(None);
+    }
+    possible(config, live)?;
+    let key = Key { found: config_id(&run.source_id, &run.config_id), made: made(config, run) };
+    let journal = Journal::open(&path(job, alone)?, key)?;
+    let known = journal.known().count();
+    if known > 0 {
+        log::info!("'{}': {known} frames are known from before", job.name);
+    }
+    Ok(Some(journal))
+}
+
+/// Stands for all that changes the pictures of a video.
+fn made(config: &Config, run: &RunRecord) -> String {
+    let Config { selection, drawing, places, tracking, thrift, outputs, .. } = config;
+    let takes = &config.model.classes;
+    let (encoding, path, workers) = (&outputs.encoding, &outputs.video, config.workers);
+    let settings = format!(
+        "{selection:?} {drawing:?} {places:?} {tracking:?} {thrift:?} {takes:?} {encoding:?} \
+         {path:?} {workers}"
+    );
+    digest(&format!("{} {} {settings}", run.source, run.config_id))
+}
+
+/// Takes the journal of a job away when all is done that it was for.
+pub(super) fn settle(job: &Job, last: &SummaryRecord, alone: bool) {
+    let is_done = matches!(last.exit, Exit::EndOfInput | Exit::Limit);
+    if job.config.resume
+        && is_done
+        && let Ok(path) = path(job, alone)
+    {
+        Journal::remove(&path);
+    }
+}
+
+/// Those who are told of alerts, but not of what they were told before.
+pub(super) fn to_be_told(
+    couriers: Vec<Box<dyn Sink>>,
+    journal: Option<&Journal>,
+) -> impl Iterator<Item = SinkSpec> {
+    let known = journal.map(Journal::known);
+    let once = move |courier: Box<dyn Sink>| -> Box<dyn Sink> {
+        match known.clone() {
+            Some(known) => Box::new(Past::new(courier, known)),
+            None => courier,
+        }
+    };
+    couriers.into_iter().map(once).map(SinkSpec::optional)
+}
+
+/// A run that goes on with what `journal` knows.
+///
+/// # Errors
+/// Where that cannot be read again.
+pub(super) fn with(journal: Journal, parts: Parts, kind: &Kind) -> Result<Parts, Error> {
+    let looks = |spec: &SinkSpec| {
+        let sink = &spec.sink;
+        sink.wants_pixels() || sink.wants_clean_pixels() || sink.appetite().is_some()
+    };
+    // Pictures may differ in size.
+    let is_video = matches!(kind, Kind::Video(_));
+    let nobody_looks = is_video && parts.gate.is_none() && !parts.sinks.iter().any(looks);
+    let source: Box<dyn Source> = match nobody_looks {
+        true => Box::new(Unseen::new(parts.source, journal.known())),
+        false => parts.source,
+    };
+    let (gate, observer) = journal.between(parts.gate, parts.observer)?;
+    Ok(Parts { source, gate: Some(gate), observer, ..parts })
+}
+
+/// Refuses what cannot be gone on with.
+fn possible(config: &Config, live: bool) -> Result<(), ConfigError> {
+    let refused = |what: &str, hint: &str| {
+        Err(ConfigError::new(format!("--resume is not for {what}")).with_hint(hint))
+    };
+    if live || config.live.repeat {
+        return refused("what has no end", "leave --resume out; --segment keeps what was written");
+    }
+    if config.detections.is_some() {
+        return refused("--detections, which run no model", "leave --resume out");
+    }
+    if config.outputs.segments.split.is_some() {
+        return refused("--segment, which keeps what was written", "leave --resume out");
+    }
+    if matches!(config.model.engine, EngineChoice::Roboflow(_)) {
+        return refused("a server's detections, which may change", "leave --resume out");
+    }
+    Ok(())
+}
+
+/// Beside the first file that is this input's alone.
+fn path(job: &Job, alone: bool) -> Result<PathBuf, ConfigError> {
+    let outputs = &job.config.outputs;
+    let file = |target: &Option<TextTarget>, shareable: &Option<TextTarget>| match target {
+        Some(TextTarget::File(path)) if alone || shareable.is_none() => Some(path.clone()),
+        _ => None,
+    };
+    let [shared_ndjson, shared_csv] = &job.shareable;
+    let video = outputs.video.clone().filter(|_| !outputs.video_to_stdout());
+    let mot = file(&outputs.mot, &None);
+    let beside = file(&outputs.ndjson, shared_ndjson)
+        .or_else(|| file(&outputs.csv, shared_csv))
+        .or(video)
+        .or(mot);
+    beside.as_deref().map(Journal::path_of).ok_or_else(|| {
+        let error = ConfigError::new("--resume needs an output file of the input's own");
+        error.with_hint("such as --ndjson 'out/{stem}.ndjson'")
+    })
+}

@@ -1,0 +1,236 @@
+//! What the model found, frame by frame, in a file beside the outputs: a run that is begun again
+//! goes on with it where the one before was cut off.
+//!
+//! Only the model's own answers are kept, with those that are never reported. Everything that
+//! follows from them (tracks, counts, events, every output) is made again, which makes the same
+//! bytes of it as a run that was never cut off.
+
+mod between;
+mod line;
+mod past;
+mod unseen;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::ops::RangeInclusive;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use between::Ends;
+pub use past::Past;
+pub use unseen::Unseen;
+
+use crate::reason::io_reason;
+
+/// Longest line that is read, in bytes: a frame of 300 outlines has a million.
+const MAX_LINE: u64 = 64 << 20;
+
+/// Why a journal cannot be used.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// Another run writes to it.
+    #[error("another run is at work on '{file}'")]
+    Busy {
+        /// The journal.
+        file: String,
+    },
+    /// It is a file of somebody else's.
+    #[error("'{file}' is in the way: it was not written by --resume")]
+    Foreign {
+        /// The file.
+        file: String,
+    },
+    /// It cannot be opened, read or written.
+    #[error("cannot keep what is found in '{file}': {reason}")]
+    Io {
+        /// The journal.
+        file: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What a journal must be of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Whatever changes what the model finds: source, model and settings.
+    pub found: String,
+    /// Whatever changes what is made of it; of one length, whatever it says.
+    pub made: String,
+}
+
+/// A journal that is open and belongs to this run alone.
+pub struct Journal {
+    path: PathBuf,
+    /// Where lines are added; it holds the lock.
+    file: File,
+    /// How much of it was there, in bytes.
+    length: u64,
+    known: Known,
+    key: Key,
+    makes_the_same: bool,
+}
+
+/// The indices of the frames in a journal.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Known(Arc<Vec<RangeInclusive<u64>>>);
+
+impl Known {
+    /// Whether the journal has this frame.
+    pub fn has(&self, index: u64) -> bool {
+        let after = self.0.partition_point(|range| *range.start() <= index);
+        after.checked_sub(1).is_some_and(|at| self.0[at].contains(&index))
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.0.iter().map(|range| range.end() - range.start() + 1).sum()
+    }
+}
+
+impl Journal {
+    /// The journal of a file that is written to `output`.
+    pub fn path_of(output: &Path) -> PathBuf {
+        let mut name = output.as_os_str().to_os_string();
+        name.push(".resume");
+        name.into()
+    }
+
+    /// Opens the journal at `path`, or begins it. One with another `key.found` is begun anew; a line
+    /// that was cut off goes, with all behind it.
+    ///
+    /// # Errors
+    /// Where another run has it open, it is no journal, or the disk refuses.
+    pub fn open(path: &Path, key: Key) -> Result<Self, JournalError> {
+        let failed = |error: std::io::Error| failed(path, &error);
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(failed)?;
+        }
+        let file = File::options().write(true).create(true).truncate(false).open(path);
+        let mut file = file.map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => {
+                return Err(JournalError::Busy { file: path.display().to_string() });
+            }
+            Err(std::fs::TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        if file.metadata().map_err(failed)?.len() > 0 && !is_journal(path) {
+            return Err(JournalError::Foreign { file: path.display().to_string() });
+        }
+        let Sound { mut length, known, is_same } = sound(path, &key).map_err(failed)?;
+        file.set_len(length).map_err(failed)?;
+        if length == 0 {
+            let head = line::head(&key);
+            file.write_all(&head).map_err(failed)?;
+            length = head.len() as u64;
+        }
+        file.seek(SeekFrom::Start(length)).map_err(failed)?;
+        let makes_the_same = is_same && known.count() > 0;
+        Ok(Self { path: path.into(), file, length, known, key, makes_the_same })
+    }
+
+    /// Whether the run before made the same of what was found, and there was something.
+    pub fn makes_the_same(&self) -> bool {
+        self.makes_the_same
+    }
+
+    /// Says that outputs are now those of this run.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn makes_its_own(&self) -> Result<(), JournalError> {
+        let head = line::head(&self.key);
+        self.file.write_all_at(&head, 0).map_err(|error| failed(&self.path, &error))
+    }
+
+    /// The frames that it has.
+    pub fn known(&self) -> Known {
+        self.known.clone()
+    }
+
+    /// Takes the file away, where it is a journal: what it is for is done.
+    pub fn remove(path: &Path) {
+        if !is_journal(path) {
+            return;
+        }
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                log::warn!("cannot remove '{}': {}", path.display(), io_reason(&error));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn failed(path: &Path, error: &std::io::Error) -> JournalError {
+    JournalError::Io { file: path.display().to_string(), reason: io_reason(error) }
+}
+
+/// Whether a file begins as a journal does, of whatever version, or was cut off before.
+fn is_journal(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let length = line::START.len() as u64;
+    let read = File::open(path).and_then(|file| file.take(length).read_to_end(&mut start));
+    read.is_ok() && !start.is_empty() && line::START.starts_with(&start)
+}
+
+/// What is good of a journal.
+#[derive(Default)]
+struct Sound {
+    /// So many bytes.
+    length: u64,
+    known: Known,
+    /// Whether its first line is the one it would have now.
+    is_same: bool,
+}
+
+/// What is good of a journal; nothing where it is not for `key`.
+fn sound(path: &Path, key: &Key) -> std::io::Result<Sound> {
+    let mut lines = Lines::open(path, u64::MAX)?;
+    let (is_ours, is_same) =
+        lines.next()?.map_or((false, false), |first| line::is_head(first, key));
+    if !is_ours {
+        return Ok(Sound::default());
+    }
+    let mut length = lines.read;
+    let mut ranges: Vec<RangeInclusive<u64>> = Vec::new();
+    while let Some((index, _)) = lines.next()?.and_then(line::read) {
+        match ranges.last_mut() {
+            Some(last) if index <= *last.end() => break,
+            Some(last) if index == last.end() + 1 => *last = *last.start()..=index,
+            _ => ranges.push(index..=index),
+        }
+        length = lines.read;
+    }
+    Ok(Sound { length, known: Known(Arc::new(ranges)), is_same })
+}
+
+/// The whole lines of a file.
+struct Lines {
+    file: std::io::Take<BufReader<File>>,
+    buffer: Vec<u8>,
+    /// Bytes of the lines given so far.
+    read: u64,
+}
+
+impl Lines {
+    /// Those within the first `length` bytes.
+    fn open(path: &Path, length: u64) -> std::io::Result<Self> {
+        let file = BufReader::new(File::open(path)?).take(length);
+        Ok(Self { file, buffer: Vec::new(), read: 0 })
+    }
+
+    /// The next line without its end; `None` at the end, and where a line has none.
+    fn next(&mut self) -> std::io::Result<Option<&[u8]>> {
+        self.buffer.clear();
+        let mut limited = self.file.by_ref().take(MAX_LINE);
+        self.read += limited.read_until(b'\n', &mut self.buffer)? as u64;
+        Ok(self.buffer.strip_suffix(b"\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,312 @@
+//! `--resume`: a run that was killed and is begun again ends as if nothing had happened.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::common::{Place, frame_ids, of_type, records_of, sample};
+
+/// Starts a run, kills it once `journal` has so many lines, and says whether it was still alive.
+fn killed_after(place: &Place, run: &str, journal: &Path, lines: usize) -> bool {
+    let mut child = place.spawnable(run).stderr(Stdio::null()).spawn().unwrap();
+    let start = Instant::now();
+    let has =
+        || std::fs::read(journal).is_ok_and(|j| j.iter().filter(|b| **b == b'\n').count() > lines);
+    loop {
+        if child.try_wait().unwrap().is_some() {
+            return false;
+        }
+        if has() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            return true;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "no journal was kept");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// The lines that tell of frames and events.
+fn told(path: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let lines = text.lines().filter(|line| {
+        line.starts_with(r#"{"type":"frame""#) || line.starts_with(r#"{"type":"event""#)
+    });
+    lines.map(str::to_owned).collect()
+}
+
+/// Runs with and without being killed, and compares.
+fn same_as_unbroken(kills: [usize; 4], settings: &str) -> Place {
+    let place = Place::new();
+    let input = sample();
+    let run = |out: &str| {
+        format!(
+            "run {} --engine fake:boxes=3:sleep-ms=15 {settings} --workers 2 -q \
+             --ndjson {out}.ndjson --csv {out}.csv --resume",
+            input.display(),
+        )
+    };
+    place.output(&run("whole")).ended(0);
+    let journal = place.path("broken.ndjson.resume");
+    for lines in kills {
+        assert!(killed_after(&place, &run("broken"), &journal, lines), "it ended too early");
+        assert!(!place.path("broken.ndjson").exists());
+    }
+    place.output(&run("broken")).ended(0);
+    let (whole, broken) = (place.path("whole.ndjson"), place.path("broken.ndjson"));
+    assert_eq!(told(&broken), told(&whole));
+    let read = |path: &str| std::fs::read_to_string(place.path(path)).unwrap();
+    assert_eq!(read("broken.csv"), read("whole.csv"));
+    let summary = |path: &Path| of_type(&records_of(path), "summary")[0].clone();
+    let (whole, broken) = (summary(&whole), summary(&broken));
+    assert!(broken["recalled"].as_u64().unwrap() >= kills[3] as u64, "{broken}");
+    assert_eq!(whole.get("recalled"), None);
+    for key in ["frames", "frames_read", "inferred", "detections", "skipped", "exit"] {
+        assert_eq!(broken[key], whole[key], "{key}");
+    }
+    place
+}
+
+#[test]
+fn killed_four_times_the_bytes_are_those_of_one_run() {
+    let place =
+        same_as_unbroken([5, 12, 13, 30], "--line {name=\"gate\",from=[0.5,0],to=[0.5,1]} --track");
+    assert_eq!(place.names(), ["broken.csv", "broken.ndjson", "whole.csv", "whole.ndjson"]);
+}
+
+#[test]
+fn frames_that_the_model_left_out_are_left_out_again() {
+    same_as_unbroken(
+        [2, 4, 5, 8],
+        "--track --detect-every 2 --motion-gate --stride 2 --max-frames 90",
+    );
+}
+
+#[test]
+fn a_stop_is_gone_on_from_too() {
+    let place = Place::new();
+    let run = format!(
+        "run {} --engine fake:sleep-ms=20 --ndjson a.ndjson --resume -q",
+        sample().display()
+    );
+    let mut child = place.spawnable(&run).spawn().unwrap();
+    let (start, journal) = (Instant::now(), place.path("a.ndjson.resume"));
+    while std::fs::metadata(&journal).map_or(0, |about| about.len()) < 1000 {
+        assert!(start.elapsed() < Duration::from_secs(60), "no journal was kept");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    child.wait().unwrap();
+    let first = records_of(&place.path("a.ndjson"));
+    assert_eq!(of_type(&first, "summary")[0]["exit"], "interrupted");
+    place.output(&run).ended(0);
+    let second = records_of(&place.path("a.ndjson"));
+    let recalled = of_type(&second, "summary")[0]["recalled"].as_u64().unwrap();
+    assert!(recalled >= frame_ids(&first).len() as u64);
+    assert_eq!(frame_ids(&second), (0..frame_ids(&second).len() as u64).collect::<Vec<_>>());
+    assert_eq!(place.names(), ["a.ndjson"]);
+}
+
+#[test]
+fn other_settings_begin_anew() {
+    let place = Place::new();
+    let run = |more: &str| {
+        format!(
+            "run {} --engine fake:sleep-ms=10 --ndjson a.ndjson --resume -q {more}",
+            sample().display()
+        )
+    };
+    assert!(killed_after(&place, &run(""), &place.path("a.ndjson.resume"), 10));
+    place.output(&run("--conf 0.9")).ended(0);
+    let records = records_of(&place.path("a.ndjson"));
+    assert_eq!(of_type(&records, "summary")[0].get("recalled"), None);
+}
+
+#[test]
+fn a_second_run_on_the_same_outputs_comes_later() {
+    let place = Place::new();
+    let run = "run synthetic:64x48@10x500 --engine fake:sleep-ms=50 --ndjson a.ndjson --resume -q";
+    let mut first = place.spawnable(run).spawn().unwrap();
+    let (start, journal) = (Instant::now(), place.path("a.ndjson.resume"));
+    while std::fs::metadata(&journal).map_or(0, |about| about.len()) < 500 {
+        assert!(start.elapsed() < Duration::from_secs(60), "no journal was kept");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let second = place.output(run).ended(75);
+    assert!(second.stderr().contains("another run is at work on"), "{}", second.stderr());
+    first.kill().unwrap();
+    first.wait().unwrap();
+}
+
+#[test]
+fn what_cannot_be_gone_on_with_is_refused() {
+    let place = Place::new();
+    let cases = [
+        ("run synthetic:64x48@10x5 --resume", "needs an output file"),
+        ("run synthetic:64x48@10x5 --resume --loop --ndjson a.ndjson", "what has no end"),
+        ("run synthetic:64x48@10x5 --resume --segment 1s --ndjson %S.ndjson", "--segment"),
+    ];
+    for (run, reason) in cases {
+        let run = place.output(&format!("{run} --engine fake -q")).ended(2);
+        assert!(run.stderr().contains(reason), "{}", run.stderr());
+    }
+    assert_eq!(place.names(), [""; 0]);
+}
+
+#[test]
+fn each_of_several_inputs_has_its_own() {
+    let place = Place::new();
+    let run = "run synthetic:64x48@10x60 synthetic:64x48@20x60 --jobs 2 -q --resume \
+               --engine fake:sleep-ms=10 --ndjson out/{hash}.ndjson";
+    let mut child = place.spawnable(run).spawn().unwrap();
+    let start = Instant::now();
+    let journals = || {
+        let entries = std::fs::read_dir(place.path("out")).into_iter().flatten();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        let sizes = paths.filter(|path| path.extension().is_some_and(|ending| ending == "resume"));
+        sizes.filter(|path| path.metadata().is_ok_and(|about| about.len() > 800)).count()
+    };
+    while journals() < 2 {
+        assert!(start.elapsed() < Duration::from_secs(60), "no journals were kept");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    place.output(run).ended(0);
+    let made: Vec<_> =
+        std::fs::read_dir(place.path("out")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(made.len(), 2, "{made:?}");
+    let mut ids = BTreeSet::new();
+    for path in made {
+        let records = records_of(&path);
+        assert_eq!(frame_ids(&records), (0..60).collect::<Vec<_>>());
+        let summary = of_type(&records, "summary")[0];
+        assert!(summary["recalled"].as_u64().unwrap() > 0, "{summary}");
+        ids.insert(of_type(&records, "run")[0]["source_id"].to_string());
+    }
+    assert_eq!(ids.len(), 2);
+}
+
+#[cfg(feature = "opencv")]
+mod video {
+    use super::*;
+    use std::path::PathBuf;
+    use std::process::Command;
+
+    /// What ffprobe says of a video, after decoding all of it without a complaint.
+    fn decoded(video: &Path, kind: &str) -> Vec<f64> {
+        let output = Command::new("ffprobe")
+            .args(["-v", "error", "-select_streams", kind, "-show_entries", "frame=pts_time"])
+            .args(["-of", "csv=p=0"])
+            .arg(video)
+            .output()
+            .unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let lines = text.lines().filter(|line| !line.is_empty());
+        lines.map(|line| line.trim_end_matches(',').parse().unwrap()).collect()
+    }
+
+    /// How unlike two videos are at their worst frame, in decibels: more is more alike.
+    fn likeness(one: &Path, other: &Path) -> f64 {
+        let output = Command::new("ffmpeg")
+            .args(["-v", "error", "-i"])
+            .arg(one)
+            .arg("-i")
+            .arg(other)
+            .args(["-lavfi", "psnr=stats_file=-", "-f", "null", "-"])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let frames = text.lines().map(|line| {
+            let value = line.split("psnr_avg:").nth(1).unwrap().split(' ').next().unwrap();
+            value.parse::<f64>().unwrap_or(f64::INFINITY)
+        });
+        frames.fold(f64::INFINITY, f64::min)
+    }
+
+    /// The sample with a tone.
+    fn with_sound(place: &Place) -> PathBuf {
+        let path = place.path("in.mp4");
+        let made = Command::new("ffmpeg")
+            .args(["-v", "error", "-i"])
+            .arg(sample())
+            .args(["-f", "lavfi", "-i", "sine=440", "-shortest", "-c:v", "copy"])
+            .arg(&path)
+            .status();
+        assert!(made.unwrap().success());
+        path
+    }
+
+    fn pieces(place: &Place) -> usize {
+        place.names().iter().filter(|name| name.contains(".part-")).count()
+    }
+
+    #[test]
+    fn pictures_that_were_encoded_are_kept() {
+        for ending in ["mp4", "mkv"] {
+            let place = Place::new();
+            let input = with_sound(&place);
+            let run = |out: &str| {
+                format!(
+                    "run {} --engine fake:sleep-ms=20 --workers 1 -q --track --resume \
+                     --preset ultrafast -o {out}.{ending} --ndjson {out}.ndjson",
+                    input.display()
+                )
+            };
+            place.output(&run("whole")).ended(0);
+            let journal = place.path("broken.ndjson.resume");
+            for lines in [30, 60, 61, 90] {
+                assert!(
+                    killed_after(&place, &run("broken"), &journal, lines),
+                    "it ended too early"
+                );
+            }
+            assert!(pieces(&place) > 0, "{:?}", place.names());
+            place.output(&run("broken")).ended(0);
+            let (whole, broken) =
+                (place.path(&format!("whole.{ending}")), place.path(&format!("broken.{ending}")));
+            assert_eq!(told(&place.path("broken.ndjson")), told(&place.path("whole.ndjson")));
+            let (there, expected) = (decoded(&broken, "v"), decoded(&whole, "v"));
+            assert_eq!(
+                there.len(),
+                told(&place.path("whole.ndjson"))
+                    .iter()
+                    .filter(|line| line.contains(r#""type":"frame""#))
+                    .count()
+            );
+            for (there, expected) in there.iter().zip(&expected) {
+                assert!((there - expected).abs() < 0.002, "{there} instead of {expected}");
+            }
+            assert!(likeness(&whole, &broken) > 25.0);
+            let (heard, expected) = (decoded(&broken, "a").len(), decoded(&whole, "a").len());
+            assert!(heard.abs_diff(expected) <= 6, "{heard} of {expected} pieces of sound");
+            assert_eq!(pieces(&place), 0);
+            assert!(!journal.exists());
+        }
+    }
+
+    #[test]
+    fn a_video_drawn_otherwise_is_drawn_anew() {
+        let place = Place::new();
+        let run = |more: &str| {
+            format!(
+                "run {} --engine fake:sleep-ms=20 --workers 1 -q --resume -o a.mp4 {more}",
+                sample().display()
+            )
+        };
+        assert!(killed_after(&place, &run(""), &place.path("a.mp4.resume"), 60));
+        place.output(&run("--draw none --summary-json s.json")).ended(0);
+        assert_eq!(place.names(), ["a.mp4", "s.json"]);
+        // What was found is the same, whatever is drawn of it.
+        let summary = &records_of(&place.path("s.json"))[0];
+        assert!(summary["recalled"].as_u64().unwrap() >= 60, "{summary}");
+        place
+            .output(&format!("run {} --engine fake -q --draw none -o b.mp4", sample().display()))
+            .ended(0);
+        assert!(likeness(&place.path("a.mp4"), &place.path("b.mp4")) > 60.0);
+    }
+}
