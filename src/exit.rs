@@ -142,7 +142,7 @@ impl Error {
 
 fn source_code(error: &SourceError) -> u8 {
     match error {
-        SourceError::Missing { .. } => 66,
+        SourceError::Missing { .. } | SourceError::Nothing { .. } => 66,
         SourceError::Denied { .. } => 74,
         SourceError::Unreachable { .. } | SourceError::Silent { .. } | SourceError::Lost { .. } => {
             69

@@ -39,8 +39,8 @@ fn wrong_inputs() {
         "cannot open 'notes.text'",
         "did you mean './notes.txt'?",
     );
-    refused(&place, "run empty", 65, "the directory holds no pictures", ".png");
-    refused(&place, "run *.xyz", 65, "no picture matches", ".png");
+    refused(&place, "run empty", 66, "the directory holds no videos and no pictures", ".png");
+    refused(&place, "run *.xyz", 66, "no video and no picture matches", ".png");
     refused(&place, "run list.m3u8", 65, "an HLS playlist", "media files themselves");
     refused(&place, "run ftp://u:p@cam/1", 65, "not supported by this version", "download");
     if cfg!(feature = "libav") {

@@ -9,6 +9,7 @@
 #[cfg(all(feature = "libav", feature = "opencv"))]
 mod analytics;
 mod architecture;
+mod batch;
 #[cfg(all(feature = "libav", feature = "opencv"))]
 mod browser;
 mod cli;

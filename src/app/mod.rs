@@ -9,6 +9,7 @@ mod clashes;
 mod convert;
 mod crew;
 mod engines;
+mod find;
 mod inputs;
 mod inspect;
 mod job;
@@ -94,8 +95,13 @@ fn carry_out(
     mut stdout: File,
 ) -> Result<Status, Error> {
     let json = request.json;
+    if verb == Verb::Run && request.print_config {
+        return print(&mut stdout, plan.common.to_toml().as_bytes());
+    }
+    let reads = matches!(verb, Verb::Run | Verb::Check | Verb::Verify | Verb::Bench);
+    let found = reads.then(|| find::find(plan)).transpose()?;
+    let plan = found.as_ref().unwrap_or(plan);
     match verb {
-        Verb::Run if request.print_config => print(&mut stdout, plan.common.to_toml().as_bytes()),
         Verb::Run if request.dry_run => check::dry_run(plan),
         Verb::Run => run::run(plan, stdout),
         Verb::Check => check::check(plan, &mut stdout),

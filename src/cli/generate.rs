@@ -96,6 +96,11 @@ Models that are known by name (\fBvision\-pipe inspect\fR lists them) are looked
 \fINAME.onnx\fR in \fImodels\fR here and beside the program, and in \fIvision\-pipe/models\fR in
 \fI~/.local/share\fR, \fI/usr/local/share\fR and \fI/usr/share\fR. Beside any other model,
 \fINAME.toml\fR may hold settings of the model.
+.SH "MANY INPUTS"
+A folder stands for the videos in it, by the endings 3g2 3gp asf avi divx dv f4v flv h264 h265 hevc ivf m2ts m2v m4v mjpeg mjpg
+mkv mov mp4 mpeg mpg mts mxf nut ogv qt ts vob webm wmv y4m, sorted by path; hidden files and our own NAME.part.EXT are left
+out. Links are followed, to each folder once. A folder or pattern of pictures without a video is one input; where there are
+both, the videos are read. In a list blank lines and those that begin with # are left out; with \fB\-0\fR nothing is.
 .SH SEGMENTS
 With \fB\-\-segment\fR, names of \fB\-o\fR, \fB\-\-ndjson\fR and \fB\-\-csv\fR with fields of
 time make a row of files, each whole: \fIcam/%Y%m%d\-%H%M%S.mp4\fR. The fields are %Y %y %m %d %H %M

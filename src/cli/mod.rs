@@ -185,8 +185,7 @@ fn subcommand(usage: &Usage) -> Command {
             command.arg(bare.value_name("MODEL").help(help))
         }
         _ => {
-            let help =
-                "A video, picture, directory or glob of pictures; an address, a webcam, or -";
+            let help = "A video or picture, a folder or glob of them; an address, a webcam, or -";
             command.arg(bare.value_name("INPUT").help(help))
         }
     };

@@ -29,8 +29,9 @@ impl Plan {
     /// # Errors
     /// At the first value that cannot be used, with its origin.
     pub fn resolve(said: Layer, mut file: Layer, beside: Layer) -> Result<Self, ConfigError> {
-        if said.0.contains_key("input") {
-            file.0.remove(INPUT_TABLES);
+        const INPUTS: [&str; 2] = ["input", "inputs-from"];
+        if INPUTS.iter().any(|name| said.0.contains_key(name)) {
+            file.0.retain(|name, _| !INPUTS.contains(name) && *name != INPUT_TABLES);
         }
         let Some(tables) = file.0.get(INPUT_TABLES).cloned() else {
             return Self::alike(&said.over(file).over(beside));
@@ -62,11 +63,7 @@ impl Plan {
         let common = resolve::resolve(all, &[])?;
         let given = all.0.get("input");
         let uris: &[String] = given.map(|given| given.values.as_slice()).unwrap_or_default();
-        let uris = uris.iter().map(|uri| match uri.contains("://") {
-            true => secret(uri),
-            false => Ok(uri.clone()),
-        });
-        let uris = uris.collect::<Result<Vec<_>, _>>()?;
+        let uris = uris.iter().map(|uri| address(uri)).collect::<Result<Vec<_>, _>>()?;
         if uris.len() > 1 {
             let (name, records) = (&common.name, &common.detections);
             let single = [("--name", name.is_some()), ("--detections", records.is_some())];
@@ -97,6 +94,14 @@ impl Plan {
             }
         }
     }
+}
+
+/// An input as typed, with what comes from the environment where it is an address.
+///
+/// # Errors
+/// Where a variable is not set.
+pub fn address(input: &str) -> Result<String, ConfigError> {
+    if input.contains("://") { secret(input) } else { Ok(input.into()) }
 }
 
 /// An input's address with what comes from the environment.

@@ -75,10 +75,15 @@ pub const KEYS: &[Key] = &[
     key(
         "input",
         INPUT,
-        "A video, picture, directory or glob; an address, webcam or -; several, also without a flag",
+        "A video, picture, folder or glob; an address, webcam or -; several, also without a flag",
     )
     .short('i')
     .value("INPUT"),
+    key("inputs-from", INPUT, "More inputs from a file, one a line; - is standard input")
+        .value("FILE"),
+    key("null", INPUT, "Inputs of --inputs-from end in a zero byte, as find -print0 writes them")
+        .short('0'),
+    key("recursive", INPUT, "Find videos in the folders below a folder too"),
     key(
         "detections",
         INPUT,
@@ -136,9 +141,13 @@ pub const KEYS: &[Key] = &[
         .short('m')
         .value("MODEL")
         .default("nanodet-g-416"),
-    key("engine", MODEL, "What runs the model: auto, onnxruntime, tract (built in) or roboflow, a server")
-        .value("ENGINE")
-        .default("auto"),
+    key(
+        "engine",
+        MODEL,
+        "What runs the model: auto, onnxruntime, tract (built in) or roboflow, a server",
+    )
+    .value("ENGINE")
+    .default("auto"),
     key("device", MODEL, "What ONNX Runtime computes on: auto, cpu, cuda[:N] or openvino[:GPU]")
         .value("DEVICE")
         .default("auto"),
@@ -328,8 +337,7 @@ pub const KEYS: &[Key] = &[
         .value("FILE"),
     key("blur-classes", DRAWING, "Blur or pixelate only these classes, by name or id: person,face")
         .value("LIST"),
-    key("workflow", ROBOFLOW, "The workflow that --engine roboflow asks for")
-        .value("WORKSPACE/ID"),
+    key("workflow", ROBOFLOW, "The workflow that --engine roboflow asks for").value("WORKSPACE/ID"),
     key("workflow-file", ROBOFLOW, "The same as a JSON definition, which is sent along")
         .value("FILE"),
     key("workflow-input", ROBOFLOW, "A parameter of it; NAME=@FILE takes a picture, JSON or text")
@@ -440,9 +448,13 @@ pub const KEYS: &[Key] = &[
     key("model-id", SERVE, "The model's only name for clients, such as project/3 [default: any]")
         .value("NAME"),
     key("allow-url-images", SERVE, "Fetch pictures from public addresses that clients name"),
-    key("workers", CONTROL, "Inference threads [default: the processors this process may use; roboflow 4]")
-        .short('w')
-        .value("N"),
+    key(
+        "workers",
+        CONTROL,
+        "Inference threads [default: the processors this process may use; roboflow 4]",
+    )
+    .short('w')
+    .value("N"),
     key("drain-timeout", CONTROL, "How long outputs may take to finish after a signal")
         .value("TIME")
         .default("8s"),
@@ -480,7 +492,14 @@ pub fn is_of_an_input(key: &Key) -> bool {
         PREVIEW | CONTROL | TIMEPLUS | ROBOFLOW | SERVE => false,
         _ => !matches!(
             key.name,
-            "detections" | "emit" | "input" | "no-clobber" | "rule" | "summary-json"
+            "detections"
+                | "emit"
+                | "input"
+                | "inputs-from"
+                | "no-clobber"
+                | "null"
+                | "rule"
+                | "summary-json"
         ),
     }
 }

@@ -1,6 +1,7 @@
 //! The resolved configuration: flags over environment over file over defaults, checked once, each
 //! value with its origin.
 
+mod batch;
 pub mod catalogue;
 mod environment;
 mod inputs;
@@ -17,7 +18,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-pub use inputs::Plan;
+pub use batch::Batch;
+pub use inputs::{Plan, address};
 pub use layer::{Layer, Origin};
 pub use places::{Place, Places};
 pub use rules::{Action, RuleConfig, rules_of};
@@ -47,6 +49,8 @@ pub struct Config {
     pub detections: Option<PathBuf>,
     /// Name of the source in the records.
     pub name: Option<String>,
+    /// How many inputs are found and gone through.
+    pub batch: Batch,
     /// Which of its frames.
     pub selection: Selection,
     /// How cameras and streams are read.

@@ -1,5 +1,6 @@
 //! From text to checked values.
 
+mod batch;
 mod drawing;
 mod live;
 mod preview;
@@ -200,6 +201,7 @@ pub(super) fn resolve(layer: &Layer, elsewhere: &[String]) -> Result<Config, Con
         input,
         detections: take.optional("detections", units::path)?,
         name: take.optional("name", units::text)?,
+        batch: batch::batch(&mut take)?,
         selection: selection(&mut take)?,
         live: live::live(&mut take)?,
         recorded_at: take.optional("recorded-at", recorded_at)?,

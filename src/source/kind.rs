@@ -75,6 +75,12 @@ fn is_picture(path: &Path) -> bool {
     PICTURE_ENDINGS.contains(&ending.as_str())
 }
 
+/// Whether a folder holds pictures.
+pub fn has_pictures(folder: &Path) -> bool {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.take(MAX_PICTURES).any(|entry| is_picture(&entry.path()))
+}
+
 fn from_directory(input: &str, path: &Path) -> Result<Kind, SourceError> {
     let failed = |error| SourceError::from_io(input, &error);
     let mut found = Vec::new();
@@ -84,7 +90,7 @@ fn from_directory(input: &str, path: &Path) -> Result<Kind, SourceError> {
             found.push(file);
         }
     }
-    in_order(input, found, "the directory holds no pictures")
+    in_order(input, found, "the directory holds no videos and no pictures")
 }
 
 fn from_glob(input: &str, missing: &std::io::Error) -> Result<Kind, SourceError> {
@@ -92,14 +98,14 @@ fn from_glob(input: &str, missing: &std::io::Error) -> Result<Kind, SourceError>
         return Err(SourceError::from_io(input, missing));
     };
     let found = paths.filter_map(Result::ok).filter(|file| is_picture(file)).collect();
-    in_order(input, found, "no picture matches the pattern")
+    in_order(input, found, "no video and no picture matches the pattern")
 }
 
-fn in_order(input: &str, mut found: Vec<PathBuf>, none: &str) -> Result<Kind, SourceError> {
+fn in_order(input: &str, mut found: Vec<PathBuf>, what: &'static str) -> Result<Kind, SourceError> {
     if found.is_empty() {
         let endings = PICTURE_ENDINGS.map(|ending| format!(".{ending}")).join(" ");
-        let hint = format!("pictures end in {endings}; a video is given by its own name");
-        return Err(unreadable(input, none, Some(&hint)));
+        let hint = format!("pictures end in {endings}; --recursive finds videos in folders below");
+        return Err(SourceError::Nothing { uri: input.into(), what, hint });
     }
     if found.len() > MAX_PICTURES {
         return Err(unreadable(input, "more than ten million pictures", None));
@@ -200,7 +206,7 @@ mod tests {
         assert!(matches!(missing, SourceError::Missing { .. }));
         assert_eq!(missing.to_string(), "cannot open '/no/such.mp4': no such file or directory");
         let none = classify(dir.path().to_str().unwrap()).unwrap_err();
-        assert!(none.to_string().ends_with("the directory holds no pictures"));
+        assert!(none.to_string().ends_with("the directory holds no videos and no pictures"));
         assert!(classify("ftp://a/b").unwrap_err().to_string().contains("ftp inputs"));
     }
 }

@@ -1,6 +1,8 @@
 //! Where frames come from: one trait, and the sources that need no video library.
 
 pub mod kind;
+pub mod list;
+pub mod listing;
 pub mod live;
 pub mod pace;
 pub mod pictures;
@@ -162,6 +164,24 @@ pub enum SourceError {
         /// What to do instead.
         hint: Option<String>,
     },
+    /// A folder, pattern or list that names nothing.
+    #[error("cannot open '{uri}': {what}")]
+    Nothing {
+        /// The input.
+        uri: Arc<str>,
+        /// What is not there.
+        what: &'static str,
+        /// What to do instead.
+        hint: String,
+    },
+    /// A folder, pattern or list that names too much.
+    #[error("'{uri}' stands for more than {most} inputs")]
+    TooMany {
+        /// The input.
+        uri: Arc<str>,
+        /// The most that is accepted.
+        most: usize,
+    },
     /// A frame has another size than the first.
     #[error("'{uri}': frame {frame} is {found}, the frames before it are {expected}")]
     SizeChanged {
@@ -252,7 +272,8 @@ impl SourceError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Unreadable { hint, .. } => hint.clone(),
-            Self::Missing { hint, .. } => Some(hint.clone()),
+            Self::Missing { hint, .. } | Self::Nothing { hint, .. } => Some(hint.clone()),
+            Self::TooMany { .. } => Some("give parts of it, a run each".into()),
             Self::Denied { uri, .. } => Some(format!("may this user read it? ls -l '{uri}'")),
             Self::SizeChanged { .. } => {
                 Some("convert it to one size: ffmpeg -i IN -vf scale=W:H OUT.mp4".into())

@@ -1,0 +1,65 @@
+//! The inputs of a plan once lists are read, and folders and patterns looked up.
+
+use std::path::Path;
+
+use crate::config::{Config, ConfigError, Plan, address};
+use crate::exit::Error;
+use crate::logging::NOTE;
+use crate::source::{SourceError, kind, list, listing};
+
+/// The plan with an input for each video that is listed, or in a folder, or named by a pattern.
+/// What cannot be found stays, to fail by itself.
+///
+/// # Errors
+/// Where a list cannot be read, there are too many inputs, or one thing is for several.
+pub(super) fn find(plan: &Plan) -> Result<Plan, Error> {
+    let common = &plan.common;
+    let mut inputs = Vec::new();
+    for given in &plan.inputs {
+        match given.input.as_deref() {
+            Some(input) => extend(&mut inputs, given, input)?,
+            // Records alone are an input; otherwise it is asked for later.
+            None if given.detections.is_some() || common.batch.list.is_none() => {
+                inputs.push(given.clone());
+            }
+            None => {}
+        }
+    }
+    if let Some((path, form)) = &common.batch.list {
+        let is_stdin = |given: &Config| given.input.as_deref() == Some("-");
+        if path == "-" && plan.inputs.iter().any(is_stdin) {
+            let what = "standard input cannot be both an input and the list of inputs";
+            return Err(ConfigError::new(what).with_hint("put one of them into a file").into());
+        }
+        for input in list::open(path, *form)? {
+            extend(&mut inputs, common, &address(&input)?)?;
+        }
+    }
+    if inputs.len() > 1 && common.detections.is_some() {
+        let what = format!("--detections is for one input, and {} are given", inputs.len());
+        return Err(ConfigError::new(what).into());
+    }
+    Ok(Plan { common: common.clone(), inputs })
+}
+
+/// Adds what `input` stands for, with the settings of `given`.
+fn extend(inputs: &mut Vec<Config>, given: &Config, input: &str) -> Result<(), Error> {
+    let one = |input: String| Config { input: Some(input), ..given.clone() };
+    let Some(found) = listing::stands_for(input, given.batch.recursive)? else {
+        inputs.push(one(input.to_owned()));
+        return Ok(());
+    };
+    if let Some(name) = given.name.as_deref().filter(|_| found.len() > 1) {
+        let what = format!("'{name}' is the name of one input, '{input}' has {}", found.len());
+        return Err(ConfigError::new(what).with_hint("leave --name out").into());
+    }
+    if kind::has_pictures(Path::new(input)) {
+        log::warn!(target: NOTE, "of '{input}' the videos are read, not the pictures beside them");
+    }
+    if inputs.len() + found.len() > listing::MAX_VIDEOS {
+        let most = listing::MAX_VIDEOS;
+        return Err(SourceError::TooMany { uri: input.into(), most }.into());
+    }
+    inputs.extend(found.into_iter().map(one));
+    Ok(())
+}
