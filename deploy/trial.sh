@@ -1,7 +1,10 @@
 # What the trials share; sourced by each try.sh. The program is $VISION_PIPE, or the one in PATH.
 set -euo pipefail
+fail() { echo "FAILED: $*" >&2; exit 1; }
+
 deploy=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-VISION_PIPE=$(readlink -f "$(command -v "${VISION_PIPE:-vision-pipe}")")
+VISION_PIPE=$(command -v "${VISION_PIPE:-vision-pipe}") || fail "no vision-pipe: set VISION_PIPE to where it is"
+VISION_PIPE=$(readlink -f "$VISION_PIPE")
 export VISION_PIPE
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -16,8 +19,6 @@ prepare() {
     frames "$work/one.ndjson" > "$work/one"
     echo "one machine: $(wc -l < "$work/one") frames, exit 3"
 }
-
-fail() { echo "FAILED: $*" >&2; exit 1; }
 
 # The frame lines of these files, sorted.
 frames() { cat "$@" | grep '^{"type":"frame"' | LC_ALL=C sort; }
