@@ -1,9 +1,9 @@
-"""Checks job.yaml without a cluster, and plays it: check.py job.yaml [VIDEOS RECORDS [KILL]]
+"""Checks job.yaml without a cluster, and plays it: check.py job.yaml [VIDEOS RECORDS]
 
 The form is judged by the schema of Kubernetes' API (1.33 and later) with no unknown field, and by the rules that the
 schema only has in words. With folders, every index then runs here as the Job's controller would run it: the program
 ($VISION_PIPE) with the container's arguments, /videos and /records replaced; exit codes decide by podFailurePolicy.
-The first try of index KILL is ended with SIGKILL while it computes.
+The first pod that has computed for half a second is ended with SIGKILL.
 """
 
 import os
@@ -60,19 +60,20 @@ def pod(job, index, folders, kill):
             ticks = int(stat.read().rpartition(")")[2].split()[11])
         if ticks > 50:
             program.send_signal(signal.SIGKILL)
-            break
+            kill = False
         time.sleep(0.05)
     code = program.wait(600)
     return 128 - code if code < 0 else code
 
 
-def play(job, folders, killed):
+def play(job, folders):
     spec = job["spec"]
-    completed, failed = [], []
+    completed, failed, killed = [], [], False
     for index in range(spec["completions"]):
         tries = 0
         while True:
-            code = pod(job, index, folders, index == killed and tries == 0)
+            code = pod(job, index, folders, not killed)
+            killed |= code == 137
             said = "Complete" if code == 0 else action(job, code)
             print(f"index {index}: exit {code}: {said}", flush=True)
             tries += said == "Count"
@@ -83,6 +84,7 @@ def play(job, folders, killed):
             if said != "Ignore" and (said != "Count" or tries > spec["backoffLimitPerIndex"]):
                 break
         assert len(failed) <= spec["maxFailedIndexes"], "the Job fails: MaxFailedIndexesExceeded"
+    assert killed, "no pod computed for long enough to be killed"
     print(f"completedIndexes {completed}, failedIndexes {failed}")
 
 
@@ -91,8 +93,7 @@ def main(manifest, *folders):
         job = yaml.safe_load(text)
     check(job)
     if folders:
-        killed = int(folders[2]) if len(folders) > 2 else None
-        play(job, {"/videos": folders[0], "/records": folders[1]}, killed)
+        play(job, {"/videos": folders[0], "/records": folders[1]})
 
 
 if __name__ == "__main__":

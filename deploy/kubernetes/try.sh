@@ -7,6 +7,6 @@ export VISION_PIPE_ENGINE=tract
 prepare
 mkdir "$work/records"
 "${PYTHON:-python3}" "$deploy/kubernetes/check.py" "$deploy/kubernetes/job.yaml" "$work/videos" "$work/records" \
-    "${KILL:-0}" 2> "$work/err" || { cat "$work/err" >&2; fail "the Job does not end"; }
+    2> "$work/err" || { cat "$work/err" >&2; fail "the Job does not end"; }
 grep error: "$work/err" | sed "s|$work/||g"
 same kubernetes "$work"/records/*.ndjson

@@ -13,6 +13,9 @@ run() { # MASTER OUT [PARTITIONS]
     [ "$code" = 3 ] || { tail -30 "$out.err" >&2; fail "spark: exit $code"; }
 }
 
+# OUT: Spark must have said that a task was lost.
+lost() { grep -o 'Lost task.*' "$1.err" | cut -c1-150 | grep . || fail "spark lost no task"; }
+
 run 'local[2,4]' "$work/out"
 sed "s|$work/||g" "$work/out.log"
 same spark "$work"/out/part-*
@@ -24,6 +27,7 @@ run 'local[2,4]' "$work/killed" &
 job=$!
 kill_busy gate.mp4
 wait "$job"
+lost "$work/killed"
 same "spark, a program killed" "$work"/killed/part-*
 
 # Two executors of one core, each a process of its own, as on two machines.
@@ -38,4 +42,5 @@ done
 kill -9 "$executor" "$pid"
 echo "killed an executor with what it ran"
 wait "$job"
+lost "$work/executor"
 same "spark, an executor killed" "$work"/executor/part-*

@@ -30,7 +30,6 @@ def unfinished(lines, paths):
 def main(listing, out, partitions=None):
     spark = SparkSession.builder.appName("vision-pipe").getOrCreate()
     context = spark.sparkContext
-    context.setLogLevel("ERROR")
     context.addFile(os.path.join(os.path.dirname(os.path.abspath(__file__)), "pipe.sh"))
     with open(listing) as lines:
         paths = [line.rstrip("\n") for line in lines if line.strip()]
