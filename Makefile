@@ -3,8 +3,9 @@
 
 PACKAGES = build-essential pkg-config clang libclang-dev libopencv-dev \
 	libavcodec-dev libavformat-dev libavutil-dev libswresample-dev libswscale-dev ffmpeg
-# The browser opens what is written.
-TEST_PACKAGES = chromium mosquitto mosquitto-clients openssl python3
+# The browser opens what is written; the second line is what the recipes of the README and deploy/ are run with.
+TEST_PACKAGES = chromium mosquitto mosquitto-clients openssl python3 \
+	cron jq kcat parallel sqlite3 systemd
 SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PROGRAM = target/release/vision-pipe
 DEMO = demo

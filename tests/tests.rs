@@ -36,6 +36,8 @@ mod page;
 #[cfg(feature = "preview")]
 mod page_browser;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract"))]
+mod recipes;
+#[cfg(all(feature = "libav", feature = "opencv", feature = "tract"))]
 mod replay;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract"))]
 mod report;

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# GNU parallel for real: a corrupt video, a killed job, and parallel itself killed.
+. "$(dirname "$0")/../trial.sh"
+prepare
+cd "$deploy/parallel"
+
+code=0
+./run.sh "$work/videos.txt" "$work/out" || code=$?
+echo "parallel: exit $code, the number of failed jobs"
+[ "$code" = 1 ] || fail "one job fails"
+cut -f 3,7,8,9- "$work/out/joblog" | sed "s|$work/||g"
+same parallel "$work"/out/*.ndjson
+
+./run.sh "$work/videos.txt" "$work/killed" 2> "$work/err" &
+job=$!
+kill_busy gate.mp4
+code=0
+wait "$job" || code=$?
+[ "$code" = 1 ] || fail "the killed job was not done again: $code"
+same "parallel, a job killed" "$work"/killed/*.ndjson
+
+setsid ./run.sh "$work/videos.txt" "$work/again" 2> "$work/err" &
+job=$!
+busy square.mp4 > /dev/null
+kill -9 -- "-$job"
+wait "$job" 2> /dev/null || true
+done=$(find "$work/again" -name '*.ndjson' ! -name '*.part.ndjson' | wc -l)
+echo "killed parallel and its jobs; $done of 5 outputs are whole"
+code=0
+./run.sh "$work/videos.txt" "$work/again" || code=$?
+[ "$code" = 1 ] || fail "started again: $code"
+same "parallel, started again" "$work"/again/*.ndjson
