@@ -13,8 +13,25 @@ pub struct Cancel {
     all: Option<Arc<AtomicI32>>,
 }
 
-/// Marks a stop that no signal asked for.
+/// Why a run stops before its source ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// This signal came.
+    Signal(i32),
+    /// Its time is up.
+    Limit,
+    /// Something else failed that it must not go on without.
+    Failure,
+}
+
+/// Marks a stop because nobody needs more.
 const WITHOUT_SIGNAL: i32 = -1;
+
+/// Marks a stop because time is up.
+const BY_LIMIT: i32 = -2;
+
+/// Marks a stop because something else failed.
+const BY_FAILURE: i32 = -3;
 
 impl Cancel {
     /// A request of its own for one run among several: it stops with all, and alone.
@@ -31,6 +48,16 @@ impl Cancel {
     /// Asks for a stop because nobody needs more frames.
     pub fn without_signal(&self) {
         self.set(WITHOUT_SIGNAL);
+    }
+
+    /// Asks for a stop because time is up.
+    pub fn by_limit(&self) {
+        self.set(BY_LIMIT);
+    }
+
+    /// Asks for a stop because something else failed.
+    pub fn by_failure(&self) {
+        self.set(BY_FAILURE);
     }
 
     fn set(&self, value: i32) {
@@ -58,6 +85,15 @@ impl Cancel {
     pub fn signal(&self) -> Option<i32> {
         Some(self.asked()).filter(|&value| value > 0)
     }
+
+    /// Why it is to stop before its end; `None` too where nobody needs more.
+    pub fn stop(&self) -> Option<Stop> {
+        match self.asked() {
+            BY_LIMIT => Some(Stop::Limit),
+            BY_FAILURE => Some(Stop::Failure),
+            _ => self.signal().map(Stop::Signal),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -75,7 +111,7 @@ mod tests {
 
         let cancel = Cancel::default();
         cancel.clone().by_signal(2);
-        assert_eq!(cancel.signal(), Some(2));
+        assert_eq!((cancel.signal(), cancel.stop()), (Some(2), Some(Stop::Signal(2))));
     }
 
     #[test]
@@ -88,5 +124,14 @@ mod tests {
         assert_eq!((one.signal(), other.signal()), (None, Some(15)));
         other.without_signal();
         assert_eq!(other.signal(), Some(15), "the first request stays");
+
+        let all = Cancel::default();
+        let ended = all.child();
+        ended.without_signal();
+        let runs = all.child();
+        all.by_limit();
+        runs.without_signal();
+        assert_eq!((runs.signal(), runs.stop()), (None, Some(Stop::Limit)));
+        assert_eq!(ended.stop(), None, "it needed no more");
     }
 }

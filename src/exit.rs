@@ -6,6 +6,7 @@ use crate::config::ConfigError;
 use crate::convert::ConvertError;
 use crate::infer::{Fault, InferError, ModelError};
 use crate::journal::JournalError;
+use crate::lock::LockError;
 use crate::pipeline::StageError;
 use crate::replay::ReplayError;
 use crate::sink::SinkError;
@@ -52,6 +53,9 @@ pub enum Error {
         /// Why.
         error: ServerError,
     },
+    /// Another run holds the lock.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// Other programs cannot be answered.
     #[error(transparent)]
     #[cfg(feature = "serve")]
@@ -102,6 +106,7 @@ impl Error {
                 _ => 1,
             },
             Self::Infer(error) => infer_code(error),
+            Self::Lock(error) => error.code(),
             #[cfg(feature = "serve")]
             Self::Serve(crate::serve::ServeError::Start(_)) => 1,
             // Another address is the user's choice.
@@ -121,6 +126,7 @@ impl Error {
             Self::Replay(error) => error.hint(),
             Self::Convert(error) => error.hint().map(str::to_owned),
             Self::Sink(error) => error.hint(),
+            Self::Lock(error) => error.hint(),
             #[cfg(feature = "timeplus")]
             Self::Timeplus { error, .. } => error.hint().map(str::to_owned),
             #[cfg(feature = "serve")]

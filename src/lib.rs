@@ -44,6 +44,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod exit;
+pub mod lock;
 pub mod logging;
 pub mod progress;
 pub mod stdio;

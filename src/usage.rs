@@ -21,6 +21,15 @@ fn clock(id: ClockId) -> Duration {
     Duration::from_secs(part(time.tv_sec)) + Duration::from_nanos(part(time.tv_nsec))
 }
 
+/// Lets other programs come first, by 0 to 19 more than now: the calling thread and those that it
+/// starts from now on.
+///
+/// # Errors
+/// When the system refuses.
+pub fn be_nice(by: u8) -> std::io::Result<()> {
+    Ok(rustix::process::nice(by.into()).map(drop)?)
+}
+
 /// The most memory that was resident at once, in bytes; `None` where the system does not say.
 pub fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;

@@ -1,8 +1,16 @@
 //! Many inputs: found in folders, by patterns and in lists, and gone through under cron.
 
+use std::path::Path;
+#[cfg(all(feature = "libav", feature = "opencv"))]
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
-use crate::common::{Place, of_type};
+#[cfg(all(feature = "libav", feature = "opencv"))]
+use crate::common::frame_ids;
+use crate::common::{Place, frame_lines, of_type, records_of};
 
 /// Names of the sources that began, in their order.
 fn sources(records: &[Value]) -> Vec<&str> {
@@ -103,4 +111,266 @@ fn a_list_that_names_nothing_or_is_not_there() {
     assert!(run.stderr().contains("cannot open 'no.txt': no such file"));
     let run = place.output("run - --inputs-from - --engine fake").ended(2);
     assert!(run.stderr().contains("cannot be both"));
+}
+
+/// Frames that last for minutes where they are read at their own pace.
+const LONG: &str = "synthetic:8x8@10x3000 --realtime";
+
+/// Waits until `is_so`, for a minute at most.
+#[track_caller]
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < patience, "{what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A run that is killed when a test ends, however that ends.
+struct Running(Child);
+
+impl Running {
+    fn start(place: &Place, arguments: &str) -> Self {
+        let mut command = place.spawnable(arguments);
+        Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+/// The `total` in a file.
+fn total(place: &Place, name: &str) -> Value {
+    records_of(&place.path(name)).remove(0)
+}
+
+#[test]
+fn the_first_failure_stops_the_rest() {
+    let place = Place::new();
+    let films = "no.mp4 synthetic:8x8@10x3 synthetic:8x8@10x4";
+    let run = place.output(&format!("run {films} --engine fake --fail-fast")).ended(66);
+    let records = run.records();
+    let total = records.last().unwrap();
+    assert_eq!((&total["left"], &total["exit"]), (&2.into(), &"error".into()));
+    assert_eq!((&total["done"], &total["exit_code"]), (&0.into(), &66.into()));
+    assert_eq!(total["failed"].as_array().unwrap().len(), 1);
+    assert_eq!(sources(&records), [""; 0]);
+}
+
+#[test]
+fn what_runs_beside_a_failure_is_interrupted() {
+    let place = Place::new();
+    let run = place.output(&format!("run {LONG} no.mp4 --engine fake --fail-fast")).ended(66);
+    let records = run.records();
+    let ends: Vec<_> = of_type(&records, "summary").iter().map(|end| end["exit"].clone()).collect();
+    assert!(ends.iter().all(|end| end == "interrupted"), "{ends:?}");
+    let total = records.last().unwrap();
+    assert_eq!((&total["done"], &total["left"]), (&0.into(), &1.into()));
+}
+
+#[test]
+fn a_lock_is_held_by_one_run_and_let_go_by_its_death() {
+    let place = Place::new();
+    let number = || std::fs::read_to_string(place.path("lock")).unwrap_or_default();
+    let mut first = Running::start(&place, &format!("run {LONG} --engine fake --lock lock"));
+    let pid = first.0.id().to_string();
+    wait_until("the first run has the lock", || number().trim() == pid);
+    let short = "run synthetic:8x8@10x3 --engine fake --lock lock";
+    let second = place.output(short).ended(75);
+    let stderr = second.stderr();
+    assert!(stderr.contains(&format!("holds the lock 'lock' (process {pid})")), "{stderr}");
+    assert_eq!(second.stdout(), "");
+    first.0.kill().unwrap();
+    first.0.wait().unwrap();
+    place.output(short).ended(0);
+    assert!(place.path("lock").exists());
+    place.file("film.mp4", "somebody's film");
+    place.output("run synthetic:8x8@10x3 --engine fake --lock film.mp4").ended(2);
+    assert_eq!(std::fs::read(place.path("film.mp4")).unwrap(), b"somebody's film");
+}
+
+#[test]
+fn time_is_up_and_all_ends_well() {
+    let place = Place::new();
+    // Time enough to begin the first, not to end it.
+    let films = "synthetic:8x8@10x3000 synthetic:8x8@10x4";
+    let slow = "--engine fake:sleep-ms=50 --workers 1 --max-time 3";
+    let run = place.output(&format!("run {films} {slow} --ndjson all")).ended(0);
+    assert_eq!(run.stdout(), "");
+    let records = records_of(&place.path("all"));
+    assert_eq!(sources(&records), ["synthetic:8x8@10x3000"]);
+    let summary = of_type(&records, "summary")[0];
+    assert_eq!((&summary["exit"], &summary["exit_code"]), (&"limit".into(), &0.into()));
+    let total = records.last().unwrap();
+    assert_eq!((&total["exit"], &total["exit_code"]), (&"limit".into(), &0.into()));
+    assert_eq!((&total["done"], &total["left"]), (&0.into(), &2.into()));
+    let alone = place.output(&format!("run synthetic:8x8@10x3000 {slow}")).ended(0);
+    assert_eq!(alone.records().last().unwrap()["exit"], "limit");
+}
+
+#[test]
+fn every_thread_is_as_nice_as_asked() {
+    let niceness = |stat: &Path| -> Option<i32> {
+        let stat = std::fs::read_to_string(stat).ok()?;
+        // The name in parentheses may have spaces; niceness is the 19th field of proc(5).
+        stat.rsplit_once(')')?.1.split_whitespace().nth(16)?.parse().ok()
+    };
+    let place = Place::new();
+    let run = Running::start(&place, &format!("run {LONG} --engine fake --nice 7 --ndjson all"));
+    let folder = format!("/proc/{}/task", run.0.id());
+    wait_until("frames are recorded", || {
+        place.path("all.part").metadata().is_ok_and(|a| a.len() > 0)
+    });
+    let expected = (niceness(Path::new("/proc/thread-self/stat")).unwrap() + 7).min(19);
+    let threads = std::fs::read_dir(folder).unwrap().map(|task| task.unwrap().path().join("stat"));
+    // A thread may end while we look.
+    let all: Vec<i32> = threads.filter_map(|stat| niceness(&stat)).collect();
+    assert!(all.len() > 2 && all.iter().all(|nice| *nice == expected), "{all:?} {expected}");
+}
+
+/// Two made-up films, each with records and a table of its own.
+const DONE: &str = "run synthetic:8x8@10x3 synthetic:8x8@10x4 --engine fake --skip-done \
+    --ndjson out/{name}.ndjson --csv out/{name}.csv --summary-json total";
+
+#[test]
+fn what_is_done_is_left_out() {
+    let place = Place::new();
+    let again = |more: &str| {
+        let run = place.output(&format!("{DONE} {more}")).ended(0);
+        assert_eq!(run.stdout(), "");
+        let total = total(&place, "total");
+        (total["done"].as_u64().unwrap(), total["done_before"].as_u64().unwrap_or(0))
+    };
+    assert_eq!(again(""), (2, 0));
+    let table = place.path("out/synthetic:8x8@10x3.csv");
+    let before = table.metadata().unwrap().modified().unwrap();
+    assert_eq!(again("--workers 1"), (0, 2));
+    assert_eq!(table.metadata().unwrap().modified().unwrap(), before);
+    std::fs::remove_file(&table).unwrap();
+    assert_eq!(again(""), (1, 1), "an output is missing");
+    assert_eq!(again("--conf 0.5"), (2, 0), "other detections");
+    assert_eq!(again("--conf 0.5 --stride 2"), (2, 0), "other frames");
+    assert_eq!(again("--conf 0.5 --stride 2"), (0, 2));
+    assert_eq!(again("--max-frames 2"), (2, 0));
+    assert_eq!(again("--max-frames 2"), (0, 2), "a limit that was asked for is an end");
+    assert_eq!(again("--max-frames 2 --mot out/{name}.mot --track"), (2, 0), "another output");
+}
+
+#[test]
+fn what_is_not_whole_is_made_anew() {
+    let place = Place::new();
+    place.output(DONE).ended(0);
+    let path = place.path("out/synthetic:8x8@10x3.ndjson");
+    let whole = std::fs::read_to_string(&path).unwrap();
+    let (other, without_end) = (whole.replace("end_of_input", "limit"), whole.trim_end());
+    let (_, without_first) = whole.split_once('\n').unwrap();
+    let without_last = whole.get(..without_end.rfind('\n').unwrap() + 1).unwrap();
+    for broken in [&other, without_end, without_first, without_last, ""] {
+        std::fs::write(&path, broken).unwrap();
+        let run = place.output(&format!("{DONE} -v")).ended(0);
+        assert!(
+            run.stderr().contains("'synthetic:8x8@10x4' is done: left out"),
+            "{}",
+            run.stderr()
+        );
+        assert_eq!(total(&place, "total")["done"], 1, "{broken}");
+        let again = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(frame_lines(&again), frame_lines(&whole));
+    }
+}
+
+#[test]
+fn one_input_that_is_done_is_not_even_opened() {
+    let place = Place::new();
+    let run = "run synthetic:8x8@10x3 --engine fake --skip-done --ndjson a.ndjson";
+    place.output(run).ended(0);
+    let before = std::fs::read(place.path("a.ndjson")).unwrap();
+    let again = place.output(run).ended(0);
+    assert_eq!((again.stdout(), again.stderr()), (String::new(), String::new()));
+    assert_eq!(std::fs::read(place.path("a.ndjson")).unwrap(), before);
+}
+
+#[test]
+fn outputs_that_cannot_tell_what_is_done_are_refused() {
+    let place = Place::new();
+    let refused = |outputs: &str, words: &str| {
+        let films = "synthetic:8x8@10x3 synthetic:8x8@10x4";
+        let run =
+            place.output(&format!("run {films} --engine fake --skip-done {outputs}")).ended(2);
+        assert!(run.stderr().contains(words), "{}", run.stderr());
+    };
+    refused("", "no file of their own");
+    refused("--ndjson all.ndjson", "no file of their own");
+    refused("--csv {name}.csv", "no file of their own");
+    refused("--ndjson {name}.ndjson --csv all.csv", "one file for all");
+    refused("--ndjson {name}-%F.ndjson --segment 1h", "what never ends");
+}
+
+#[test]
+fn a_good_run_says_nothing_when_quiet() {
+    let place = Place::new();
+    for _ in 0..2 {
+        let run = place.output(&format!("{DONE} -q")).ended(0);
+        assert_eq!((run.stdout(), run.stderr()), (String::new(), String::new()));
+    }
+}
+
+/// Killed twice in the middle of eight videos, one of them no video and one missing besides: at
+/// the end every good one has its outputs once and whole.
+#[test]
+#[cfg(all(feature = "libav", feature = "opencv"))]
+fn killed_and_started_again_all_is_there_once() {
+    use std::collections::BTreeSet;
+
+    let place = Place::new();
+    let films: Vec<String> = (1..=8).map(|i| format!("in/{i}.mp4")).collect();
+    clips(&place, &films.iter().map(String::as_str).collect::<Vec<_>>());
+    place.file("in/bad.mp4", "no video\n".repeat(100));
+    let run = "run in no.mp4 --engine fake:sleep-ms=5 --workers 1 --jobs 2 --max-frames 30 \
+        --skip-done -o out/{stem}.mkv --ndjson out/{stem}.ndjson --csv out/{stem}.csv \
+        --summary-json total -q";
+    let finished = || {
+        let entries = std::fs::read_dir(place.path("out")).into_iter().flatten();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        let named = |path: &PathBuf| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            name.ends_with(".ndjson") && !name.contains(".part")
+        };
+        paths.filter(named).collect::<BTreeSet<_>>()
+    };
+    let mut before = BTreeSet::new();
+    for kill in 1..=2 {
+        let mut running = Running::start(&place, run);
+        wait_until("more is done", || finished().len() > before.len());
+        running.0.kill().unwrap();
+        running.0.wait().unwrap();
+        let now = finished();
+        assert!(now.is_superset(&before) && now.len() < 8, "kill {kill}: {now:?}");
+        for file in &now {
+            assert_eq!(records_of(file).last().unwrap()["type"], "summary", "{file:?}");
+        }
+        before = now;
+    }
+    let end = place.output(run).ended(3);
+    assert_eq!(end.stderr().lines().filter(|line| line.contains("error:")).count(), 2);
+    let total = total(&place, "total");
+    let failed = total["failed"].as_array().unwrap();
+    let failed: Vec<_> = failed.iter().map(|one| one["source"].as_str().unwrap()).collect();
+    assert_eq!(failed, ["bad.mp4", "no.mp4"]);
+    assert_eq!(total["done_before"], before.len());
+    assert_eq!(total["done"], 8 - before.len());
+    let names: Vec<String> = std::fs::read_dir(place.path("out"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(names.len(), 8 * 3, "{names:?}");
+    for file in finished() {
+        assert_eq!(frame_ids(&records_of(&file)), (0..30).collect::<Vec<_>>());
+        assert!(file.with_extension("mkv").metadata().unwrap().len() > 0);
+        assert!(file.with_extension("csv").metadata().unwrap().len() > 0);
+    }
 }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Write;
 
 use super::segments::trial;
-use super::{alerts, clashes, inputs, job, models, parts, print};
+use super::{alerts, clashes, done, inputs, job, models, parts, print};
 use crate::analyze::Watch;
 use crate::cancel::Cancel;
 use crate::config::{Config, ConfigError, Plan, TextTarget, rules_of};
@@ -40,13 +40,14 @@ fn try_all(plan: &Plan, with_input: bool) -> Result<String, Error> {
     let stored = parts::stored(common)?;
     let mut tried: Vec<(Cow<'_, Config>, Option<SourceInfo>)> = Vec::new();
     if with_input {
-        let jobs = inputs::jobs(plan, stored.as_ref())?;
+        let jobs = inputs::jobs(plan.inputs.clone(), stored.as_ref())?;
         for job in &jobs {
             if let Err(error) = &job.kind {
                 return Err(error.clone().into());
             }
         }
         clashes::refuse(&jobs)?;
+        done::refuse(&jobs)?;
         for job in jobs {
             let source = job::open(&job, stored.as_ref(), &Cancel::default())?;
             let info = source.info().clone();

@@ -10,7 +10,7 @@ use crate::sink::file::Target;
 use crate::source::kind::Kind;
 
 /// The files that `outputs` names, each with its flag.
-fn files(outputs: &Outputs) -> Vec<(&'static str, &Path)> {
+pub(super) fn files(outputs: &Outputs) -> Vec<(&'static str, &Path)> {
     fn file(target: &Option<TextTarget>) -> Option<&Path> {
         match target {
             Some(TextTarget::File(path)) => Some(path),
@@ -100,7 +100,7 @@ fn inputs(job: &Job) -> Vec<PathBuf> {
 }
 
 /// The folders that take files of an input, each with its flag and how the names begin there.
-fn folders(job: &Job) -> Vec<(&'static str, &Path, String)> {
+pub(super) fn folders(job: &Job) -> Vec<(&'static str, &Path, String)> {
     let takes = &job.config.takes;
     let stem = file_stem(&job.name);
     [

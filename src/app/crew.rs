@@ -9,6 +9,7 @@ use crossbeam_channel::{RecvTimeoutError, bounded};
 
 use super::inputs::Job;
 use super::job::{self, Common, Ended};
+use super::{done, resume};
 use crate::exit::Error;
 use crate::logging;
 use crate::pipeline::StageError;
@@ -17,8 +18,27 @@ use crate::source::{Source, SourceError};
 /// How often who watches is told.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How an input ended; nothing where it was not begun.
-pub(super) type End = Option<Result<Ended, Error>>;
+/// How it went with an input.
+pub(super) enum End {
+    /// It was not begun.
+    Left,
+    /// An earlier run had done it.
+    DoneBefore,
+    /// It was begun, and this came of it.
+    Begun(Result<Ended, Error>),
+}
+
+impl End {
+    /// The exit code of its failure, if it failed.
+    fn failure(&self) -> Option<u8> {
+        match self {
+            Self::Begun(Err(Error::Source(SourceError::Stopped { .. }))) => None,
+            Self::Begun(Err(error)) => Some(error.code()),
+            Self::Begun(Ok(ended)) => ended.summary.error.as_ref().map(|_| ended.status.code()),
+            Self::Left | Self::DoneBefore => None,
+        }
+    }
+}
 
 /// What a thread does.
 type Work<'a> = Box<dyn FnOnce() + Send + 'a>;
@@ -38,7 +58,7 @@ pub(super) fn run(
     first: Option<Box<dyn Source>>,
     tick: &mut dyn FnMut(),
 ) -> Vec<End> {
-    let mut ends: Vec<End> = jobs.iter().map(|_| None).collect();
+    let mut ends: Vec<End> = jobs.iter().map(|_| End::Left).collect();
     let (tell, told) = bounded(jobs.len());
     let next = AtomicUsize::new(0);
     let (paced, finite): (Vec<usize>, Vec<usize>) =
@@ -68,12 +88,12 @@ pub(super) fn run(
             if let Err(error) = thread.spawn_scoped(scope, work) {
                 let error = Error::System(format!("cannot start a thread: {error}"));
                 logging::report(&error, None);
-                common.cancel.without_signal();
+                common.cancel.by_failure();
             }
         }
         loop {
             match told.recv_timeout(TICK) {
-                Ok((id, end)) => ends[id] = heard(end, jobs.len() > 1, common),
+                Ok((id, end)) => ends[id] = heard(end, common),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -84,23 +104,42 @@ pub(super) fn run(
 }
 
 /// What is made of an end: one that came because all stop is none.
-fn heard(end: Result<Ended, Error>, several: bool, common: &Common) -> End {
-    if let Err(error) = &end {
-        if matches!(error, Error::Source(SourceError::Stopped { .. })) {
-            return None;
-        }
-        if several {
+fn heard(end: End, common: &Common) -> End {
+    match &end {
+        End::Begun(Err(Error::Source(SourceError::Stopped { .. }))) => return End::Left,
+        End::Begun(Err(error)) if !common.alone => {
             logging::report(error, error.hint().as_deref());
         }
+        _ => {}
     }
     if common.shared.has_failed() {
-        common.cancel.without_signal();
+        common.cancel.by_failure();
     }
-    Some(end)
+    end
 }
 
 /// A bug in one run must not take the others down.
-fn guarded(job: &Job, common: &Common, source: Option<Box<dyn Source>>) -> Result<Ended, Error> {
-    catch_unwind(AssertUnwindSafe(|| job::run(job, common, source)))
-        .unwrap_or_else(|panic| Err(StageError::panicked("a run", &*panic).into()))
+fn guarded(job: &Job, common: &Common, source: Option<Box<dyn Source>>) -> End {
+    let end = catch_unwind(AssertUnwindSafe(|| one(job, common, source)));
+    let end =
+        end.unwrap_or_else(|panic| End::Begun(Err(StageError::panicked("a run", &*panic).into())));
+    if let Some(code) = end.failure().filter(|_| job.config.batch.fail_fast) {
+        // Here, before this thread takes the next input. Only the first counts.
+        common.first_failure.set(code).ok();
+        common.cancel.by_failure();
+    }
+    end
+}
+
+/// Runs on the input of a job that is not done yet.
+fn one(job: &Job, common: &Common, source: Option<Box<dyn Source>>) -> End {
+    match done::is_done(job, common) {
+        Ok(false) => End::Begun(job::run(job, common, source)),
+        Ok(true) => {
+            log::debug!("'{}' is done: left out", job.name);
+            resume::forget(job, common.alone);
+            End::DoneBefore
+        }
+        Err(error) => End::Begun(Err(error)),
+    }
 }

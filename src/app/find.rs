@@ -12,48 +12,50 @@ use crate::source::{SourceError, kind, list, listing};
 ///
 /// # Errors
 /// Where a list cannot be read, there are too many inputs, or one thing is for several.
-pub(super) fn find(plan: &Plan) -> Result<Plan, Error> {
-    let common = &plan.common;
+pub(super) fn find(plan: Plan) -> Result<Plan, Error> {
+    let Plan { common, inputs: all_given } = plan;
+    let is_stdin = |given: &Config| given.input.as_deref() == Some("-");
+    if common.batch.list.as_ref().is_some_and(|(path, _)| path == "-")
+        && all_given.iter().any(is_stdin)
+    {
+        let what = "standard input cannot be both an input and the list of inputs";
+        return Err(ConfigError::new(what).with_hint("put one of them into a file").into());
+    }
     let mut inputs = Vec::new();
-    for given in &plan.inputs {
-        match given.input.as_deref() {
-            Some(input) => extend(&mut inputs, given, input)?,
+    for mut given in all_given {
+        match given.input.take() {
+            Some(input) => extend(&mut inputs, &given, input)?,
             // Records alone are an input; otherwise it is asked for later.
             None if given.detections.is_some() || common.batch.list.is_none() => {
-                inputs.push(given.clone());
+                inputs.push(given);
             }
             None => {}
         }
     }
     if let Some((path, form)) = &common.batch.list {
-        let is_stdin = |given: &Config| given.input.as_deref() == Some("-");
-        if path == "-" && plan.inputs.iter().any(is_stdin) {
-            let what = "standard input cannot be both an input and the list of inputs";
-            return Err(ConfigError::new(what).with_hint("put one of them into a file").into());
-        }
         for input in list::open(path, *form)? {
-            extend(&mut inputs, common, &address(&input)?)?;
+            extend(&mut inputs, &common, address(&input)?)?;
         }
     }
     if inputs.len() > 1 && common.detections.is_some() {
         let what = format!("--detections is for one input, and {} are given", inputs.len());
         return Err(ConfigError::new(what).into());
     }
-    Ok(Plan { common: common.clone(), inputs })
+    Ok(Plan { common, inputs })
 }
 
-/// Adds what `input` stands for, with the settings of `given`.
-fn extend(inputs: &mut Vec<Config>, given: &Config, input: &str) -> Result<(), Error> {
+/// Adds what `input` stands for, with the settings of `given`, which has none.
+fn extend(inputs: &mut Vec<Config>, given: &Config, input: String) -> Result<(), Error> {
     let one = |input: String| Config { input: Some(input), ..given.clone() };
-    let Some(found) = listing::stands_for(input, given.batch.recursive)? else {
-        inputs.push(one(input.to_owned()));
+    let Some(found) = listing::stands_for(&input, given.batch.recursive)? else {
+        inputs.push(one(input));
         return Ok(());
     };
     if let Some(name) = given.name.as_deref().filter(|_| found.len() > 1) {
         let what = format!("'{name}' is the name of one input, '{input}' has {}", found.len());
         return Err(ConfigError::new(what).with_hint("leave --name out").into());
     }
-    if kind::has_pictures(Path::new(input)) {
+    if kind::has_pictures(Path::new(&input)) {
         log::warn!(target: NOTE, "of '{input}' the videos are read, not the pictures beside them");
     }
     if inputs.len() + found.len() > listing::MAX_VIDEOS {

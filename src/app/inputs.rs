@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use super::parts;
 use crate::config::template::{Fields, filled, has_field};
-use crate::config::{Config, ConfigError, Outputs, Plan, TextTarget};
+use crate::config::{Config, ConfigError, Outputs, TextTarget};
 use crate::recorder::digest;
 use crate::replay::Stored;
 use crate::sink::segments::Pattern;
@@ -46,28 +46,25 @@ impl Job {
     }
 }
 
-/// The inputs of a plan, in their order; `stored` are the records in the place of one.
+/// The jobs of a plan's inputs, in their order; `stored` are the records in the place of one.
 ///
 /// # Errors
 /// Where there is none, or outputs have names that cannot be filled in.
-pub(super) fn jobs(plan: &Plan, stored: Option<&Stored>) -> Result<Vec<Job>, ConfigError> {
-    for config in &plan.inputs {
+pub(super) fn jobs(inputs: Vec<Config>, stored: Option<&Stored>) -> Result<Vec<Job>, ConfigError> {
+    for config in &inputs {
         parts::input(config)?;
     }
-    let kinds: Vec<_> = plan.inputs.iter().map(parts::kind).collect();
-    let parted: Vec<Parted> = plan
-        .inputs
-        .iter()
-        .zip(&kinds)
-        .map(|(config, kind)| Parted::of(config, kind, stored))
-        .collect();
+    let kinds: Vec<_> = inputs.iter().map(parts::kind).collect();
+    let parted: Vec<Parted> =
+        inputs.iter().zip(&kinds).map(|(config, kind)| Parted::of(config, kind, stored)).collect();
     let names = names(&parted);
     let date = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let date = date.split('T').next().unwrap_or_default();
-    let inputs = plan.inputs.iter().zip(kinds).zip(names);
+    let alone = inputs.len() == 1;
+    let inputs = inputs.into_iter().zip(kinds).zip(names);
     inputs
         .map(|((config, kind), name)| {
-            let fields = fields(parts::input(config)?, &name, date);
+            let fields = fields(parts::input(&config)?, &name, date);
             let cut = config.outputs.segments.split.is_some();
             let is_fixed = |target: &&TextTarget| match target {
                 TextTarget::Stdout => true,
@@ -78,7 +75,7 @@ pub(super) fn jobs(plan: &Plan, stored: Option<&Stored>) -> Result<Vec<Job>, Con
             };
             let outputs = [&config.outputs.ndjson, &config.outputs.csv];
             let shareable = outputs.map(|target| target.as_ref().filter(is_fixed).cloned());
-            let config = with_names(config.clone(), &fields, plan.inputs.len() == 1)?;
+            let config = with_names(config, &fields, alone)?;
             Ok(Job { config, kind, name: name.into(), shareable })
         })
         .collect()

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Instant, SystemTime};
 
 use uuid::Uuid;
@@ -11,7 +11,7 @@ use super::board::{Board, Running};
 use super::inputs::Job;
 use super::preview::Viewers;
 use super::shared::SharedOutputs;
-use super::{models, outputs, parts, resume, summary, timeplus};
+use super::{identity, models, outputs, parts, resume, summary, timeplus};
 use crate::analyze::{Scene, Takes, Watch};
 use crate::cancel::Cancel;
 use crate::config::{Config, ConfigError, RecordedAt, Tracking, rules_of};
@@ -20,7 +20,7 @@ use crate::journal::Journal;
 use crate::logging;
 use crate::pipeline::{self, Parts, Settings, Stats, Workers};
 use crate::record::{InputInfo, RunRecord, SCHEMA, SummaryRecord};
-use crate::recorder::{Recorder, config_id, source_id};
+use crate::recorder::Recorder;
 use crate::replay::Stored;
 use crate::source::kind::Kind;
 use crate::source::pace::Realtime;
@@ -46,6 +46,8 @@ pub(super) struct Common {
     /// How many inputs are read at once.
     pub(super) at_once: usize,
     pub(super) started: Instant,
+    /// The exit code of the first input that failed, where that stops all.
+    pub(super) first_failure: OnceLock<u8>,
     /// What is said once all outputs of a first input are open.
     pub(super) misses: Mutex<Option<&'static str>>,
 }
@@ -56,6 +58,8 @@ pub(super) struct Ended {
     pub(super) summary: SummaryRecord,
     /// How the program would end if there were no other.
     pub(super) status: Status,
+    /// Whether it was stopped before its end.
+    pub(super) cut: bool,
 }
 
 /// Opens the input of a job.
@@ -89,7 +93,7 @@ pub(super) fn run(
     let info = SourceInfo { live, ..source.info().clone() };
     let model = common.models.of(&config.model)?;
     let recorder = recorder(job, kind, stored, &info, model)?;
-    let run = Arc::new(run_record(&info, &recorder, model, common.workers.threads()));
+    let run = Arc::new(run_record(config, &info, &recorder, model, common.workers.threads()));
     let journal = resume::journal(job, &run, live, common.alone)?;
     let kept = journal.as_ref().map(Journal::makes_the_same);
     let mut sinks = outputs::open(config, &info, &common.shared, &common.stdout, kept)?;
@@ -139,11 +143,12 @@ pub(super) fn run(
     });
     let limited = || counts.limited.load(Relaxed) > 0;
     let outcome = pipeline::run(parts, settings, &cancel, &stats, |outcome| {
-        let verdict = summary::verdict(outcome, cancel.signal(), limited());
+        let verdict = summary::verdict(outcome, cancel.stop(), limited());
         summary::summarise(&run, outcome, &stats, &counts, verdict)
     });
     common.board.end(&name);
-    let verdict = summary::verdict(&outcome, cancel.signal(), limited());
+    let verdict = summary::verdict(&outcome, cancel.stop(), limited());
+    let cut = outcome.error.is_none() && cancel.stop().is_some();
     let last = summary::summarise(&run, &outcome, &stats, &counts, verdict);
     for name in &outcome.unfinished {
         log::error!("{name} was still busy after --drain-timeout and was left behind");
@@ -154,11 +159,11 @@ pub(super) fn run(
     if let Some(error) = outcome.error.map(Error::from) {
         logging::report(&error, error.hint().as_deref());
     }
-    resume::settle(job, &last, common.alone);
+    resume::settle(job, last.exit, cut, common.alone);
     if let Some(path) = &config.outputs.summary_json {
         summary::write(&last, path, config.outputs.no_clobber)?;
     }
-    Ok(Ended { summary: last, status: verdict.1 })
+    Ok(Ended { summary: last, status: verdict.1, cut })
 }
 
 /// Who makes records of what is found, with tracks where they are asked for.
@@ -215,28 +220,14 @@ fn recorder(
 ) -> Result<Recorder, Error> {
     let config = &job.config;
     let input = parts::input(config)?;
-    let recorded = stored.filter(|_| matches!(kind, Kind::Recorded(_)));
-    let source_id = match recorded {
-        Some(stored) => stored.run.source_id.clone(),
-        None => source_id(input, kind)?,
-    };
+    let source_id = identity::of_source(job, kind, stored)?;
     if stored.is_some_and(|stored| stored.run.source_id != source_id) {
         log::warn!("the detections are of another file than '{input}'");
-    }
-    let reported = format!("conf={}", config.model.min_confidence);
-    let reporting = config_id(&model.detector_id, &reported);
-    let mut identity = match &config.tracking {
-        Some(tracking) => config_id(&reporting, &format!("{tracking:?}")),
-        None => reporting,
-    };
-    if config.thrift.is_some() {
-        let masks = &config.places.masks;
-        identity = config_id(&identity, &format!("{:?}, {masks:?}", config.thrift));
     }
     Ok(Recorder {
         source: job.name.clone(),
         source_id,
-        config_id: identity,
+        config_id: identity::of_config(config, model),
         labels: model.labels.clone(),
         keypoints: model.keypoints.clone(),
         recorded_at: recorded_at(config, input, info)?,
@@ -275,6 +266,7 @@ fn recorded_at(
 
 /// The first record.
 fn run_record(
+    config: &Config,
     info: &SourceInfo,
     recorder: &Recorder,
     model: &models::Model,
@@ -297,6 +289,7 @@ fn run_record(
         source_id: recorder.source_id.clone(),
         detector_id: model.detector_id.clone(),
         config_id: recorder.config_id.clone(),
+        settings_id: Some(identity::of_settings(config)),
         model: model.info.clone(),
         engine: model.engine.into(),
         workers,

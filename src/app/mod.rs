@@ -8,11 +8,14 @@ mod check;
 mod clashes;
 mod convert;
 mod crew;
+mod done;
 mod engines;
 mod find;
+mod identity;
 mod inputs;
 mod inspect;
 mod job;
+mod limit;
 mod models;
 mod notify;
 mod outputs;
@@ -79,7 +82,7 @@ fn start(arguments: impl Iterator<Item = OsString>, mut stdout: File) -> Result<
         Invocation::Report(request) => report::report(&request, stdout),
         Invocation::Do(verb, request) => {
             let plan = configure(&request, Layer::default())?;
-            carry_out(verb, &request, &plan, stdout)
+            carry_out(verb, &request, plan, stdout)
         }
         Invocation::Timeplus(request) => {
             let plan = configure(&request.settings, timeplus_commands::host())?;
@@ -88,23 +91,17 @@ fn start(arguments: impl Iterator<Item = OsString>, mut stdout: File) -> Result<
     }
 }
 
-fn carry_out(
-    verb: Verb,
-    request: &Request,
-    plan: &Plan,
-    mut stdout: File,
-) -> Result<Status, Error> {
+fn carry_out(verb: Verb, request: &Request, plan: Plan, mut stdout: File) -> Result<Status, Error> {
     let json = request.json;
     if verb == Verb::Run && request.print_config {
         return print(&mut stdout, plan.common.to_toml().as_bytes());
     }
     let reads = matches!(verb, Verb::Run | Verb::Check | Verb::Verify | Verb::Bench);
-    let found = reads.then(|| find::find(plan)).transpose()?;
-    let plan = found.as_ref().unwrap_or(plan);
+    let plan = if reads { find::find(plan)? } else { plan };
     match verb {
-        Verb::Run if request.dry_run => check::dry_run(plan),
+        Verb::Run if request.dry_run => check::dry_run(&plan),
         Verb::Run => run::run(plan, stdout),
-        Verb::Check => check::check(plan, &mut stdout),
+        Verb::Check => check::check(&plan, &mut stdout),
         Verb::Inspect if !request.flags.0.contains_key("model") => inspect::list(json, &mut stdout),
         Verb::Inspect => inspect::inspect(&plan.common, json, &mut stdout),
         Verb::Engines => engines::engines(&plan.common.model, json, &mut stdout),

@@ -76,6 +76,7 @@ pub(super) fn load(opened: Opened, config: &ModelConfig, calls: usize) -> Result
     let engine = engine(&opened, config, calls)?;
     usage::give_back_memory();
     let card = card(&opened, engine.as_ref())?;
+    log::debug!("the model '{}' is loaded", opened.file.name);
     Ok(Loaded { opened, engine, card })
 }
 

@@ -101,10 +101,10 @@ impl Page {
         }
     }
 
-    /// The run has ended: serves on until a signal comes, where that is asked for.
+    /// The run has ended: serves on until a stop is asked for, where that is asked for.
     pub(super) fn close(self, cancel: &Cancel) {
         const NAP: Duration = Duration::from_millis(100);
-        while self.linger && cancel.signal().is_none() {
+        while self.linger && cancel.stop().is_none() {
             std::thread::sleep(NAP);
         }
         self.server.stop();

@@ -7,7 +7,7 @@ use crate::config::{Config, ConfigError, EngineChoice, TextTarget};
 use crate::exit::Error;
 use crate::journal::{Journal, Key, Past, Unseen};
 use crate::pipeline::Parts;
-use crate::record::{Exit, RunRecord, SummaryRecord};
+use crate::record::{Exit, RunRecord};
 use crate::recorder::{config_id, digest};
 use crate::sink::{Sink, SinkSpec};
 use crate::source::Source;
@@ -44,23 +44,22 @@ pub(super) fn journal(
 
 /// Stands for all that changes the pictures of a video.
 fn made(config: &Config, run: &RunRecord) -> String {
-    let Config { selection, drawing, places, tracking, thrift, outputs, .. } = config;
-    let takes = &config.model.classes;
-    let (encoding, path, workers) = (&outputs.encoding, &outputs.video, config.workers);
-    let settings = format!(
-        "{selection:?} {drawing:?} {places:?} {tracking:?} {thrift:?} {takes:?} {encoding:?} \
-         {path:?} {workers}"
-    );
-    digest(&format!("{} {} {settings}", run.source, run.config_id))
+    let (settings, path) = (run.settings_id.as_deref(), &config.outputs.video);
+    let (source, tracked, workers) = (&run.source, &run.config_id, config.workers);
+    digest(&format!("{source} {tracked} {settings:?} {path:?} {workers}"))
 }
 
-/// Takes the journal of a job away when all is done that it was for.
-pub(super) fn settle(job: &Job, last: &SummaryRecord, alone: bool) {
-    let is_done = matches!(last.exit, Exit::EndOfInput | Exit::Limit);
-    if job.config.resume
-        && is_done
-        && let Ok(path) = path(job, alone)
-    {
+/// Takes the journal of a job away when all is done that it was for: unless the run was `cut` short
+/// or failed.
+pub(super) fn settle(job: &Job, exit: Exit, cut: bool, alone: bool) {
+    if !cut && matches!(exit, Exit::EndOfInput | Exit::Limit) {
+        forget(job, alone);
+    }
+}
+
+/// Takes the journal of a job away, where it has one.
+pub(super) fn forget(job: &Job, alone: bool) {
+    if let Some(path) = path(job, alone).ok().filter(|_| job.config.resume) {
         Journal::remove(&path);
     }
 }

@@ -2,42 +2,52 @@
 
 use std::fs::File;
 use std::io::IsTerminal;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use super::board::Board;
 use super::inputs::{self, Job};
 use super::job::{self, Common};
+use super::limit::Limit;
 use super::models::Models;
 use super::notify::Notifier;
 use super::preview::Page;
 use super::shared::SharedOutputs;
-use super::{clashes, crew, parts, signals, total};
+use super::{clashes, crew, done, parts, signals, total};
 use crate::cancel::Cancel;
 use crate::config::{Config, Plan};
 use crate::exit::{Error, Status};
+use crate::lock::Lock;
 use crate::pipeline::{StageError, Workers};
 use crate::progress::Progress;
+use crate::reason::io_reason;
 use crate::replay::Stored;
 use crate::source::{Source, SourceError, SourceInfo};
-use crate::stdio;
+use crate::{stdio, usage};
 
 /// Runs as planned.
-pub(super) fn run(plan: &Plan, stdout: File) -> Result<Status, Error> {
+pub(super) fn run(plan: Plan, stdout: File) -> Result<Status, Error> {
+    let Plan { common: config, inputs } = plan;
+    let config = &config;
+    let batch = &config.batch;
+    // Threads are as nice as who starts them.
+    be_nice(batch.nice)?;
+    let _lock = batch.lock.as_deref().map(Lock::take).transpose()?;
     let cancel = Cancel::default();
     signals::install(&cancel)?;
-    let config = &plan.common;
+    let _limit = batch.max_time.map(|time| Limit::start(time, &cancel)).transpose()?;
     #[cfg(feature = "libav")]
     crate::av::init(config.verbose);
     let stored = parts::stored(config)?;
-    let jobs = inputs::jobs(plan, stored.as_ref())?;
+    let jobs = inputs::jobs(inputs, stored.as_ref())?;
     if let [Job { kind: Err(error), .. }] = jobs.as_slice() {
         return Err(error.clone().into());
     }
     clashes::refuse(&jobs)?;
+    done::refuse(&jobs)?;
     let (first, models) = match load(&jobs, stored.as_ref(), config, &cancel) {
-        Err(Error::Source(SourceError::Stopped { .. })) if cancel.signal().is_some() => {
-            return Ok(Status::Signal(cancel.signal().unwrap_or_default()));
+        Err(Error::Source(SourceError::Stopped { .. })) if cancel.stop().is_some() => {
+            return Ok(total::stopped(cancel.stop()));
         }
         loaded => loaded?,
     };
@@ -58,6 +68,7 @@ pub(super) fn run(plan: &Plan, stdout: File) -> Result<Status, Error> {
         alone: jobs.len() == 1,
         at_once: crew::at_once(&jobs, config.jobs),
         started: Instant::now(),
+        first_failure: OnceLock::new(),
         misses: Mutex::new(misses),
     };
     let mut notifier = Notifier::from_environment();
@@ -82,6 +93,12 @@ pub(super) fn run(plan: &Plan, stdout: File) -> Result<Status, Error> {
     status
 }
 
+/// Lets other programs come first.
+fn be_nice(by: Option<u8>) -> Result<(), Error> {
+    let refused = |error| Error::System(format!("--nice: {}", io_reason(&error)));
+    by.map_or(Ok(()), usage::be_nice).map_err(refused)
+}
+
 /// A pipe behind us that will get nothing is most likely a mistake.
 fn stdout_misses(jobs: &[Job], stdout: &File) -> Option<&'static str> {
     let misses = !jobs.iter().any(|job| job.config.outputs.use_stdout()) && stdio::is_pipe(stdout);
@@ -104,7 +121,8 @@ fn load(
             })
             .map_err(|error| Error::System(format!("cannot start a thread: {error}")))?;
         let source = match jobs {
-            [only] => Some(job::open(only, stored, cancel)),
+            // One that is done already is not opened at all.
+            [only] if !config.batch.skip_done => Some(job::open(only, stored, cancel)),
             _ => None,
         };
         let models = models

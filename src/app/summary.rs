@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::cancel::Stop;
 use crate::exit::{Error, OUTPUT_FAILED, Status, stage_code};
 use crate::pipeline::{Outcome, Stats};
 use crate::record::{Exit, Record, RunRecord, SummaryRecord, round};
@@ -12,12 +13,14 @@ use crate::sink::{Ending, SinkError};
 use crate::source::SourceCounts;
 use crate::usage;
 
-/// How a run ended, from what the engine saw and which signal came.
-pub(super) fn verdict(outcome: &Outcome, signal: Option<i32>, limited: bool) -> (Exit, Status) {
-    match (&outcome.error, signal) {
+/// How a run ended, from what the engine saw and who asked for a stop.
+pub(super) fn verdict(outcome: &Outcome, stop: Option<Stop>, limited: bool) -> (Exit, Status) {
+    match (&outcome.error, stop) {
         (Some(error), _) => (Exit::Error, Status::Code(stage_code(error))),
-        (None, Some(signal)) => (Exit::Interrupted, Status::Signal(signal)),
-        (None, None) => {
+        (None, Some(Stop::Signal(signal))) => (Exit::Interrupted, Status::Signal(signal)),
+        (None, Some(Stop::Failure)) => (Exit::Interrupted, Status::Code(1)),
+        (None, stop) => {
+            let limited = limited || stop == Some(Stop::Limit);
             let exit = if limited { Exit::Limit } else { Exit::EndOfInput };
             let lossless = outcome.failed_outputs.is_empty() && outcome.unfinished.is_empty();
             (exit, Status::Code(if lossless { 0 } else { OUTPUT_FAILED }))

@@ -6,6 +6,7 @@ use super::crew::End;
 use super::inputs::Job;
 use super::job::{Common, Ended};
 use super::summary;
+use crate::cancel::Stop;
 use crate::config::Config;
 use crate::exit::{Error, OUTPUT_FAILED, Status};
 use crate::logging;
@@ -21,9 +22,13 @@ pub(super) fn conclude(
     common: Common,
     config: &Config,
 ) -> Result<Status, Error> {
+    let stop = common.cancel.stop();
     if jobs.len() == 1 {
-        let signal = common.cancel.signal().map_or(Status::Code(1), Status::Signal);
-        return ends.pop().flatten().map_or(Ok(signal), |end| Ok(end?.status));
+        return match ends.pop() {
+            Some(End::Begun(end)) => Ok(end?.status),
+            Some(End::DoneBefore) => Ok(Status::Code(0)),
+            _ => Ok(stopped(stop)),
+        };
     }
     let mut shared = common.shared;
     let untold = shared.end_couriers();
@@ -32,9 +37,11 @@ pub(super) fn conclude(
     }
     let outputs_failed = shared.has_failed();
     let mut total = sum(jobs, &ends, common.started.elapsed().as_secs_f64());
-    let signal = common.cancel.signal();
-    let status = verdict(&ends, &total, signal, outputs_failed, !untold.is_empty());
-    total.exit = exit(&ends, &total, signal, outputs_failed);
+    let status = match common.first_failure.get().filter(|_| stop == Some(Stop::Failure)) {
+        Some(&code) => Status::Code(code),
+        None => verdict(&ends, &total, stop, outputs_failed, !untold.is_empty()),
+    };
+    total.exit = exit(&ends, &total, stop, outputs_failed);
     total.exit_code = status.code();
     let total = Arc::new(total);
     let ended = shared.end(&total).map_err(Error::from);
@@ -52,20 +59,39 @@ pub(super) fn conclude(
     }
 }
 
+/// How the program ends where its only input was stopped before it began.
+pub(super) fn stopped(stop: Option<Stop>) -> Status {
+    match stop {
+        Some(Stop::Signal(signal)) => Status::Signal(signal),
+        Some(Stop::Limit) => Status::Code(0),
+        Some(Stop::Failure) | None => Status::Code(1),
+    }
+}
+
+/// The runs that have a summary.
+fn ended(ends: &[End]) -> impl Iterator<Item = &Ended> {
+    ends.iter().filter_map(|end| match end {
+        End::Begun(end) => end.as_ref().ok(),
+        End::Left | End::DoneBefore => None,
+    })
+}
+
 /// What all runs did together; how it ended is not said yet.
 fn sum(jobs: &[Job], ends: &[End], elapsed_s: f64) -> TotalRecord {
-    let summaries = || ends.iter().flatten().flatten().map(|end: &Ended| &end.summary);
     let failed: Vec<FailedInput> =
-        jobs.iter().zip(ends).filter_map(|(job, end)| failure(job, end.as_ref()?)).collect();
-    let begun = ends.iter().flatten().count();
-    let frames = summaries().map(|summary| summary.frames).sum();
+        jobs.iter().zip(ends).filter_map(|(job, end)| failure(job, end)).collect();
+    let before = ends.iter().filter(|end| matches!(end, End::DoneBefore)).count();
+    let begun = ends.iter().filter(|end| matches!(end, End::Begun(_))).count();
+    let done = begun - failed.len() - ended(ends).filter(|end| end.cut).count();
+    let frames = ended(ends).map(|end| end.summary.frames).sum();
     TotalRecord {
         inputs: jobs.len() as u64,
-        done: (begun - failed.len()) as u64,
-        left: (jobs.len() - begun) as u64,
+        done: done as u64,
+        done_before: before as u64,
+        left: (jobs.len() - done - before - failed.len()) as u64,
         failed,
         frames,
-        detections: summaries().map(|summary| summary.detections).sum(),
+        detections: ended(ends).map(|end| end.summary.detections).sum(),
         elapsed_s: round(elapsed_s, 1e3),
         fps: round(frames as f64 / elapsed_s.max(1e-9), 100.0),
         exit: Exit::EndOfInput,
@@ -74,24 +100,29 @@ fn sum(jobs: &[Job], ends: &[End], elapsed_s: f64) -> TotalRecord {
 }
 
 /// What went wrong with an input, if anything did.
-fn failure(job: &Job, end: &Result<Ended, Error>) -> Option<FailedInput> {
+fn failure(job: &Job, end: &End) -> Option<FailedInput> {
     let (error, exit_code) = match end {
-        Err(error) => (error.to_string(), error.code()),
-        Ok(ended) => (ended.summary.error.clone()?, ended.status.code()),
+        End::Begun(Err(error)) => (error.to_string(), error.code()),
+        End::Begun(Ok(ended)) => (ended.summary.error.clone()?, ended.status.code()),
+        End::Left | End::DoneBefore => return None,
     };
     Some(FailedInput { source: job.name.clone(), error, exit_code })
 }
 
-fn exit(ends: &[End], total: &TotalRecord, signal: Option<i32>, outputs_failed: bool) -> Exit {
+/// Whether nothing but failures came of it.
+fn all_failed(total: &TotalRecord) -> bool {
+    total.done + total.done_before == 0 && !total.failed.is_empty()
+}
+
+fn exit(ends: &[End], total: &TotalRecord, stop: Option<Stop>, outputs_failed: bool) -> Exit {
     let limited = |end: &Ended| end.summary.exit == Exit::Limit;
-    if signal.is_some() {
-        Exit::Interrupted
-    } else if outputs_failed || (total.done == 0 && !total.failed.is_empty()) {
-        Exit::Error
-    } else if ends.iter().flatten().flatten().any(limited) {
-        Exit::Limit
-    } else {
-        Exit::EndOfInput
+    match stop {
+        Some(Stop::Signal(_)) => Exit::Interrupted,
+        Some(Stop::Failure) => Exit::Error,
+        _ if outputs_failed || all_failed(total) => Exit::Error,
+        Some(Stop::Limit) => Exit::Limit,
+        None if ended(ends).any(limited) => Exit::Limit,
+        None => Exit::EndOfInput,
     }
 }
 
@@ -99,20 +130,20 @@ fn exit(ends: &[End], total: &TotalRecord, signal: Option<i32>, outputs_failed: 
 fn verdict(
     ends: &[End],
     total: &TotalRecord,
-    signal: Option<i32>,
+    stop: Option<Stop>,
     outputs_failed: bool,
     untold: bool,
 ) -> Status {
     const WRITING_FAILED: u8 = 74;
     let less = |end: &Ended| end.status == Status::Code(OUTPUT_FAILED);
-    match (signal, total.failed.first()) {
+    match (stop, total.failed.first()) {
         (_, _) if outputs_failed => Status::Code(WRITING_FAILED),
-        (Some(signal), _) => Status::Signal(signal),
-        (None, Some(first)) if total.done == 0 => Status::Code(first.exit_code),
-        (None, Some(_)) => Status::Code(OUTPUT_FAILED),
-        (None, None) if untold || ends.iter().flatten().flatten().any(less) => {
-            Status::Code(OUTPUT_FAILED)
-        }
-        (None, None) => Status::Code(0),
+        (Some(Stop::Signal(signal)), _) => Status::Signal(signal),
+        (Some(Stop::Failure), _) => Status::Code(1),
+        // With time up or all stopped, some that are left might have done well.
+        (None, Some(first)) if all_failed(total) => Status::Code(first.exit_code),
+        (_, Some(_)) => Status::Code(OUTPUT_FAILED),
+        (_, None) if untold || ended(ends).any(less) => Status::Code(OUTPUT_FAILED),
+        (_, None) => Status::Code(0),
     }
 }

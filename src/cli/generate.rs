@@ -38,7 +38,7 @@ A camera, address or server cannot be reached, or is lost for good.
 Reading or writing failed: disk full, permission.
 .TP
 75
-Another run writes segments of the same name, or uses the spool.
+Another run holds the lock, writes segments of the same name, or uses the spool.
 .TP
 78
 The model cannot be used.
@@ -101,6 +101,11 @@ A folder stands for the videos in it, by the endings 3g2 3gp asf avi divx dv f4v
 mkv mov mp4 mpeg mpg mts mxf nut ogv qt ts vob webm wmv y4m, sorted by path; hidden files and our own NAME.part.EXT are left
 out. Links are followed, to each folder once. A folder or pattern of pictures without a video is one input; where there are
 both, the videos are read. In a list blank lines and those that begin with # are left out; with \fB\-0\fR nothing is.
+.PP
+With \fB\-\-skip\-done\fR an input is left out where all its files have their final names and its NDJSON is that of
+a run to the end of the input, with the same \fIsource_id\fR, \fIconfig_id\fR and \fIsettings_id\fR. The lock of
+\fB\-\-lock\fR is the kernel's (flock): it goes with the process, and the file stays. After \fB\-\-max\-time\fR
+everything ends well, with exit code 0 and what is not done in \fItotal.left\fR.
 .SH SEGMENTS
 With \fB\-\-segment\fR, names of \fB\-o\fR, \fB\-\-ndjson\fR and \fB\-\-csv\fR with fields of
 time make a row of files, each whole: \fIcam/%Y%m%d\-%H%M%S.mp4\fR. The fields are %Y %y %m %d %H %M

@@ -30,14 +30,16 @@ const OUTPUT: &str = "Output";
 const TRACKING: &str = "Tracking";
 const DRAWING: &str = "Drawing";
 const LIVE: &str = "Cameras and streams";
-const PREVIEW: &str = "Preview";
+/// Headline of settings of the page.
+pub const PREVIEW: &str = "Preview";
 /// Headline of settings of Timeplus.
 pub const TIMEPLUS: &str = "Timeplus and ClickHouse";
 const THRIFT: &str = "Less inference";
 const ROBOFLOW: &str = "Roboflow";
 /// Headline of settings of `serve`.
 pub const SERVE: &str = "Serving";
-const CONTROL: &str = "Control";
+/// Headline of settings of the program.
+pub const CONTROL: &str = "Control";
 
 const fn key(name: &'static str, heading: &'static str, help: &'static str) -> Key {
     Key { name, short: None, alias: None, value: None, default: None, heading, help, in_file: true }
@@ -470,6 +472,16 @@ pub const KEYS: &[Key] = &[
         .value("N")
         .default("1"),
     key("resume", CONTROL, "Keep what the model finds, and go on from there when begun again"),
+    key(
+        "skip-done",
+        CONTROL,
+        "Leave out inputs whose outputs are whole and as they would be made now",
+    ),
+    key("fail-fast", CONTROL, "Stop all when the first input fails, with its exit code"),
+    key("max-time", CONTROL, "End well after this time, wherever it is then: 2h").value("TIME"),
+    key("lock", CONTROL, "Run only if no other run holds this file; exit code 75 otherwise")
+        .value("FILE"),
+    key("nice", CONTROL, "Let other programs come first, as nice does: 0 to 19").value("N"),
     key("config", CONTROL, "A TOML file with these settings, the names without --")
         .short('c')
         .value("FILE")

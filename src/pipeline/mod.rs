@@ -330,7 +330,7 @@ impl Crew {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            if self.cancel.signal().is_some() || self.failed {
+            if self.cancel.stop().is_some() || self.failed {
                 self.deadline.get_or_insert_with(|| Instant::now() + self.drain_timeout);
             }
             let now = Instant::now();

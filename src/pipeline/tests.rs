@@ -213,6 +213,7 @@ fn run_record() -> RunRecord {
         source_id: "i".into(),
         detector_id: "d".into(),
         config_id: "c".into(),
+        settings_id: None,
         model,
         engine: "test".into(),
         workers: 1,

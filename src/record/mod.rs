@@ -66,6 +66,10 @@ pub struct RunRecord {
     pub detector_id: String,
     /// Same for the same model and settings that change detections.
     pub config_id: String,
+    /// Same for the same settings that show in the outputs, but for those of `config_id` and for
+    /// where inputs and outputs are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settings_id: Option<String>,
     /// The model.
     pub model: ModelInfo,
     /// The inference engine in use.

@@ -13,7 +13,11 @@ pub struct TotalRecord {
     pub inputs: u64,
     /// Inputs that were done well, each with a `summary` of its own.
     pub done: u64,
-    /// Inputs that were not begun, because a stop was asked for or a shared output failed.
+    /// Inputs that an earlier run had done, with `--skip-done`.
+    #[serde(skip_serializing_if = "is_none")]
+    pub done_before: u64,
+    /// Inputs that were not begun, or not brought to their end, because a stop was asked for or
+    /// something else failed.
     #[serde(skip_serializing_if = "is_none")]
     pub left: u64,
     /// Inputs that failed, in the order they were given.

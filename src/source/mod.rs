@@ -308,7 +308,7 @@ impl SourceError {
 /// What the user may have meant by a path that leads nowhere.
 fn what_is_there(path: &Path) -> String {
     /// Entries of a folder that are looked at.
-    const MAX_ENTRIES: usize = 10_000;
+    const MAX_ENTRIES: usize = 1_000;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     let Ok(entries) = std::fs::read_dir(folder) else {

@@ -249,14 +249,14 @@ impl Timeplus {
     /// How long everything that waits has.
     fn drain(&self) -> Duration {
         let Settings { drain, drain_stopped, cancel, .. } = &self.settings;
-        if cancel.signal().is_some() { *drain_stopped.min(drain) } else { *drain }
+        if cancel.stop().is_some() { *drain_stopped.min(drain) } else { *drain }
     }
 
     /// Waits while batches arrive, and says whether delivery came to its end: a thread that is stuck
     /// in the system is left behind, so that the run ends in bounds.
     fn wait_for_delivery(&self) -> bool {
         let mut waiting = self.queue.left();
-        let stopped = |signal: &Cancel| signal.signal().is_some();
+        let stopped = |cancel: &Cancel| cancel.stop().is_some();
         let mut told = stopped(&self.settings.cancel);
         loop {
             let left = self.queue.time_left().unwrap_or_default();
@@ -352,7 +352,7 @@ impl Sink for Timeplus {
         if let Some(error) = self.queue.error() {
             return Err(sink_error(error));
         }
-        if ending == Ending::Whole && self.settings.cancel.signal().is_none() {
+        if ending == Ending::Whole && self.settings.cancel.stop().is_none() {
             self.queue.end_run().map_err(sink_error)?;
         }
         self.leftover()

@@ -41,6 +41,7 @@ fn run_item(live: bool) -> Item {
         source_id: "i".into(),
         detector_id: "d".into(),
         config_id: "c".into(),
+        settings_id: None,
         model: ModelInfo { name, sha256, task, imgsz },
         engine: "test".into(),
         workers: 1,

@@ -30,6 +30,7 @@ pub(super) fn run(source: &str) -> RunRecord {
         source_id: "source-1".into(),
         detector_id: "d".into(),
         config_id: "config-1".into(),
+        settings_id: None,
         model: ModelInfo { name: "m".into(), sha256: String::new(), task: "detect", imgsz: [1, 1] },
         engine: "fake".into(),
         workers: 1,
@@ -129,6 +130,7 @@ fn item(line: &Value) -> Option<Item> {
             run_id: text("run_id")?,
             source_id: text("source_id")?,
             config_id: text("config_id")?,
+            settings_id: text("settings_id"),
             ..run(line["source"].as_str()?)
         }))),
         "frame" => Some(of_frame(FrameRecord {
