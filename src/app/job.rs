@@ -54,7 +54,7 @@ pub(super) struct Common {
 /// How the run on one input ended.
 pub(super) struct Ended {
     /// Its last record.
-    pub(super) summary: SummaryRecord,
+    pub(super) summary: Box<SummaryRecord>,
     /// How the program would end if there were no other.
     pub(super) status: Status,
     /// Whether it was stopped before its end.
@@ -153,7 +153,7 @@ pub(super) fn run(
     if let Some(path) = &config.outputs.summary_json {
         summary::write(&last, path, config.outputs.no_clobber)?;
     }
-    Ok(Ended { summary: last, status: verdict.1, cut })
+    Ok(Ended { summary: Box::new(last), status: verdict.1, cut })
 }
 
 /// Who makes records of what is found, with tracks where they are asked for.
