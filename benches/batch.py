@@ -37,13 +37,13 @@ def cut(video, folder, frames):
     subprocess.run([*quiet, "-i", film, "-c", "copy", "-f", "segment", "-segment_time",
                     str(length), "-reset_timestamps", "1", folder / "parts" / "%04d.mp4"],
                    check=True)
-    return film, folder / "parts"
+    return [film], sorted((folder / "parts").iterdir())
 
 
 def run(program, inputs, outputs, more):
     with tempfile.TemporaryDirectory() as out:
         last = pathlib.Path(out) / "last.json"
-        command = [program, "run", inputs, "-q", "--summary-json", last]
+        command = [program, "run", *inputs, "-q", "--summary-json", last]
         command += [word.replace("OUT", out) for word in outputs] + more
         start = time.monotonic()
         subprocess.run([str(word) for word in command], check=True, stdin=subprocess.DEVNULL)
@@ -66,7 +66,6 @@ def main():
     }
     with tempfile.TemporaryDirectory() as folder:
         film, parts = cut(args.video, pathlib.Path(folder), args.frames)
-        count = len(list(parts.iterdir()))
         for what, paths in outputs.items():
             pairs = []
             for _ in range(args.pairs):
@@ -74,7 +73,7 @@ def main():
                 long = run(args.program, film, paths, more)
                 assert short[0] == long[0], f"{short[0]} and {long[0]} frames"
                 pairs.append((short, long))
-            print(f"{what}: {count} videos against one, {pairs[0][0][0]} frames")
+            print(f"{what}: {len(parts)} videos against one, {pairs[0][0][0]} frames")
             for name, at in (("whole process", 1), ("runs alone", 2)):
                 shorts, longs = ([pair[side][at] for pair in pairs] for side in (0, 1))
                 ratios = sorted(a / b for a, b in zip(shorts, longs))
