@@ -90,7 +90,8 @@ pub(super) fn run(
     let recorder = recorder(job, kind, stored, &info, model)?;
     let run = Arc::new(run_record(&info, &recorder, model, common.workers.threads()));
     let mut sinks = outputs::open(config, &info, &common.shared, &common.stdout)?;
-    sinks.extend(timeplus::sink(job, &info, common.alone, &cancel)?);
+    sinks.extend(timeplus::sink(job, &info, recorder.recorded_at, common.alone, &cancel)?);
+    let rows = sinks.iter().find_map(|spec| spec.sink.rows());
     if let Some(misses) = common.misses.lock().ok().and_then(|mut misses| misses.take()) {
         log::warn!("{misses}");
     }
@@ -125,17 +126,18 @@ pub(super) fn run(
         source,
         stats: stats.clone(),
         counts: counts.clone(),
+        rows: rows.clone(),
         live,
         ended,
     });
     let limited = || counts.limited.load(Relaxed) > 0;
     let outcome = pipeline::run(parts, settings, &cancel, &stats, |outcome| {
         let verdict = summary::verdict(outcome, cancel.signal(), limited());
-        summary::summarise(&run, outcome, &stats, &counts, verdict)
+        summary::summarise(&run, outcome, &stats, &counts, rows.as_deref(), verdict)
     });
     common.board.end(&name);
     let verdict = summary::verdict(&outcome, cancel.signal(), limited());
-    let last = summary::summarise(&run, &outcome, &stats, &counts, verdict);
+    let last = summary::summarise(&run, &outcome, &stats, &counts, rows.as_deref(), verdict);
     for name in &outcome.unfinished {
         log::error!("{name} was still busy after --drain-timeout and was left behind");
     }
