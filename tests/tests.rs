@@ -59,6 +59,8 @@ mod sound;
 mod thrift;
 #[cfg(feature = "timeplus")]
 mod timeplus;
+#[cfg(feature = "timeplus")]
+mod timeplus_ends;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract", feature = "onnxruntime"))]
 mod tools;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract"))]

@@ -13,24 +13,24 @@ use serde_json::{Value, json};
 use crate::common::{Place, Run, Server, of_type, records_of};
 
 /// Longer than anything that is waited for.
-const BOUND: Duration = Duration::from_secs(60);
+pub(crate) const BOUND: Duration = Duration::from_secs(60);
 
 /// Who we are. The user's word must not be found anywhere.
-const USER: &str = "camera";
-const PASSWORD: &str = "hunter2-sEcret";
+pub(crate) const USER: &str = "camera";
+pub(crate) const PASSWORD: &str = "hunter2-sEcret";
 
 /// 30 frames with two boxes each.
-const RUN: &str = "run synthetic:64x48@10x30 --engine fake:boxes=2";
+pub(crate) const RUN: &str = "run synthetic:64x48@10x30 --engine fake:boxes=2";
 
 /// The fake Timeplus, ended with the test.
-struct Fake {
+pub(crate) struct Fake {
     _server: Server,
-    url: String,
+    pub(crate) url: String,
     control: String,
 }
 
 impl Fake {
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers/timeplus.py");
         let mut command = Command::new("python3");
         command.arg(script).args(["--user", USER, "--password", PASSWORD]).args(arguments);
@@ -62,25 +62,25 @@ impl Fake {
     }
 
     /// The rows of a stream.
-    fn rows(&self, stream: &str) -> Vec<Value> {
+    pub(crate) fn rows(&self, stream: &str) -> Vec<Value> {
         self.state()["streams"][stream]["rows"].as_array().cloned().unwrap_or_default()
     }
 }
 
 /// Runs the program as somebody with this password.
-fn as_user(place: &Place, password: &str, arguments: &str) -> Run {
+pub(crate) fn as_user(place: &Place, password: &str, arguments: &str) -> Run {
     let mut command = place.command(arguments);
     command.env("TIMEPLUS_USER", USER).env("TIMEPLUS_PASSWORD", password);
     Run(command.env_remove("TIMEPLUS_HOST").output().unwrap())
 }
 
-fn output(place: &Place, arguments: &str) -> Run {
+pub(crate) fn output(place: &Place, arguments: &str) -> Run {
     as_user(place, PASSWORD, arguments)
 }
 
 /// The ids that rows have, each once.
 #[track_caller]
-fn ids(rows: &[Value]) -> BTreeSet<String> {
+pub(crate) fn ids(rows: &[Value]) -> BTreeSet<String> {
     let ids: BTreeSet<_> =
         rows.iter().map(|row| row["detection_id"].as_str().unwrap().to_owned()).collect();
     assert_eq!(ids.len(), rows.len(), "a row is there twice");

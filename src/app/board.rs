@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::pipeline::Stats;
+use crate::sink::rows::CountsRows;
 use crate::source::SourceCounts;
 
 /// Most ended runs that are still shown by themselves.
@@ -41,6 +42,9 @@ pub(super) struct Running {
     /// What the source counts.
     #[cfg_attr(not(feature = "preview"), expect(dead_code, reason = "the page shows it"))]
     pub(super) counts: Arc<SourceCounts>,
+    /// What its output of rows to a server counts, where there is one.
+    #[cfg_attr(not(feature = "preview"), expect(dead_code, reason = "the page shows it"))]
+    pub(super) rows: Option<Arc<dyn CountsRows>>,
     /// Whether it goes on as time does.
     #[cfg_attr(not(feature = "preview"), expect(dead_code, reason = "the page shows it"))]
     pub(super) live: bool,
@@ -114,6 +118,7 @@ mod tests {
                 source,
                 stats,
                 counts: Arc::default(),
+                rows: None,
                 live: false,
                 ended: false,
             });

@@ -100,7 +100,8 @@ pub(super) fn run(
     journal.as_ref().map_or(Ok(()), Journal::makes_its_own)?;
     let couriers = common.shared.couriers(config)?;
     sinks.extend(resume::to_be_told(couriers, journal.as_ref()));
-    sinks.extend(timeplus::sink(job, &info, common.alone, &cancel)?);
+    sinks.extend(timeplus::sink(job, &info, recorder.recorded_at, common.alone, &cancel)?);
+    let rows = sinks.iter().find_map(|spec| spec.sink.rows());
     if let Some(misses) = common.misses.lock().ok().and_then(|mut misses| misses.take()) {
         log::warn!("{misses}");
     }
@@ -138,18 +139,19 @@ pub(super) fn run(
         source,
         stats: stats.clone(),
         counts: counts.clone(),
+        rows: rows.clone(),
         live,
         ended,
     });
     let limited = || counts.limited.load(Relaxed) > 0;
     let outcome = pipeline::run(parts, settings, &cancel, &stats, |outcome| {
         let verdict = summary::verdict(outcome, cancel.stop(), limited());
-        summary::summarise(&run, outcome, &stats, &counts, verdict)
+        summary::summarise(&run, outcome, &stats, &counts, rows.as_deref(), verdict)
     });
     common.board.end(&name);
     let verdict = summary::verdict(&outcome, cancel.stop(), limited());
     let cut = outcome.error.is_none() && cancel.stop().is_some();
-    let last = summary::summarise(&run, &outcome, &stats, &counts, verdict);
+    let last = summary::summarise(&run, &outcome, &stats, &counts, rows.as_deref(), verdict);
     for name in &outcome.unfinished {
         log::error!("{name} was still busy after --drain-timeout and was left behind");
     }

@@ -1,5 +1,7 @@
 //! In place of `timeplus` in a build that knows no server for rows: says so.
 
+use std::time::SystemTime;
+
 use super::inputs::Job;
 use crate::cancel::Cancel;
 use crate::config::ConfigError;
@@ -10,6 +12,7 @@ use crate::source::SourceInfo;
 pub(super) fn sink(
     job: &Job,
     _: &SourceInfo,
+    _: Option<SystemTime>,
     _: bool,
     _: &Cancel,
 ) -> Result<Option<SinkSpec>, Error> {

@@ -21,6 +21,7 @@ use crate::sink::file::Target;
 use crate::sink::preview::{
     Exposition, Hub, Look, Measures, Outline, PreviewError, Server, Settings, State, builtin,
 };
+use crate::sink::rows::{Link, RowCounts};
 use crate::source::stream::Stream;
 
 /// Records that may wait for the page, which never waits for viewers.
@@ -203,6 +204,49 @@ const DROPPED: [(&str, Counter); 5] = [
     ("start", |run| &run.counts.start),
 ];
 
+/// What a number of rows is, how it is called and which it is.
+type RowNumber = (&'static str, &'static str, fn(&RowCounts) -> u64);
+
+const ROW_COUNTERS: [RowNumber; 4] = [
+    ("vision_pipe_rows_delivered_total", "Rows that the server has.", |rows| rows.delivered),
+    ("vision_pipe_rows_dropped_total", "Rows given up.", |rows| rows.dropped),
+    ("vision_pipe_rows_refused_total", "Rows refused for good: dead letters.", |rows| rows.refused),
+    ("vision_pipe_rows_retries_total", "Attempts to deliver that failed.", |rows| rows.retries),
+];
+
+const ROW_GAUGES: [RowNumber; 2] = [
+    ("vision_pipe_rows_waiting", "Rows in the queue or the spool.", |rows| rows.waiting),
+    ("vision_pipe_rows_waiting_bytes", "Packed bytes of those.", |rows| rows.waiting_bytes),
+];
+
+/// The numbers of outputs that deliver rows, where there are some.
+fn write_rows(runs: &[Running], to: &mut Exposition) {
+    let counts = |run: &Running| Some((run.source.clone(), run.rows.as_ref()?.counts()));
+    let all: Vec<_> = runs.iter().filter_map(counts).collect();
+    if all.is_empty() {
+        return;
+    }
+    for (name, help, number) in ROW_COUNTERS {
+        to.counter(name, help);
+        for (of, rows) in &all {
+            to.sample(&[("source", of)], number(rows) as f64);
+        }
+    }
+    for (name, help, number) in ROW_GAUGES {
+        to.gauge(name, help);
+        for (of, rows) in &all {
+            to.sample(&[("source", of)], number(rows) as f64);
+        }
+    }
+    to.gauge("vision_pipe_rows_state", "1 for how the server of rows does, 0 for the others.");
+    for (of, rows) in &all {
+        for (state, link) in Link::WORDS {
+            let is = f64::from(u8::from(rows.link == link));
+            to.sample(&[("source", of), ("state", state)], is);
+        }
+    }
+}
+
 impl Measures for Numbers {
     fn write(&self, to: &mut Exposition) {
         let runs = self.0.runs();
@@ -237,6 +281,7 @@ impl Measures for Numbers {
         for run in &runs {
             to.sample(&[("source", &of(run))], f64::from(u8::from(!run.ended)));
         }
+        write_rows(&runs, to);
         to.histogram("vision_pipe_stage_seconds", "Wall time of a frame in each stage.");
         for run in &runs {
             for measured in run.stats.measured() {

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::cancel::Stop;
 use crate::exit::{Error, OUTPUT_FAILED, Status, stage_code};
 use crate::pipeline::{Outcome, Stats};
-use crate::record::{Exit, Record, RunRecord, SummaryRecord, round};
+use crate::record::{Exit, Record, RowsRecord, RunRecord, SummaryRecord, round};
 use crate::sink::file::Target;
+use crate::sink::rows::{CountsRows, RowCounts};
 use crate::sink::{Ending, SinkError};
 use crate::source::SourceCounts;
 use crate::usage;
@@ -34,6 +35,7 @@ pub(super) fn summarise(
     outcome: &Outcome,
     stats: &Stats,
     counts: &SourceCounts,
+    rows: Option<&dyn CountsRows>,
     (exit, status): (Exit, Status),
 ) -> SummaryRecord {
     let count = |counter: &AtomicU64| counter.load(Relaxed);
@@ -58,6 +60,7 @@ pub(super) fn summarise(
             ("disk", outcome.left_out),
         ]),
         detections: count(&stats.detections),
+        rows: rows.map(|rows| rows_record(rows.counts())),
         elapsed_s: round(elapsed_s, 1e3),
         fps: round(frames as f64 / elapsed_s.max(1e-9), 100.0),
         cpu_s: round(usage::process_cpu().as_secs_f64(), 1e3),
@@ -69,6 +72,11 @@ pub(super) fn summarise(
         error: outcome.error.as_ref().map(ToString::to_string),
         exit_code: status.code(),
     }
+}
+
+fn rows_record(counts: RowCounts) -> RowsRecord {
+    let RowCounts { delivered, waiting, dropped, refused, retries, .. } = counts;
+    RowsRecord { delivered, waiting, lost: dropped, refused, retries }
 }
 
 /// Writes the summary to a file of its own.

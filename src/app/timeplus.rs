@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::inputs::Job;
 use crate::analyze::file_stem;
 use crate::cancel::Cancel;
-use crate::config::{ConfigError, TimeplusConfig};
+use crate::config::{Config, ConfigError, RecordedAt, TimeplusConfig};
 use crate::exit::Error;
 use crate::logging::NOTE;
 use crate::net::http::HttpError;
@@ -14,7 +14,7 @@ use crate::policy::{Need, WhenFull};
 use crate::sink::SinkSpec;
 use crate::sink::timeplus::columns::BATCH_ID;
 use crate::sink::timeplus::fit::{Settled, Target, describe, described, settle_all};
-use crate::sink::timeplus::rows::Rows;
+use crate::sink::timeplus::rows::{FirstFrame, Rows, Start};
 use crate::sink::timeplus::server::{Server, ServerError, ServerSettings};
 use crate::sink::timeplus::tables::{Choice, Dialect, Table, TableError, tables};
 use crate::sink::timeplus::{Prepare, Settings, Stream, Timeplus, WhenSpoolFull};
@@ -22,9 +22,6 @@ use crate::source::SourceInfo;
 
 /// How long the server has to say what it is before the run begins without it.
 pub(super) const GREETING: Duration = Duration::from_secs(3);
-
-/// How long rows that are safe on the disk are waited for when a file has ended.
-const SPOOLED: Duration = Duration::from_secs(60);
 
 /// What delivery leaves of the time to drain: it is waited for a moment longer than it drains.
 const MARGIN: Duration = Duration::from_secs(2);
@@ -43,6 +40,7 @@ pub(super) const MISSING: [u32; 2] = [60, 81];
 pub(super) fn sink(
     job: &Job,
     info: &SourceInfo,
+    recorded_at: Option<SystemTime>,
     alone: bool,
     cancel: &Cancel,
 ) -> Result<Option<SinkSpec>, Error> {
@@ -63,7 +61,7 @@ pub(super) fn sink(
         }
     };
     let streams = targets.iter().map(|target| stream(target, server.known().is_some())).collect();
-    let mut rows = Rows::new(targets, Box::new(first_frame(info, wanted)));
+    let rows = Rows::new(targets, first_frame(info, config, recorded_at));
     let when_full = match info.live {
         true => WhenSpoolFull::DropOldest,
         false => WhenSpoolFull::Block(wanted.give_up),
@@ -76,14 +74,13 @@ pub(super) fn sink(
         spool: wanted.spool.as_deref().map(folder),
         max_bytes: wanted.spool_bytes,
         when_full,
-        drain: if wanted.spool.is_some() { SPOOLED } else { wanted.give_up },
+        drain: wanted.at_end,
         drain_stopped: config.drain_timeout.saturating_sub(MARGIN),
         cancel: cancel.clone(),
         ..Settings::default()
     };
-    let make = Box::new(move |item: &_, to: &mut Vec<_>| rows.write(item, to));
     let prepare = preparing(wanted.clone(), tables);
-    let sink = Timeplus::start(server, prepare, streams, make, settings)?;
+    let sink = Timeplus::start(server, prepare, streams, Box::new(rows), settings)?;
     Ok(Some(SinkSpec {
         sink: Box::new(sink),
         when_full: if info.live { WhenFull::DropOldest } else { WhenFull::Block },
@@ -206,25 +203,31 @@ fn stream(target: &Target, seen: bool) -> Stream {
         sql_name: table.name.quoted(),
         rest_name: in_default.then(|| table.name.stream().to_owned()),
         columns: if seen { columns.map(str::to_owned).collect() } else { Vec::new() },
-        batch_id: table.schema.has_batch_id(),
+        batch_id: target.batch_id,
         key: table.schema.key().map(str::to_owned),
     }
 }
 
-/// The time of the first frame, where records do not say theirs: that of the container, or now.
-/// The replaced program's panels look at the last hour, so its rows are of now.
-fn first_frame(
-    info: &SourceInfo,
-    wanted: &TimeplusConfig,
-) -> impl FnMut(&crate::record::RunRecord) -> SystemTime + Send + use<> {
-    let created = info.created.as_deref().filter(|_| !wanted.schemas.contains(&"raw".to_owned()));
+/// The time of the first frame: what is said, else that of the container, else now. The replaced
+/// program's panels look at the last hour, so its rows are of now.
+fn first_frame(info: &SourceInfo, config: &Config, recorded_at: Option<SystemTime>) -> FirstFrame {
+    let raw = config.timeplus.schemas.iter().any(|schema| schema == "raw");
+    let created = info.created.as_deref().filter(|_| !raw);
     let created = created.and_then(|text| humantime::parse_rfc3339_weak(text).ok());
-    let live = info.live;
-    move |_| {
-        if created.is_none() && !live {
+    let unsaid = config.recorded_at.is_none();
+    let by_clock = !info.live
+        && match config.recorded_at {
+            None => created.is_none(),
+            Some(RecordedAt::Now) => true,
+            Some(_) => false,
+        };
+    Box::new(move |_, known| {
+        let known = known.filter(|_| by_clock);
+        if by_clock && unsaid && known.is_none() {
             let what = "event times begin now; --recorded-at says when the first frame was";
             log::warn!(target: NOTE, "timeplus: {what}");
         }
-        created.unwrap_or_else(SystemTime::now)
-    }
+        let at = known.or(recorded_at).or(created).unwrap_or_else(SystemTime::now);
+        Start { at, by_clock }
+    })
 }

@@ -50,6 +50,8 @@ pub struct TimeplusConfig {
     pub ca_file: Option<PathBuf>,
     /// How long a file waits for a server that takes nothing.
     pub give_up: Duration,
+    /// The same once it has come to its end.
+    pub at_end: Duration,
     /// Where rows wait.
     pub spool: Option<PathBuf>,
     /// The most bytes that wait.

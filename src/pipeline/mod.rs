@@ -358,7 +358,12 @@ impl Crew {
             return;
         }
         if matches!(member.kind, Kind::Sink { need: Need::Optional, .. }) {
-            log::warn!("{error}; the run goes on without it");
+            let hint = match &error {
+                StageError::Sink(error) => error.hint(),
+                _ => None,
+            };
+            let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+            log::warn!("{error}{hint}; the run goes on without it");
             self.outcome.failed_outputs.push(member.name.clone());
             return;
         }

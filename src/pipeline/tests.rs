@@ -290,6 +290,7 @@ fn summary() -> SummaryRecord {
         skipped: Default::default(),
         dropped: Default::default(),
         detections: 0,
+        rows: None,
         elapsed_s: 0.0,
         fps: 0.0,
         cpu_s: 0.0,

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 pub use event::{ClassCount, ClassCrossings, EventKind, EventRecord, LineRecord, ZoneRecord};
 pub use gap::GapRecord;
-pub use summary::{Exit, StageMs, SummaryRecord};
+pub use summary::{Exit, RowsRecord, StageMs, SummaryRecord};
 pub use total::{FailedInput, TotalRecord};
 
 use crate::frame::Size;

@@ -27,6 +27,9 @@ pub struct SummaryRecord {
     pub dropped: BTreeMap<&'static str, u64>,
     /// Predictions made.
     pub detections: u64,
+    /// What became of rows for a server, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<RowsRecord>,
     /// Seconds from the start of the pipeline to the end of its last output.
     pub elapsed_s: f64,
     /// `frames / elapsed_s`.
@@ -55,6 +58,21 @@ pub struct SummaryRecord {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn is_zero(count: &u64) -> bool {
     *count == 0
+}
+
+/// What became of rows for a server; those of earlier runs that waited in the spool are among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct RowsRecord {
+    /// The server has them.
+    pub delivered: u64,
+    /// They wait in the spool for the next run.
+    pub waiting: u64,
+    /// They are nowhere.
+    pub lost: u64,
+    /// The server refused them for good.
+    pub refused: u64,
+    /// Attempts that failed, of whole batches.
+    pub retries: u64,
 }
 
 /// Why a run ended.

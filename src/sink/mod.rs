@@ -9,6 +9,7 @@ pub mod mot;
 pub mod ndjson;
 #[cfg(feature = "preview")]
 pub mod preview;
+pub mod rows;
 pub mod segments;
 pub mod shared;
 pub mod snapshots;
@@ -101,6 +102,11 @@ pub trait Sink: Send {
 
     /// Of an output whose wish for pixels comes and goes, whom to ask before each frame.
     fn appetite(&self) -> Option<Arc<dyn Appetite>> {
+        None
+    }
+
+    /// Of an output that delivers rows to a server, who counts them.
+    fn rows(&self) -> Option<Arc<dyn rows::CountsRows>> {
         None
     }
 

@@ -10,77 +10,23 @@ It starts a server of its own on loopback, in a folder that vanishes. Each case 
 and the number of different detection_id with the NDJSON.
 """
 
-import base64
 import json
 import os
 import pathlib
 import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "servers"))
+from clickhouse_server import ClickHouse  # noqa: E402
 
 FRAMES, BOXES = 10_000, 20
 ROWS = FRAMES * BOXES
-SERVERS = pathlib.Path(__file__).resolve().parent.parent / "servers" / "clickhouse"
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
-class ClickHouse:
-    """A server that can be stopped, killed and started again on the same data."""
-
-    def __init__(self, folder):
-        self.folder = pathlib.Path(folder)
-        self.port, self.tcp, self.inter = free_port(), free_port(), free_port()
-        self.process = None
-        for name in ("data", "tmp", "files", "schemas", "log"):
-            (self.folder / name).mkdir()
-        self.password("s3cret")
-
-    def password(self, word):
-        text = (SERVERS / "users.xml.in").read_text()
-        (self.folder / "users.xml").write_text(text.replace("@PASSWORD@", word))
-
-    def start(self, parts=300):
-        config = (SERVERS / "config.xml.in").read_text()
-        for name, value in (("DIR", self.folder), ("HTTP", self.port), ("TCP", self.tcp),
-                            ("INTERSERVER", self.inter)):
-            config = config.replace(f"@{name}@", str(value))
-        limits = (f"<merge_tree><parts_to_throw_insert>{parts}</parts_to_throw_insert>"
-                  f"<parts_to_delay_insert>{parts}</parts_to_delay_insert></merge_tree></yandex>")
-        config = config.replace("</yandex>", limits)
-        (self.folder / "config.xml").write_text(config)
-        self.process = subprocess.Popen(
-            ["clickhouse-server", f"--config-file={self.folder}/config.xml"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until = time.monotonic() + 30
-        while time.monotonic() < until:
-            try:
-                self.ask("SELECT 1", user="default", password="")
-                return
-            except OSError:
-                time.sleep(0.1)
-        sys.exit("clickhouse-server does not answer")
-
-    def stop(self, how=signal.SIGTERM):
-        self.process.send_signal(how)
-        self.process.wait(30)
-
-    def ask(self, sql, user="default", password=""):
-        login = base64.b64encode(f"{user}:{password}".encode()).decode()
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/", sql.encode(), {"Authorization": f"Basic {login}"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return answer.read().decode().strip()
 
 
 class Case:
@@ -93,7 +39,8 @@ class Case:
             program, "run", f"synthetic:64x48@20x{FRAMES}",
             "--engine", f"fake:boxes={BOXES}:sleep-ms={pause}", "--conf", "0.01", "--workers", "2",
             "--recorded-at", "2026-11-22T06:00:00Z", "--ndjson", str(folder / "all.ndjson"),
-            "--timeplus", f"http://127.0.0.1:{server.port}", "--timeplus-user", "vision"]
+            "--timeplus", f"http://127.0.0.1:{server.port}", "--timeplus-user", "vision",
+            "--timeplus-give-up", "60s"]
         self.spool = folder / "spool" if spool else None
         if spool:
             self.command += ["--spool", str(self.spool)]

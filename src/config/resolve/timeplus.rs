@@ -1,6 +1,7 @@
 //! Rows in Timeplus and ClickHouse, from text to checked values.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use super::super::{ConfigError, TimeplusConfig, Token, units};
 use super::Resolver;
@@ -11,6 +12,10 @@ const SCHEMAS: [&str; 3] = ["detections", "events", "raw"];
 
 /// Longest time for which rows are kept: 100 years.
 const MAX_DAYS: u32 = 36_500;
+
+/// How long nothing may go out of a spool at the end of a file where nobody says it: rows are safe
+/// there, so that only the restart of a server is waited for.
+const SPOOLED: Duration = Duration::from_secs(10);
 
 /// Reads these settings.
 pub(super) fn timeplus(take: &mut Resolver<'_>) -> Result<TimeplusConfig, ConfigError> {
@@ -32,6 +37,9 @@ pub(super) fn timeplus(take: &mut Resolver<'_>) -> Result<TimeplusConfig, Config
     let password = take.optional("timeplus-password", secret)?;
     let password = password.or_else(|| said("TIMEPLUS_PASSWORD").map(Token));
     let required = take.optional("require", units::one_of(&[("timeplus", true)]))?;
+    let give_up = take.value("timeplus-give-up", units::duration)?;
+    let spool = take.optional("spool", units::path)?;
+    let unsaid = !take.layer.0.contains_key("timeplus-give-up");
     let config = TimeplusConfig {
         url,
         user,
@@ -43,8 +51,9 @@ pub(super) fn timeplus(take: &mut Resolver<'_>) -> Result<TimeplusConfig, Config
             .optional("timeplus-ttl", units::whole(1, MAX_DAYS))?
             .and_then(NonZeroU32::new),
         ca_file: take.optional("timeplus-ca", units::path)?,
-        give_up: take.value("timeplus-give-up", units::duration)?,
-        spool: take.optional("spool", units::path)?,
+        give_up,
+        at_end: if unsaid && spool.is_some() { SPOOLED } else { give_up },
+        spool,
         spool_bytes: take.value("spool-bytes", units::bytes)?,
         required: required.unwrap_or_default(),
     };

@@ -146,6 +146,9 @@ const fn column(name: &'static str, kind: Kind) -> Column {
     Column { name, kind }
 }
 
+/// The column of [`BATCH_ID`].
+pub(super) const BATCH: Column = column(BATCH_ID, Kind::Word);
+
 /// What every typed stream has.
 const COMMON: [Column; 8] = [
     column("source", Kind::Word),
@@ -155,7 +158,7 @@ const COMMON: [Column; 8] = [
     column("model", Kind::Word),
     column("frame_id", Kind::U64),
     column("pts_s", Kind::MaybeFloat),
-    column(BATCH_ID, Kind::Word),
+    BATCH,
 ];
 
 const DETECTIONS: [Column; 21] = [

@@ -16,6 +16,7 @@ use super::queue::Queue;
 use super::server::{Server, ServerError};
 use super::spool::{Front, Segment, SpoolError};
 use super::stats::{Mood, Stats};
+use super::stream::Stream;
 use super::verdict::Verdict;
 use crate::backoff::Backoff;
 use crate::reason::io_reason;
@@ -31,6 +32,9 @@ const MAX_LOOKS: u32 = 5;
 
 /// A stream of Timeplus is read from a store that is written about 2 s behind its log.
 const BEHIND: Duration = Duration::from_secs(3);
+
+/// The code for a column that is not there.
+const UNKNOWN_COLUMN: u32 = 47;
 
 /// The longest that a server may ask to be left alone.
 const LONGEST_ASKED: Duration = Duration::from_secs(300);
@@ -66,6 +70,8 @@ pub(super) struct Delivery {
     backoff: Backoff,
     dead: DeadLetters,
     dead_in_a_row: u32,
+    /// Whether it is known that the run has come to its end.
+    knows_end: bool,
     name: String,
 }
 
@@ -129,8 +135,18 @@ impl Delivery {
     ) -> Self {
         let name = format!("timeplus '{}'", server.shown());
         let backoff = Backoff::new(waits.first, waits.longest);
-        let (prepared, dead_in_a_row) = (false, 0);
-        Self { queue, server, prepare, prepared, waits, backoff, dead, dead_in_a_row, name }
+        Self {
+            queue,
+            server,
+            prepare,
+            prepared: false,
+            waits,
+            backoff,
+            dead,
+            dead_in_a_row: 0,
+            knows_end: false,
+            name,
+        }
     }
 
     /// Delivers until nothing more comes or time is up.
@@ -163,10 +179,21 @@ impl Delivery {
                 }
                 Err(error) => return Err(error),
             };
-            if !self.queue.sleep(wait) {
+            if !self.pause(wait) {
                 return Ok(());
             }
         }
+    }
+
+    /// Waits between two attempts, and says whether there is time left. At the end of the run it is
+    /// tried at once, and then often.
+    fn pause(&mut self, wait: Duration) -> bool {
+        let knew = self.knows_end;
+        let goes_on = self.queue.doze(wait, &mut self.knows_end);
+        if self.knows_end && !knew {
+            self.backoff.reset();
+        }
+        goes_on
     }
 
     fn attempt(&mut self, front: &Front, way: &mut Way) -> Result<Sent, Trouble> {
@@ -192,22 +219,22 @@ impl Delivery {
     fn settle(&mut self, segment: &Segment, way: &mut Way) -> Result<Option<Sent>, Trouble> {
         let is_timeplus = self.server.is_timeplus();
         if !segment.stream.batch_id {
-            if !is_timeplus {
-                log::warn!(
-                    "{}: a batch for {} may be there twice",
-                    self.name,
-                    segment.stream.sql_name
-                );
-            }
-            way.unsure = false;
-            return Ok(None);
+            return Ok(self.unknowable(&segment.stream, way));
         }
         self.ask("SELECT 1")?;
         let behind = if is_timeplus { BEHIND } else { Duration::ZERO };
         if !self.queue.sleep(self.waits.settle + behind) {
             return Err(Trouble::Over);
         }
-        let count = self.ask(&segment.stream.count(is_timeplus, &segment.id))?;
+        let count = match self.ask(&segment.stream.count(is_timeplus, &segment.id)) {
+            // A table of texts, seen only now, that somebody else made.
+            Err(Trouble::Before(error))
+                if error.number() == UNKNOWN_COLUMN && segment.stream.key.is_none() =>
+            {
+                return Ok(self.unknowable(&segment.stream, way));
+            }
+            answer => answer?,
+        };
         let count: u64 = count.trim().parse().map_err(|_| Trouble::Before(nonsense(&count)))?;
         if count == 0 {
             way.unsure = false;
@@ -221,6 +248,17 @@ impl Delivery {
             return Err(Trouble::Before(partly(count, segment.rows)));
         }
         self.missing(segment).map(|lines| Some(Sent::Lacks(lines)))
+    }
+
+    /// Nobody can say whether a batch is there: it is sent again, because twice is better than
+    /// never.
+    fn unknowable(&self, stream: &Stream, way: &mut Way) -> Option<Sent> {
+        let counts_once = stream.rest_name.is_some() && self.server.has_rest();
+        if !counts_once {
+            log::warn!("{}: a batch for {} may be there twice", self.name, stream.sql_name);
+        }
+        way.unsure = false;
+        None
     }
 
     /// The rows of a batch that the server does not have; all where they cannot be told apart,
@@ -397,6 +435,9 @@ impl Delivery {
             let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
             let rows = stats.snapshot().rows_waiting;
             log::warn!("{}: {error}{hint}; trying again, {rows} rows wait", self.name);
+        }
+        if mood == Mood::Parked {
+            self.queue.refused();
         }
         let wait =
             self.backoff.next_delay().max(error.after().unwrap_or_default().min(LONGEST_ASKED));

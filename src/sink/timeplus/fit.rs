@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 
-use super::columns::{Column, Kind, MILLISECONDS, TIME, plain};
+use super::columns::{BATCH_ID, Column, Kind, MILLISECONDS, TIME, plain};
 use super::tables::{Days, Dialect, Schema, Table, TableError, add_column, create};
 
 /// Asks for the columns of a stream. A server that has no such stream answers with an error whose
@@ -39,7 +39,8 @@ pub fn described(table: &Table, answer: &str) -> Result<Vec<FoundColumn>, TableE
 pub enum Fit {
     /// It has all columns.
     Same,
-    /// It is one of the replaced program's: its only column is a text called `raw`.
+    /// It is one of the replaced program's, or ours of that kind: its only column is a text called
+    /// `raw`, but for the time and the batch.
     OnlyRaw,
     /// It is ours, of an older version: it lacks these columns.
     Missing(Vec<Column>),
@@ -108,7 +109,8 @@ fn wanted(schema: Schema, dialect: Dialect) -> Vec<Column> {
 }
 
 fn is_only_raw(found: &[FoundColumn]) -> bool {
-    let mut own = found.iter().filter(|column| !column.name.starts_with("_tp_"));
+    let is_own = |name: &str| !name.starts_with("_tp_") && name != BATCH_ID;
+    let mut own = found.iter().filter(|column| is_own(&column.name));
     let only = own.next().filter(|_| own.next().is_none());
     only.is_some_and(|column| {
         let kind = plain(&column.r#type);
@@ -123,6 +125,9 @@ pub struct Target {
     pub table: Table,
     /// How it holds the event time.
     pub time: TimeForm,
+    /// Whether its rows may have the id of their batch. Of a stream that was not seen they may:
+    /// there what is in a row and not in the stream is left out.
+    pub batch_id: bool,
 }
 
 /// How a stream holds the event time.
@@ -149,7 +154,7 @@ impl Target {
     /// server is there, with the columns of what [`settle`] says then. REST refuses them for their
     /// second time.
     pub fn unseen(table: Table) -> Self {
-        Self { table, time: TimeForm::Either }
+        Self { table, time: TimeForm::Either, batch_id: true }
     }
 
     /// The columns of an insert, in the order in which the stream was made.
@@ -159,7 +164,10 @@ impl Target {
             TimeForm::Seconds => &[TIME, MILLISECONDS],
             TimeForm::None => &[],
         };
-        time.iter().chain(&self.table.schema.columns()).map(|column| column.name).collect()
+        let apart = self.batch_id && !self.table.schema.has_batch_id();
+        let columns = self.table.schema.columns();
+        let names = time.iter().chain(&columns).map(|column| column.name);
+        names.chain(apart.then_some(BATCH_ID)).collect()
     }
 }
 
@@ -186,7 +194,9 @@ pub fn settle(
 ) -> Result<Settled, TableError> {
     let whole = if dialect.has_fractions() { TimeForm::Millis } else { TimeForm::Seconds };
     let settled = |table: &Table, time, sql, said| {
-        Ok(Settled { target: Target { table: table.clone(), time }, sql, said })
+        let made = found.is_none() && dialect != Dialect::Timeplus;
+        let batch_id = table.schema.has_batch_id() || made || found.is_some_and(has_batch);
+        Ok(Settled { target: Target { table: table.clone(), time, batch_id }, sql, said })
     };
     let Some(found) = found else {
         let too_old = keep.is_some() && dialect == Dialect::ClickHouse { modern: false };
@@ -214,6 +224,11 @@ pub fn settle(
             settled(&raw, raw_time(dialect, found), vec![], said)
         }
     }
+}
+
+fn has_batch(found: &[FoundColumn]) -> bool {
+    let column = found.iter().find(|column| column.name == BATCH_ID);
+    column.is_some_and(|column| plain(&column.r#type) == "string")
 }
 
 /// How a stream of texts that is there holds the event time.

@@ -38,7 +38,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::thread::{Builder as ThreadBuilder, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
@@ -56,8 +56,10 @@ pub use spool::{Spool, SpoolError};
 pub use stats::{Mood, Snapshot, Stats};
 pub use stream::Stream;
 
+use super::rows::CountsRows;
 use super::{Ending, Flow, Item, Sink, SinkError};
 use crate::cancel::Cancel;
+use crate::record::RunRecord;
 
 /// How often [`Sink::finish`] looks whether batches arrive.
 const LOOK: Duration = Duration::from_millis(200);
@@ -65,8 +67,15 @@ const LOOK: Duration = Duration::from_millis(200);
 /// How long [`Sink::finish`] waits for the thread once time is up: a request ends then.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Puts the rows of an item behind those that are there.
-pub type MakeRows = Box<dyn FnMut(&Item, &mut Vec<Row>) + Send>;
+/// Who makes rows.
+pub trait MakeRows: Send {
+    /// A run begins. `known` is the time of its first frame that an earlier process went by, where
+    /// only the clock said so; returned is what the next one must go by for the same reason.
+    fn begin(&mut self, run: &RunRecord, known: Option<SystemTime>) -> Option<SystemTime>;
+
+    /// Puts the rows of an item behind those that are there.
+    fn write(&mut self, item: &Item, rows: &mut Vec<Row>);
+}
 
 /// How an output behaves.
 #[derive(Clone, Debug)]
@@ -120,7 +129,7 @@ pub struct Timeplus {
     target: String,
     /// Of the streams: rows that another one has are to be sent.
     names: String,
-    make: MakeRows,
+    make: Box<dyn MakeRows>,
     settings: Settings,
     queue: Arc<Queue>,
     /// Rows of the frame that may still get events.
@@ -146,7 +155,7 @@ impl Timeplus {
         server: Server,
         prepare: Prepare,
         streams: Vec<Stream>,
-        make: MakeRows,
+        make: Box<dyn MakeRows>,
         settings: Settings,
     ) -> Result<Self, SinkError> {
         let spool = match &settings.spool {
@@ -189,8 +198,10 @@ impl Timeplus {
                 self.make_safe(true)?;
                 let key = format!("{}/{}/{}", run.source_id, run.config_id, self.names);
                 self.resumes = !run.input.live && self.settings.spool.is_some();
-                self.safe = self.queue.begin(self.resumes.then_some(key));
-                self.frame = None;
+                let known = self.queue.begin(self.resumes.then_some(key));
+                let kept = self.make.begin(run, known.and_then(|known| known.first_frame));
+                self.queue.keep_first_frame(kept);
+                (self.safe, self.frame) = (known.map(|known| known.frame), None);
                 if let Some(frame) = self.safe {
                     log::info!("{}: going on behind frame {frame}", self.name());
                 }
@@ -202,7 +213,7 @@ impl Timeplus {
             Item::Event(_) | Item::Gap(_) | Item::Summary(_) | Item::Total(_) => {}
         }
         let is_safe = self.frame.zip(self.safe).is_some_and(|(frame, safe)| frame <= safe);
-        (self.make)(item, &mut self.pending);
+        self.make.write(item, &mut self.pending);
         if is_safe {
             self.pending.clear();
         }
@@ -282,7 +293,8 @@ impl Timeplus {
     fn leftover(&self) -> Result<(), SinkError> {
         let (kept, lost) = self.queue.left();
         let stats = &self.queue.stats;
-        let lost = lost + stats.rows_dropped.load(SeqCst) + self.queue.damaged();
+        stats.ended(kept, lost + self.queue.damaged());
+        let lost = stats.rows_dropped.load(SeqCst);
         let refused = stats.rows_dead.load(SeqCst);
         if kept + lost + refused == 0 {
             return Ok(());
@@ -327,6 +339,10 @@ impl Sink for Timeplus {
 
     fn target(&self) -> String {
         self.target.clone()
+    }
+
+    fn rows(&self) -> Option<Arc<dyn CountsRows>> {
+        Some(self.stats())
     }
 
     fn write(&mut self, item: &Item) -> Result<Flow, SinkError> {

@@ -2,11 +2,11 @@
 //! how long there is.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::batch::Builder;
 use super::rows::Row;
-use super::spool::{Front, Name, Reached, Segment, Spool, SpoolError};
+use super::spool::{Front, Known, Name, Reached, Segment, Spool, SpoolError};
 use super::stats::Stats;
 
 /// The longest wait in one piece: news wakes earlier.
@@ -45,6 +45,8 @@ struct State {
     /// Complete, but not safe yet.
     sealed: Vec<Arc<Segment>>,
     key: Option<String>,
+    /// When the run's first frame was, where only the clock said so.
+    first_frame: Option<SystemTime>,
     /// The last frame that is in `open`, and that in `sealed`.
     frame: Option<u64>,
     sealed_frame: Option<u64>,
@@ -54,6 +56,8 @@ struct State {
     finishing: bool,
     /// When delivery must end.
     end: Option<Instant>,
+    /// There is nothing to wait for.
+    over: bool,
     gone: bool,
     /// Whether it was said that nothing more fits.
     told_full: bool,
@@ -62,7 +66,7 @@ struct State {
 
 impl State {
     fn is_over(&self) -> bool {
-        self.error.is_some() || self.end.is_some_and(|end| end <= Instant::now())
+        self.over || self.error.is_some() || self.end.is_some_and(|end| end <= Instant::now())
     }
 
     fn is_empty(&self) -> bool {
@@ -82,7 +86,8 @@ impl State {
         }
         if !self.sealed.is_empty() {
             let key = self.key.as_deref().zip(self.sealed_frame);
-            let reached = key.map(|(key, frame)| Reached { key, frame });
+            let first_frame = self.first_frame;
+            let reached = key.map(|(key, frame)| Reached { key, frame, first_frame });
             self.spool.commit(&self.sealed, reached)?;
             self.sealed.clear();
         }
@@ -101,11 +106,13 @@ impl Queue {
             open,
             sealed: Vec::new(),
             key: None,
+            first_frame: None,
             frame: None,
             sealed_frame: None,
             busy: None,
             finishing: false,
             end: None,
+            over: false,
             gone: false,
             told_full: false,
             error: None,
@@ -116,14 +123,19 @@ impl Queue {
         queue
     }
 
-    /// Rows come from the run `key` from now on; `None` where it cannot be continued. Returns the
-    /// last frame of it that is safe.
-    pub(super) fn begin(&self, key: Option<String>) -> Option<u64> {
+    /// Rows come from the run `key` from now on; `None` where it cannot be continued. Returns what
+    /// an earlier process has left of it.
+    pub(super) fn begin(&self, key: Option<String>) -> Option<Known> {
         let mut state = self.lock();
-        state.frame = None;
+        (state.frame, state.first_frame) = (None, None);
         state.key = key;
         let key = state.key.as_deref()?;
-        state.spool.last_frame(key)
+        state.spool.known(key)
+    }
+
+    /// Who continues the run goes by this time of its first frame.
+    pub(super) fn keep_first_frame(&self, time: Option<SystemTime>) {
+        self.lock().first_frame = time;
     }
 
     /// Takes all rows of some frames, the last of them `frame`.
@@ -223,6 +235,20 @@ impl Queue {
         self.changed.notify_all();
     }
 
+    /// The server refuses until somebody mends the configuration. At the end of a run nobody is
+    /// waited for where all rows are safe.
+    pub(super) fn refused(&self) {
+        let mut state = self.lock();
+        if state.end.is_none() || !state.spool.is_on_disk() {
+            return;
+        }
+        self.try_commit(&mut state);
+        if state.is_empty() {
+            state.over = true;
+            self.changed.notify_all();
+        }
+    }
+
     /// A batch has arrived: the next one has `time` too, where there is an end.
     pub(super) fn extend(&self, time: Duration) {
         let mut state = self.lock();
@@ -240,8 +266,9 @@ impl Queue {
     pub(super) fn end_run(&self) -> Result<(), SpoolError> {
         let mut state = self.lock();
         let Some(key) = state.key.clone() else { return Ok(()) };
-        let frame = state.spool.last_frame(&key).unwrap_or_default();
-        state.spool.end_run(Reached { key: &key, frame })
+        let frame = state.spool.known(&key).map(|known| known.frame).unwrap_or_default();
+        let first_frame = state.first_frame;
+        state.spool.end_run(Reached { key: &key, frame, first_frame })
     }
 
     /// Forgets what is done with.
@@ -274,10 +301,7 @@ impl Queue {
             }
             let now = Instant::now();
             if state.finishing || state.open.due().is_some_and(|due| due <= now) {
-                match state.commit() {
-                    Ok(()) | Err(SpoolError::Full | SpoolError::NoSpace { .. }) => {}
-                    Err(error) => state.error = Some(error),
-                }
+                self.try_commit(&mut state);
             }
             match state.spool.front() {
                 Ok(Some(front)) => {
@@ -334,27 +358,45 @@ impl Queue {
 
     /// Waits, and says whether there is time left then.
     pub(super) fn sleep(&self, time: Duration) -> bool {
-        let until = Instant::now() + time;
+        self.sleep_until(Instant::now() + time, |_| false)
+    }
+
+    /// As [`Queue::sleep`], but it notes the end of the run and wakes when that is news.
+    pub(super) fn doze(&self, time: Duration, knows_end: &mut bool) -> bool {
+        let knew = *knows_end;
+        let woken = |state: &State| {
+            *knows_end = state.finishing;
+            state.finishing && !knew
+        };
+        self.sleep_until(Instant::now() + time, woken)
+    }
+
+    fn sleep_until(&self, until: Instant, mut woken: impl FnMut(&State) -> bool) -> bool {
         let mut state = self.lock();
         loop {
             let now = Instant::now();
             if state.is_over() {
                 return false;
             }
-            if until <= now {
+            if until <= now || woken(&state) {
                 return true;
             }
             let stop = state.end.map_or(until, |end| end.min(until));
             // Rows still become safe while the server is away.
             if state.open.due().is_some_and(|due| due <= now) {
-                match state.commit() {
-                    Ok(()) | Err(SpoolError::Full | SpoolError::NoSpace { .. }) => {}
-                    Err(error) => state.error = Some(error),
-                }
-                self.count(&state);
+                self.try_commit(&mut state);
             }
             state = self.wait(state, stop.saturating_duration_since(now).min(NAP));
         }
+    }
+
+    /// Makes safe what is complete; where there is no room, later.
+    fn try_commit(&self, state: &mut State) {
+        match state.commit() {
+            Ok(()) | Err(SpoolError::Full | SpoolError::NoSpace { .. }) => {}
+            Err(error) => state.error = Some(error),
+        }
+        self.count(state);
     }
 
     fn count(&self, state: &State) {

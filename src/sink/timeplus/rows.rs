@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
+use super::MakeRows;
 use super::fit::{Target, TimeForm};
 use super::parts::{DetectionPart, EventPart, FramePart, Picture, finite, json};
 use super::raw;
@@ -28,8 +29,19 @@ pub struct Row {
     pub json: String,
 }
 
-/// Says the time in UTC of the first frame of a run, asked once for each.
-pub type FirstFrame = Box<dyn FnMut(&RunRecord) -> SystemTime + Send>;
+/// When a run begins in the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// The time in UTC of its first frame.
+    pub at: SystemTime,
+    /// Whether only the clock says so: then it holds for all rows of the run, and for the process
+    /// that goes on with it, whose clock says another one.
+    pub by_clock: bool,
+}
+
+/// Says when the first frame of a run was, asked once for each, with the time that an earlier
+/// process went by.
+pub type FirstFrame = Box<dyn FnMut(&RunRecord, Option<SystemTime>) -> Start + Send>;
 
 /// Last second of the event times that every server takes, 2106-02-07.
 const LAST_S: u64 = u32::MAX as u64;
@@ -47,14 +59,14 @@ struct Run {
     source_id: String,
     /// The columns that are the same in all of its rows.
     head: String,
-    first_frame: SystemTime,
+    start: Start,
     /// The last frame that came.
     frame_id: u64,
 }
 
 impl Rows {
-    /// Makes rows for `targets`. Event times are those of the records (`ts`) where they have some,
-    /// else the time of the first frame plus `pts_s`.
+    /// Makes rows for `targets`. Event times are those of the records (`ts`) where they have some
+    /// that are not the clock's, else the time of the first frame plus `pts_s`.
     pub fn new(targets: Vec<Target>, first_frame: FirstFrame) -> Self {
         Self { targets, first_frame, runs: Vec::new() }
     }
@@ -63,11 +75,12 @@ impl Rows {
     pub fn targets(&self) -> &[Target] {
         &self.targets
     }
+}
 
-    /// Puts the rows of an item behind `rows`: stream by stream, in the order of the targets.
-    pub fn write(&mut self, item: &Item, rows: &mut Vec<Row>) {
+impl MakeRows for Rows {
+    /// Stream by stream, in the order of the targets.
+    fn write(&mut self, item: &Item, rows: &mut Vec<Row>) {
         match item {
-            Item::Run(run) => self.begin(run),
             Item::Frame { record, .. } => {
                 let Some(run) = self.runs.iter_mut().find(|run| run.source == record.source) else {
                     return;
@@ -89,11 +102,11 @@ impl Rows {
                     }
                 }
             }
-            Item::Gap(_) | Item::Summary(_) | Item::Total(_) => {}
+            Item::Run(_) | Item::Gap(_) | Item::Summary(_) | Item::Total(_) => {}
         }
     }
 
-    fn begin(&mut self, run: &RunRecord) {
+    fn begin(&mut self, run: &RunRecord, known: Option<SystemTime>) -> Option<SystemTime> {
         let head = Head {
             source: &run.source,
             source_id: &run.source_id,
@@ -101,24 +114,28 @@ impl Rows {
             config_id: &run.config_id,
             model: &run.model.name,
         };
-        let known = Run {
+        let start = (self.first_frame)(run, known);
+        let begun = Run {
             source: run.source.clone(),
             source_id: run.source_id.clone(),
             head: inside(&head),
-            first_frame: (self.first_frame)(run),
+            start,
             frame_id: 0,
         };
         self.runs.retain(|old| old.source != run.source);
-        self.runs.push(known);
+        self.runs.push(begun);
+        start.by_clock.then_some(start.at)
     }
 }
 
 impl Run {
     fn time(&self, ts: Option<&str>, pts_s: Option<f64>) -> EventTime {
+        let Start { at: first, by_clock } = self.start;
+        let ts = ts.filter(|_| !by_clock);
         let recorded = ts.and_then(|ts| humantime::parse_rfc3339(ts).ok());
         let pts = || Duration::try_from_secs_f64(pts_s.unwrap_or_default()).unwrap_or_default();
-        let at = recorded.or_else(|| self.first_frame.checked_add(pts()));
-        EventTime::of(at.unwrap_or(self.first_frame))
+        let at = recorded.or_else(|| first.checked_add(pts()));
+        EventTime::of(at.unwrap_or(first))
     }
 
     fn row(&self, stream: usize, time: &EventTime, json: String) -> Row {

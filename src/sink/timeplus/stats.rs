@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::sink::rows::{CountsRows, Link, RowCounts};
+
 /// How delivery does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mood {
@@ -62,6 +64,25 @@ pub struct Snapshot {
     pub last_reason: Option<String>,
 }
 
+impl CountsRows for Stats {
+    fn counts(&self) -> RowCounts {
+        let now = self.snapshot();
+        RowCounts {
+            delivered: now.rows_sent,
+            waiting: now.rows_waiting,
+            waiting_bytes: now.bytes_waiting,
+            dropped: now.rows_dropped,
+            refused: now.rows_dead,
+            retries: now.retries,
+            link: match now.mood {
+                Mood::Fine => Link::Up,
+                Mood::Retrying => Link::Down,
+                Mood::Parked => Link::Parked,
+            },
+        }
+    }
+}
+
 impl Stats {
     /// The counters now.
     pub fn snapshot(&self) -> Snapshot {
@@ -82,6 +103,13 @@ impl Stats {
 
     pub(super) fn add(counter: &AtomicU64, rows: u64) {
         counter.fetch_add(rows, SeqCst);
+    }
+
+    /// Notes what there is of the rows that waited when the run has ended: those that survive it,
+    /// and those that do not.
+    pub(super) fn ended(&self, kept: u64, lost: u64) {
+        self.rows_waiting.store(kept, SeqCst);
+        Self::add(&self.rows_dropped, lost);
     }
 
     /// Notes a failure; says whether it is news.

@@ -7,7 +7,7 @@
 
 use std::num::NonZeroU32;
 
-use super::columns::{Column, MILLISECONDS, TIME};
+use super::columns::{BATCH, Column, MILLISECONDS, TIME};
 use super::quote::{StreamName, identifier};
 use super::stream::Stream;
 
@@ -79,7 +79,9 @@ impl Schema {
         }
     }
 
-    /// Whether its rows have a `batch_id`.
+    /// Whether its columns have a `batch_id`: a text of the replaced program stands alone. Only
+    /// where its table is made in ClickHouse, which has no ids that make a batch count once, does
+    /// one stand beside it.
     pub const fn has_batch_id(self) -> bool {
         !matches!(self, Self::Raw)
     }
@@ -186,7 +188,8 @@ pub fn create(table: &Table, dialect: Dialect, keep: Option<Days>) -> String {
         }
         Dialect::ClickHouse { modern } => {
             let time = if modern { vec![TIME] } else { vec![TIME, MILLISECONDS] };
-            let columns = defined(&[time, columns].concat(), dialect);
+            let batch = if table.schema.has_batch_id() { vec![] } else { vec![BATCH] };
+            let columns = defined(&[time, columns, batch].concat(), dialect);
             // Two frames may be the same text.
             let engine = if table.schema == Schema::Raw { "" } else { "Replacing" };
             let sorted = table.schema.sorted_by();

@@ -11,6 +11,7 @@
 use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,28 @@ pub(super) struct RunProgress {
     pub(super) frame: u64,
     /// Whether there are no more frames.
     pub(super) whole: bool,
+    /// When its first frame was, where only the clock said so: nanoseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first_frame_ns: Option<u64>,
+}
+
+impl RunProgress {
+    /// Of a run that begins.
+    pub(super) fn new(key: &str) -> Self {
+        Self { key: key.into(), frame: 0, whole: false, first_frame_ns: None }
+    }
+
+    /// When its first frame was, where that is kept.
+    pub(super) fn first_frame(&self) -> Option<SystemTime> {
+        UNIX_EPOCH.checked_add(Duration::from_nanos(self.first_frame_ns?))
+    }
+
+    /// Keeps when its first frame was.
+    pub(super) fn keep_first_frame(&mut self, time: Option<SystemTime>) {
+        let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let ns = since.and_then(|since| u64::try_from(since.as_nanos()).ok());
+        self.first_frame_ns = ns.or(self.first_frame_ns);
+    }
 }
 
 /// An open folder.

@@ -12,6 +12,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use disk::{Disk, Progress, RunProgress};
 pub(super) use segment::{Name, Segment};
@@ -79,6 +80,17 @@ pub(super) struct Front {
 pub(super) struct Reached<'a> {
     pub(super) key: &'a str,
     pub(super) frame: u64,
+    /// When its first frame was, where only the clock said so.
+    pub(super) first_frame: Option<SystemTime>,
+}
+
+/// What is known of a run that an earlier process began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    /// The last frame whose rows are safe.
+    pub(super) frame: u64,
+    /// When its first frame was, where only the clock said so.
+    pub(super) first_frame: Option<SystemTime>,
 }
 
 /// Waiting batches.
@@ -150,9 +162,10 @@ impl Spool {
         self.damaged
     }
 
-    /// The last frame of a run whose rows are safe.
-    pub(super) fn last_frame(&self, key: &str) -> Option<u64> {
-        self.progress.runs.iter().find(|run| run.key == key).map(|run| run.frame)
+    /// What is known of a run.
+    pub(super) fn known(&self, key: &str) -> Option<Known> {
+        let run = self.progress.runs.iter().find(|run| run.key == key)?;
+        Some(Known { frame: run.frame, first_frame: run.first_frame() })
     }
 
     /// Makes a group of batches safe together, and how far the run is with them: all or nothing.
@@ -278,7 +291,7 @@ impl Spool {
 
     /// A run has come to its end: once nothing waits any more, how far it is need not be known.
     pub(super) fn end_run(&mut self, reached: Reached<'_>) -> Result<(), SpoolError> {
-        if self.is_on_disk() && self.last_frame(reached.key).is_some() {
+        if self.is_on_disk() && self.known(reached.key).is_some() {
             self.progress.reach(reached, true);
             self.tidy()?;
         }
@@ -301,10 +314,14 @@ impl Spool {
 
 impl Progress {
     fn reach(&mut self, reached: Reached<'_>, whole: bool) {
-        let Reached { key, frame } = reached;
-        match self.runs.iter_mut().find(|run| run.key == key) {
-            Some(run) => (run.frame, run.whole) = (run.frame.max(frame), whole),
-            None => self.runs.push(RunProgress { key: key.into(), frame, whole }),
+        let Reached { key, frame, first_frame } = reached;
+        let index = self.runs.iter().position(|run| run.key == key).unwrap_or_else(|| {
+            self.runs.push(RunProgress::new(key));
+            self.runs.len() - 1
+        });
+        if let Some(run) = self.runs.get_mut(index) {
+            (run.frame, run.whole) = (run.frame.max(frame), whole);
+            run.keep_first_frame(first_frame);
         }
         let extra = self.runs.len().saturating_sub(MAX_RUNS);
         self.runs.drain(..extra);

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 use proptest::prelude::*;
 
@@ -39,7 +40,11 @@ fn all(spool: &mut Spool) -> Vec<u64> {
 }
 
 fn reached(frame: u64) -> Option<Reached<'static>> {
-    Some(Reached { key: "a/b", frame })
+    Some(Reached { key: "a/b", frame, first_frame: None })
+}
+
+fn frame_of(spool: &Spool, key: &str) -> Option<u64> {
+    spool.known(key).map(|known| known.frame)
 }
 
 fn names(folder: &Path, ending: &str) -> Vec<String> {
@@ -63,14 +68,14 @@ fn copy(from: &Path) -> tempfile::TempDir {
 fn what_is_safe_is_there_after_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let mut spool = Spool::open(folder.path(), ROOM).unwrap();
-    assert_eq!(spool.last_frame("a/b"), None);
+    assert_eq!(frame_of(&spool, "a/b"), None);
     spool.commit(&[batch(0..3), batch(3..5)], reached(7)).unwrap();
     spool.commit(&[batch(5..6)], reached(9)).unwrap();
     let front = spool.front().unwrap().unwrap();
     spool.mark(&front.name).unwrap();
     let killed = copy(folder.path());
     let mut again = Spool::open(killed.path(), ROOM).unwrap();
-    assert_eq!((again.rows(), again.batches(), again.last_frame("a/b")), (6, 3, Some(9)));
+    assert_eq!((again.rows(), again.batches(), frame_of(&again, "a/b")), (6, 3, Some(9)));
     let first = again.front().unwrap().unwrap();
     assert!(first.tried);
     assert_eq!(first.segment, front.segment);
@@ -98,7 +103,7 @@ proptest! {
         }
         fs::write(killed.path().join("progress.tmp"), &b"{\"v\":1,\"la"[..]).unwrap();
         let mut again = Spool::open(killed.path(), ROOM).unwrap();
-        prop_assert_eq!(again.last_frame("a/b"), Some(7));
+        prop_assert_eq!(frame_of(&again, "a/b"), Some(7));
         again.commit(&[batch(3..50), batch(50..60)], reached(9)).unwrap();
         prop_assert_eq!(all(&mut again), (0..60).collect::<Vec<_>>());
     }
@@ -194,16 +199,33 @@ fn how_far_a_run_is_is_forgotten_when_all_of_it_arrived() {
     let folder = tempfile::tempdir().unwrap();
     let mut spool = Spool::open(folder.path(), ROOM).unwrap();
     spool.commit(&[batch(0..1)], reached(3)).unwrap();
-    spool.commit(&[batch(1..2)], Some(Reached { key: "c/d", frame: 1 })).unwrap();
+    spool
+        .commit(&[batch(1..2)], Some(Reached { key: "c/d", frame: 1, first_frame: None }))
+        .unwrap();
     spool.end_run(reached(3).unwrap()).unwrap();
-    assert_eq!(spool.last_frame("a/b"), Some(3));
+    assert_eq!(frame_of(&spool, "a/b"), Some(3));
     assert_eq!(all(&mut spool), [0, 1]);
     spool.tidy().unwrap();
-    assert_eq!((spool.last_frame("a/b"), spool.last_frame("c/d")), (None, Some(1)));
-    spool.end_run(Reached { key: "c/d", frame: 1 }).unwrap();
+    assert_eq!((frame_of(&spool, "a/b"), frame_of(&spool, "c/d")), (None, Some(1)));
+    spool.end_run(Reached { key: "c/d", frame: 1, first_frame: None }).unwrap();
     assert_eq!(names(folder.path(), "json"), [""; 0]);
     drop(spool);
     let mut spool = Spool::open(folder.path(), ROOM).unwrap();
     spool.commit(&[batch(0..1)], reached(3)).unwrap();
     assert_eq!(all(&mut Spool::open(copy(folder.path()).path(), ROOM).unwrap()), [0]);
+}
+
+#[test]
+fn the_time_of_a_run_is_kept_with_how_far_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = Spool::open(folder.path(), ROOM).unwrap();
+    let time = UNIX_EPOCH.checked_add(Duration::new(1_790_000_000, 123_456_789));
+    let of = |key, first_frame| Some(Reached { key, frame: 1, first_frame });
+    spool.commit(&[batch(0..1)], of("a", time)).unwrap();
+    spool.commit(&[batch(1..2)], of("b", None)).unwrap();
+    spool.commit(&[batch(2..3)], of("a", None)).unwrap();
+    drop(spool);
+    let again = Spool::open(folder.path(), ROOM).unwrap();
+    let time_of = |key| again.known(key).unwrap().first_frame;
+    assert_eq!((time_of("a"), time_of("b")), (time, None));
 }

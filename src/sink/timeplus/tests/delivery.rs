@@ -93,6 +93,19 @@ fn of_a_batch_that_is_there_in_part_the_rest_is_sent() {
 }
 
 #[test]
+fn a_table_of_texts_that_knows_no_batches_may_get_one_twice() {
+    bounded_test(|| {
+        let texts = Stream { key: None, ..typed() };
+        let trial = Trial { stream: texts, ..trial() };
+        let script = vec![version(), Reply::Close, ok("1\n"), exception(404, 47), code(200)];
+        let (seen, ended, stats) = against(&trial, script, 2);
+        ended.unwrap();
+        assert_eq!(inserted(&seen[3]), inserted(&seen[0]));
+        assert_eq!(stats.rows_sent, 2);
+    });
+}
+
+#[test]
 fn a_missing_stream_is_made() {
     bounded_test(|| {
         let trial = trial();

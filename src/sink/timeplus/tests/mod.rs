@@ -55,13 +55,21 @@ fn frame_item(frame_id: u64) -> Item {
 }
 
 /// A row for each frame, in the first stream.
-fn one_row() -> MakeRows {
-    Box::new(|item, rows| {
-        if let Item::Frame { record, .. } = item {
-            let frame_id = record.frame_id;
-            rows.push(Row { stream: 0, day: 0, frame_id, json: format!("{{\"n\":{frame_id}}}") });
-        }
-    })
+fn one_row(item: &Item, rows: &mut Vec<Row>) {
+    if let Item::Frame { record, .. } = item {
+        let frame_id = record.frame_id;
+        rows.push(Row { stream: 0, day: 0, frame_id, json: format!("{{\"n\":{frame_id}}}") });
+    }
+}
+
+impl<F: FnMut(&Item, &mut Vec<Row>) + Send> MakeRows for F {
+    fn begin(&mut self, _: &RunRecord, _: Option<SystemTime>) -> Option<SystemTime> {
+        None
+    }
+
+    fn write(&mut self, item: &Item, rows: &mut Vec<Row>) {
+        self(item, rows);
+    }
 }
 
 fn typed() -> Stream {
@@ -106,7 +114,7 @@ impl Trial {
             Ok(())
         });
         let (streams, settings) = (vec![self.stream.clone()], self.settings.clone());
-        Timeplus::start(server(url), prepare, streams, one_row(), settings).unwrap()
+        Timeplus::start(server(url), prepare, streams, Box::new(one_row), settings).unwrap()
     }
 
     /// Some frames from the first to the last; returns how it ended and the counters.

@@ -98,7 +98,7 @@ fn feeder() {
         ..Settings::default()
     };
     let prepare: Prepare = Box::new(|server| server.query("SELECT 1").map(drop));
-    let make: MakeRows = Box::new(|item, rows| {
+    let make = |item: &Item, rows: &mut Vec<Row>| {
         let Item::Frame { record, .. } = item else { return };
         let frame_id = record.frame_id;
         for index in 0..EACH {
@@ -111,9 +111,9 @@ fn feeder() {
             );
             rows.push(Row { stream: 0, day, frame_id, json });
         }
-    });
+    };
     let mut sink =
-        Box::new(Timeplus::start(server, prepare, vec![stream], make, settings).unwrap());
+        Box::new(Timeplus::start(server, prepare, vec![stream], Box::new(make), settings).unwrap());
     sink.write(&run_item(false)).unwrap();
     for frame in 0..feed.frames {
         if let Err(error) = sink.write(&frame_item(frame)) {

@@ -105,6 +105,48 @@ fn what_may_have_been_sent_by_an_earlier_run_is_asked_for() {
     });
 }
 
+#[test]
+fn nobody_waits_for_a_server_that_refuses_when_rows_are_safe() {
+    bounded_test(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut trial = spooled(folder.path());
+        // Far longer than the test may take.
+        trial.settings.drain = BOUND * 10;
+        trial.settings.waits.longest = BOUND * 10;
+        let fake = Fake::start([vec![version()], vec![exception(403, 516); 9]].concat());
+        let (ended, stats) = trial.run(&fake.url("/"), 5);
+        let error = ended.unwrap_err();
+        assert!(matches!(error, SinkError::LeftBehind { kept: 5, lost: 0, .. }), "{error:?}");
+        assert!(error.to_string().contains("code 516"), "{error}");
+        assert!(error.hint().unwrap().contains("vision-pipe timeplus drain --spool"));
+        assert_eq!((stats.rows_waiting, stats.rows_dropped), (5, 0));
+    });
+}
+
+#[test]
+fn the_end_of_a_run_is_a_reason_to_try_at_once() {
+    bounded_test(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut trial = spooled(folder.path());
+        trial.settings.limits.rows = 1;
+        trial.settings.drain = BOUND * 10;
+        (trial.settings.waits.first, trial.settings.waits.longest) = (BOUND * 10, BOUND * 10);
+        // It waits at least a minute, and may be asked at once.
+        let busy = Reply::Code(429, "Retry-After: 60\r\n".into(), Vec::new());
+        let fake = Fake::start(vec![version(), busy, code(200)]);
+        let mut sink = Box::new(trial.start(&fake.url("/")));
+        let stats = sink.stats();
+        sink.write(&run_item(false)).unwrap();
+        sink.write(&frame_item(0)).unwrap();
+        sink.write(&run_item(false)).unwrap();
+        while stats.snapshot().retries == 0 {
+            std::thread::sleep(ms(5));
+        }
+        sink.finish(Ending::Whole).unwrap();
+        assert_eq!(stats.snapshot().rows_sent, 1);
+    });
+}
+
 fn drained(folder: &Path, url: &str, settings: &Settings) -> Result<Drained, SinkError> {
     drain(folder, server(url), Box::new(|_| Ok(())), settings)
 }

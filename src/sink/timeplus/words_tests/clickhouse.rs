@@ -19,18 +19,15 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
 
 use serde_json::Value;
 
 use super::super::fit::{EITHER_SETTINGS, describe, described, settle};
 use super::super::quote::{identifier, string};
-use super::super::rows::{Row, Rows};
 use super::super::views::views;
 use super::items::read;
 use super::server::{ask, in_address};
 use super::*;
-use crate::sink::Item;
 
 const RECORDS: &str = include_str!("records.ndjson");
 
@@ -58,7 +55,7 @@ impl ClickHouse {
         let columns = target.insert_columns().join("`, `");
         let name = target.table.name.quoted();
         let sql = format!("INSERT INTO {name} (`{columns}`) FORMAT JSONEachRow");
-        let spliced = |row: &&Row| match target.table.schema.has_batch_id() {
+        let spliced = |row: &&Row| match target.batch_id {
             true => row.json.replacen('{', &format!("{{\"batch_id\":\"{batch}\","), 1),
             false => row.json.clone(),
         };
@@ -94,9 +91,9 @@ fn a_real_one_takes_it_all() {
     let items = read(&records);
     let first_frame = SystemTime::now();
     let made_for = |targets: Vec<Target>| {
-        let mut maker = Rows::new(targets, Box::new(move |_| first_frame));
+        let mut maker = Rows::new(targets, begins(first_frame));
         let mut rows = Vec::new();
-        items.iter().for_each(|item| maker.write(item, &mut rows));
+        items.iter().for_each(|item| give(&mut maker, item, &mut rows));
         rows
     };
     let rows = made_for(targets.clone());

@@ -1,13 +1,11 @@
 //! All that is said to Timeplus, said to the strict fake of `tests/servers/timeplus.py`.
 
 use std::io::Write;
-use std::time::SystemTime;
 
 use super::super::alert_sql::{AlertRule, FunctionName, alert_sql, function_sql};
 use super::super::dashboard::{Dashboard, PATH, Shown, Step, step};
 use super::super::fit::{EITHER_SETTINGS, describe, described, settle, settle_all};
 use super::super::panels::{dashboard, raw_dashboard};
-use super::super::rows::Rows;
 use super::super::tables::{Choice, Days, tables};
 use super::super::views::views;
 use super::items::read;
@@ -43,9 +41,9 @@ fn init(fake: &Fake) -> Vec<Target> {
 
 /// Inserts the rows of real records, made for `made_for`, into `targets`.
 fn takes(fake: &Fake, targets: &[Target], made_for: &[Target], settings: &str) {
-    let mut maker = Rows::new(made_for.to_vec(), Box::new(|_| SystemTime::UNIX_EPOCH));
+    let mut maker = Rows::new(made_for.to_vec(), begins(SystemTime::UNIX_EPOCH));
     let mut rows = Vec::new();
-    read(RECORDS).iter().for_each(|item| maker.write(item, &mut rows));
+    read(RECORDS).iter().for_each(|item| give(&mut maker, item, &mut rows));
     for (stream, target) in targets.iter().enumerate() {
         let columns = target.insert_columns().join("`, `");
         let name = target.table.name.quoted();
@@ -90,9 +88,9 @@ fn streams_are_made_and_take_every_row() {
 fn rest_takes_the_rows_of_a_stream_at_once() {
     let fake = Fake::start(&[]);
     let targets = init(&fake);
-    let mut maker = Rows::new(targets.clone(), Box::new(|_| SystemTime::UNIX_EPOCH));
+    let mut maker = Rows::new(targets.clone(), begins(SystemTime::UNIX_EPOCH));
     let mut rows = Vec::new();
-    read(RECORDS).iter().for_each(|item| maker.write(item, &mut rows));
+    read(RECORDS).iter().for_each(|item| give(&mut maker, item, &mut rows));
     let headers = format!("Authorization: {LOGIN}\r\nx-timeplus-idempotent-id: 7\r\n");
     for (stream, target) in targets.iter().enumerate() {
         let rows = rows.iter().filter(|row| row.stream == stream);

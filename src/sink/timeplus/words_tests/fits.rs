@@ -134,6 +134,14 @@ fn a_table_of_texts_may_have_no_time() {
         let settled = settle(&table(Schema::Raw), dialect, None, Some(&untimed)).unwrap();
         assert_eq!(settled.target.insert_columns(), ["raw"]);
     }
+    // Those that we make in ClickHouse can be asked for a batch.
+    for dialect in [OLD, NEW] {
+        let made = settle(&table(Schema::Raw), dialect, None, None).unwrap().target;
+        assert_eq!(made.insert_columns().last(), Some(&"batch_id"));
+        let there = [ours(Schema::Raw, dialect), found(&[("batch_id", "String")])].concat();
+        let again = settle(&table(Schema::Raw), dialect, None, Some(&there)).unwrap();
+        assert_eq!((&again.target, &again.sql), (&made, &vec![]));
+    }
     let number = found(&[("raw", "UInt64")]);
     assert!(compare(&table(Schema::Raw), NEW, &number).is_err());
     let more = found(&[("raw", "String"), ("more", "String")]);

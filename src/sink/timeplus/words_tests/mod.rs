@@ -10,14 +10,31 @@ mod server;
 mod sql;
 
 use std::io::Write;
+use std::time::SystemTime;
 
+use super::MakeRows;
 use super::columns::Column;
 use super::fit::{FoundColumn, Target, TimeForm};
+use super::rows::{FirstFrame, Row, Rows, Start};
 use super::tables::{Dialect, Schema, Table};
+use crate::sink::Item;
 
 const OLD: Dialect = Dialect::ClickHouse { modern: false };
 const NEW: Dialect = Dialect::ClickHouse { modern: true };
 const SCHEMAS: [Schema; 4] = [Schema::Detections, Schema::Frames, Schema::Events, Schema::Raw];
+
+/// The first frame was then.
+fn begins(at: SystemTime) -> FirstFrame {
+    Box::new(move |_, _| Start { at, by_clock: false })
+}
+
+/// Gives an item to who makes rows, as the output does.
+fn give(maker: &mut Rows, item: &Item, rows: &mut Vec<Row>) {
+    match item {
+        Item::Run(run) => drop(maker.begin(run, None)),
+        item => maker.write(item, rows),
+    }
+}
 
 /// Says what a test by hand found.
 fn say(line: &str) {
@@ -29,7 +46,8 @@ fn table(schema: Schema) -> Table {
 }
 
 fn target(schema: Schema) -> Target {
-    Target { table: table(schema), time: TimeForm::Millis }
+    let batch_id = schema.has_batch_id();
+    Target { table: table(schema), time: TimeForm::Millis, batch_id }
 }
 
 fn found(columns: &[(&str, &str)]) -> Vec<FoundColumn> {

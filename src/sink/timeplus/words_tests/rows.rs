@@ -2,17 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use serde_json::Value;
 
 use super::super::columns::BATCH_ID;
-use super::super::rows::{Row, Rows};
 use super::items::{event, frame, of_frame, prediction, run};
 use super::*;
 use crate::record::{EventRecord, FrameRecord};
-use crate::sink::Item;
 
 fn at(text: &str) -> SystemTime {
     humantime::parse_rfc3339(text).unwrap()
@@ -20,12 +18,12 @@ fn at(text: &str) -> SystemTime {
 
 fn maker(targets: Vec<Target>, first_frame: &str) -> Rows {
     let first_frame = at(first_frame);
-    Rows::new(targets, Box::new(move |_| first_frame))
+    Rows::new(targets, begins(first_frame))
 }
 
 fn rows_of(maker: &mut Rows, items: &[Item]) -> Vec<Row> {
     let mut rows = Vec::new();
-    items.iter().for_each(|item| maker.write(item, &mut rows));
+    items.iter().for_each(|item| give(maker, item, &mut rows));
     rows
 }
 
@@ -141,7 +139,7 @@ fn event_time_is_that_of_the_record_or_of_the_first_frame() {
     }
     assert_eq!(time(midnight, Some("junk"), Some(0.0)).0, "2026-01-01 23:59:59.950");
     let early = SystemTime::UNIX_EPOCH - Duration::from_secs(3600);
-    let mut maker = Rows::new(vec![target(Schema::Frames)], Box::new(move |_| early));
+    let mut maker = Rows::new(vec![target(Schema::Frames)], begins(early));
     assert_eq!(rows_of(&mut maker, &full())[0].day, 0, "no earlier than 1970");
     assert_eq!(time("2200-01-01T00:00:00Z", None, None).0, "2106-02-07 06:28:15.999");
 }
@@ -158,6 +156,30 @@ fn times_without_fractions_lose_none() {
     let untimed = Target { time: TimeForm::None, ..target(Schema::Raw) };
     let rows = rows_of(&mut maker(vec![untimed], "2026-01-01T00:00:00Z"), &full());
     assert_eq!(keys(&values(&rows[0])), BTreeSet::from(["raw".into()]));
+}
+
+#[test]
+fn the_clock_is_read_once_for_a_run() {
+    let clock = at("2026-01-01T00:00:00Z");
+    let begins = move |_: &_, known: Option<SystemTime>| Start {
+        at: known.unwrap_or(clock),
+        by_clock: true,
+    };
+    let mut record = frame("a", 1, Some(0.5));
+    record.ts = Some("2026-06-06T06:06:06.000000Z".into());
+    let (begun, frame) = (run("a"), of_frame(record));
+    for (known, expected) in [
+        (None, "2026-01-01 00:00:00.500"),
+        (Some(at("2025-05-05T05:05:05Z")), "2025-05-05 05:05:05.500"),
+    ] {
+        let mut maker = Rows::new(vec![target(Schema::Frames)], Box::new(begins));
+        assert_eq!(maker.begin(&begun, known), Some(known.unwrap_or(clock)), "for the next one");
+        let mut rows = Vec::new();
+        maker.write(&frame, &mut rows);
+        assert_eq!(values(&rows[0])["_tp_time"], expected);
+    }
+    let mut maker = maker(vec![target(Schema::Frames)], "2026-01-01T00:00:00Z");
+    assert_eq!(maker.begin(&begun, None), None, "what is known anyhow is not kept");
 }
 
 #[test]
@@ -233,11 +255,11 @@ fn rows_a_second() {
     record.predictions = vec![plain; 8];
     let items = [Item::Run(Arc::new(run("a"))), of_frame(record)];
     let mut maker = maker(vec![target(Schema::Detections)], "2026-01-01T00:00:00Z");
-    maker.write(&items[0], &mut Vec::new());
+    give(&mut maker, &items[0], &mut Vec::new());
     let (mut count, start) = (0, Instant::now());
     while start.elapsed() < Duration::from_secs(2) {
         let mut rows = Vec::new();
-        (0..1000).for_each(|_| maker.write(&items[1], &mut rows));
+        (0..1000).for_each(|_| give(&mut maker, &items[1], &mut rows));
         count += rows.len();
     }
     say(&format!("{:.0} rows a second", count as f64 / start.elapsed().as_secs_f64()));

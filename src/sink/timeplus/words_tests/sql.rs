@@ -104,13 +104,13 @@ fn each_server_is_told_in_its_own_words() {
     assert_eq!(
         create(&raw, NEW, week),
         "CREATE TABLE IF NOT EXISTS `default`.`video_stream_log` (`_tp_time` DateTime64(3, 'UTC'), \
-         `raw` String) ENGINE = MergeTree() PARTITION BY toYYYYMMDD(_tp_time) \
+         `raw` String, `batch_id` LowCardinality(String)) ENGINE = MergeTree() PARTITION BY toYYYYMMDD(_tp_time) \
          ORDER BY (_tp_time) TTL toDateTime(_tp_time) + INTERVAL 7 DAY"
     );
     assert_eq!(
         create(&raw, OLD, week),
         "CREATE TABLE IF NOT EXISTS `default`.`video_stream_log` (`_tp_time` DateTime('UTC'), \
-         `_tp_ms` UInt64, `raw` String) ENGINE = MergeTree() PARTITION BY toYYYYMMDD(_tp_time) \
+         `_tp_ms` UInt64, `raw` String, `batch_id` String) ENGINE = MergeTree() PARTITION BY toYYYYMMDD(_tp_time) \
          ORDER BY (_tp_time)"
     );
     let detections = create(&table(Schema::Detections), NEW, None);

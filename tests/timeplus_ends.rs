@@ -1,0 +1,154 @@
+//! Rows in Timeplus, through the program: a run that goes on where a killed one stopped, how it
+//! ends when a server refuses or is away, and what is seen of rows meanwhile.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::common::{Place, Server, of_type, records_of};
+use crate::timeplus::{BOUND, Fake, PASSWORD, RUN, USER, as_user, ids, output};
+
+/// Asks until the answer is there.
+#[track_caller]
+fn await_some<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(start.elapsed() < BOUND, "{what} never comes");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The event time less the time in the video, milliseconds since 1970.
+fn first_frame_ms(row: &Value) -> i128 {
+    let time = row["_tp_time"].as_str().unwrap().replace(' ', "T") + "Z";
+    let time = humantime::parse_rfc3339(&time).unwrap();
+    let ms = time.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    ms as i128 - (row["pts_s"].as_f64().unwrap() * 1000.0).round() as i128
+}
+
+#[test]
+fn a_run_that_goes_on_keeps_its_clock() {
+    for said in ["", "--recorded-at now"] {
+        let (place, fake) = (Place::new(), Fake::start(&[]));
+        // Three seconds: its rows go out every second.
+        let run = format!(
+            "run synthetic:64x48@10x30 --engine fake:boxes=2:sleep-ms=100 --workers 1 -q \
+             --timeplus {} --spool spool {said}",
+            fake.url
+        );
+        let mut command = place.spawnable(&run);
+        command.env("TIMEPLUS_USER", USER).env("TIMEPLUS_PASSWORD", PASSWORD);
+        let killed = Server(command.stdout(Stdio::null()).spawn().unwrap());
+        let frames = || fake.rows("vision_pipe_frames").len();
+        let before = await_some("a row", || Some(frames()).filter(|frames| *frames > 0));
+        drop(killed);
+        assert!(before < 30, "it was killed too late");
+        output(&place, &run).ended(0);
+        let rows = fake.rows("vision_pipe_detections");
+        assert_eq!(ids(&rows).len(), 60);
+        let frames = fake.rows("vision_pipe_frames");
+        assert_eq!(frames.len(), 30);
+        // A run id each.
+        let runs: BTreeSet<_> = rows.iter().map(|row| row["run_id"].as_str().unwrap()).collect();
+        assert_eq!(runs.len(), 2);
+        let firsts: BTreeSet<_> = rows.iter().chain(&frames).map(first_frame_ms).collect();
+        // Both numbers are cut to milliseconds.
+        let (first, last) = (firsts.first().unwrap(), firsts.last().unwrap());
+        assert!(last - first <= 1, "{said}: clocks {firsts:?}");
+    }
+}
+
+#[test]
+fn rows_that_a_server_refuses_or_misses_wait_in_the_spool() {
+    let (place, fake) = (Place::new(), Fake::start(&[]));
+    let rows = |run: &str| {
+        let records = records_of(&place.path(run));
+        of_type(&records, "summary")[0]["rows"].clone()
+    };
+    let run = format!("{RUN} --timeplus {} --spool refused --ndjson refused.ndjson", fake.url);
+    let run = as_user(&place, "wrong", &run).ended(3);
+    assert!(run.stderr().contains("90 wait in the spool 'refused'"), "{}", run.stderr());
+    assert!(run.stderr().contains("vision-pipe timeplus drain --spool"), "{}", run.stderr());
+    let said = rows("refused.ndjson");
+    assert!(said["retries"].as_u64().unwrap() > 0, "{said}");
+    let retries = &said["retries"];
+    let expected =
+        json!({"delivered": 0, "waiting": 90, "lost": 0, "refused": 0, "retries": retries});
+    assert_eq!(said, expected);
+    let away = "--timeplus http://127.0.0.1:1 --timeplus-give-up 1s --ndjson away.ndjson";
+    output(&place, &format!("{RUN} {away} --spool away")).ended(3);
+    assert_eq!(
+        (&rows("away.ndjson")["waiting"], &rows("away.ndjson")["lost"]),
+        (&90.into(), &0.into())
+    );
+    output(&place, &format!("{RUN} {away}")).ended(3);
+    assert_eq!(
+        (&rows("away.ndjson")["waiting"], &rows("away.ndjson")["lost"]),
+        (&0.into(), &90.into())
+    );
+    // The same command delivers what waits, and nothing anew.
+    let run = format!("{RUN} --timeplus {} --spool refused --ndjson sent.ndjson", fake.url);
+    output(&place, &run).ended(0);
+    assert_eq!(rows("sent.ndjson")["delivered"], 90);
+    assert_eq!(ids(&fake.rows("vision_pipe_detections")).len(), 60);
+}
+
+/// What `/metrics` says once it has these words.
+fn numbers(address: &str, words: &[&str]) -> String {
+    await_some(&format!("{words:?}"), || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(BOUND)).unwrap();
+        write!(stream, "GET /metrics HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        words.iter().all(|words| text.contains(words)).then_some(text)
+    })
+}
+
+#[test]
+fn the_page_counts_rows() {
+    let (place, fake) = (Place::new(), Fake::start(&[]));
+    let of = |name: &str, more: &str, value: u64| {
+        format!("vision_pipe_rows_{name}{{source=\"synthetic:64x48@10x30\"{more}}} {value}\n")
+    };
+    let state = |state: &str| of("state", &format!(",state=\"{state}\""), 1);
+    for (url, password, state, delivered, waiting) in [
+        (&*fake.url, PASSWORD, state("up"), 90, 0),
+        (&*fake.url, "wrong", state("parked"), 0, 90),
+        ("http://127.0.0.1:1", PASSWORD, state("down"), 0, 90),
+    ] {
+        // Without a spool it waits for its server while it is looked at.
+        let run = format!("{RUN} --preview 0 --preview-linger --timeplus {url}");
+        let mut command = place.spawnable(&run);
+        command.env("TIMEPLUS_USER", USER).env("TIMEPLUS_PASSWORD", password);
+        let mut child =
+            command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().map(Server).unwrap();
+        let mut line = String::new();
+        let mut said = BufReader::new(child.0.stderr.take().unwrap());
+        said.read_line(&mut line).unwrap();
+        let address = line.trim().trim_end_matches('/').rsplit('/').next().unwrap();
+        let wanted = [state, of("delivered_total", "", delivered), of("waiting", "", waiting)];
+        let text = numbers(address, &wanted.each_ref().map(String::as_str));
+        for (name, kind) in [
+            ("delivered_total", "counter"),
+            ("dropped_total", "counter"),
+            ("refused_total", "counter"),
+            ("retries_total", "counter"),
+            ("waiting", "gauge"),
+            ("waiting_bytes", "gauge"),
+            ("state", "gauge"),
+        ] {
+            assert!(text.contains(&format!("# HELP vision_pipe_rows_{name} ")), "{name}: {text}");
+            assert!(text.contains(&format!("# TYPE vision_pipe_rows_{name} {kind}\n")), "{text}");
+        }
+        assert_eq!(text.matches("vision_pipe_rows_state{").count(), 3);
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
