@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the trials share; sourced by each try.sh. The program is $VISION_PIPE, or the one in PATH.
 set -euo pipefail
 fail() { echo "FAILED: $*" >&2; exit 1; }

@@ -57,18 +57,18 @@ fn found() -> (Place, Vec<Value>) {
 fn classes(records: &[Value]) -> String {
     let mut classes = BTreeMap::<&str, (u32, f64)>::new();
     for frame in of_type(records, "frame") {
-        for box_ in frame["predictions"].as_array().unwrap() {
-            let class = classes.entry(box_["class"].as_str().unwrap()).or_default();
+        for found in frame["predictions"].as_array().unwrap() {
+            let class = classes.entry(found["class"].as_str().unwrap()).or_default();
             class.0 += 1;
-            class.1 = class.1.max(box_["confidence"].as_f64().unwrap());
+            class.1 = class.1.max(found["confidence"].as_f64().unwrap());
         }
     }
     assert!(!classes.is_empty());
     classes
         .iter()
-        .map(|(class, (boxes, confidence))| match class.contains(' ') {
-            true => format!("\"{class}\",{boxes},{confidence}\n"),
-            false => format!("{class},{boxes},{confidence}\n"),
+        .map(|(class, (boxes, confidence))| {
+            let quote = if class.contains(' ') { "\"" } else { "" };
+            format!("{quote}{class}{quote},{boxes},{confidence}\n")
         })
         .collect()
 }
@@ -78,10 +78,9 @@ fn jq_counts_classes_by_the_minute() {
     let (place, records) = found();
     let mut expected = BTreeMap::<(u64, &str), u32>::new();
     for frame in of_type(&records, "frame") {
-        let minute = frame["pts_s"].as_f64().unwrap().div_euclid(60.0);
-        for class in frame["predictions"].as_array().unwrap() {
-            let minute = if minute < 1.0 { 0 } else { 1 };
-            *expected.entry((minute, class["class"].as_str().unwrap())).or_default() += 1;
+        let minute = u64::from(frame["pts_s"].as_f64().unwrap() >= 60.0);
+        for found in frame["predictions"].as_array().unwrap() {
+            *expected.entry((minute, found["class"].as_str().unwrap())).or_default() += 1;
         }
     }
     assert!(expected.contains_key(&(0, "person")) && expected.contains_key(&(1, "person")));

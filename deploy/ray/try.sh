@@ -36,10 +36,9 @@ run "$work/worker" &
 job=$!
 pid=$(busy square.mp4)
 worker=$(awk '{ sub(/.*\) /, ""); print $2 }' "/proc/$pid/stat")
-name=$(tr '\0' ' ' < "/proc/$worker/cmdline")
+name=$(tr '\0' ' ' < "/proc/$worker/cmdline" | sed 's/ *$//')
 kill -9 "$worker" "$pid"
 echo "killed the worker $name"
 wait "$job"
 lines "$work/worker" > "$work/worker.ndjson"
 same "ray, a worker killed" "$work/worker.ndjson"
-grep -hi "worker.*died\|unexpectedly" "$work/worker.err" | head -2 | cut -c1-200 || true

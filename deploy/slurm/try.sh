@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A Slurm of one node for real, in a folder of its own (as root; Debian: slurm-wlm, munge): a corrupt video, a killed
-# task, and a node that dies.
+# task, one whose time is over, and a node that dies.
 . "$(dirname "$0")/../trial.sh"
 prepare
 
@@ -68,16 +68,21 @@ submit() { # OUT
         "$deploy/slurm/videos.sbatch" "$work/videos.txt" "$1"
 }
 
-ended() { # JOB: waits for the array, then shows how its tasks ended
+ended() { # JOB [TIMES]: waits for the array, then shows how its tasks ended; so many must have been started again
     for _ in $(seq 1 1200); do
         [ -n "$(squeue -h -j "$1" 2> /dev/null)" ] || break
+        # What is queued again waits for two minutes; nobody does here.
+        for waiting in $(squeue -h -j "$1" -t PENDING -o '%A %r' 2> /dev/null | awk '$2 == "BeginTime" { print $1 }'); do
+            scontrol update JobId="$waiting" StartTime=now 2> /dev/null || true
+        done
         sleep 0.2
     done
     [ -z "$(squeue -h -j "$1" 2> /dev/null)" ] || { squeue; fail "the array does not end"; }
     scontrol -o show job "$1" | awk '{
         for (i = 1; i <= NF; i++) { split($i, kv, "="); v[kv[1]] = kv[2] }
         print "  task", v["ArrayTaskId"], v["JobState"], "exit", v["ExitCode"], "restarts", v["Restarts"]
-    }' | sort
+    }' | sort | tee "$work/tasks"
+    [ "$(grep -c 'restarts [1-9]' "$work/tasks")" -ge "${2:-0}" ] || fail "no task was started again"
 }
 
 job=$(submit "$work/out")
@@ -87,15 +92,26 @@ grep -h error: "$work"/out/*.log | sed "s|$work/||g"
 
 job=$(submit "$work/killed")
 kill_busy gate.mp4
-ended "$job"
+ended "$job" 1
 same "slurm, a task killed" "$work"/killed/*.ndjson
+
+job=$(submit "$work/time")
+busy "main street.mp4" > /dev/null
+# What Slurm does a minute before the end of the time.
+for _ in $(seq 1 20); do
+    scancel --batch --signal=TERM "${job}_3" 2> /dev/null && break
+    sleep 0.1 # "try again later", while Slurm is busy with another task of the array
+done
+echo "told the task of 'main street.mp4' that its time is over"
+ended "$job" 1
+same "slurm, a task out of time" "$work"/time/*.ndjson
 
 job=$(submit "$work/node")
 pid=$(busy square.mp4)
 # All of the node at once: the daemon, the steps, and what they run.
 node=("$(cat "$work/slurmd.pid")" "$pid")
 for step in $(pgrep -x slurmstepd); do
-    if grep -qs "$work" "/proc/$step/environ"; then node+=("$step" $(pgrep -P "$step")); fi
+    if grep -qs "$work" "/proc/$step/environ"; then mapfile -t -O "${#node[@]}" node < <(echo "$step"; pgrep -P "$step"); fi
 done
 kill -9 "${node[@]}"
 echo "killed slurmd, its steps and the program at work on square.mp4"
@@ -106,5 +122,5 @@ done
 echo "slurmctld: the node is $(sinfo -h -o %T)"
 rm -f "$work/slurmd.pid"
 slurmd -N "$(hostname -s)"
-ended "$job"
+ended "$job" 1
 same "slurm, the node died" "$work"/node/*.ndjson
