@@ -16,21 +16,21 @@ use crate::common::{Place, Run, Server, of_type, records_of};
 const BOUND: Duration = Duration::from_secs(60);
 
 /// Who we are. The user's word must not be found anywhere.
-const USER: &str = "camera";
-const PASSWORD: &str = "hunter2-sEcret";
+pub(crate) const USER: &str = "camera";
+pub(crate) const PASSWORD: &str = "hunter2-sEcret";
 
 /// 30 frames with two boxes each.
 const RUN: &str = "run synthetic:64x48@10x30 --engine fake:boxes=2";
 
 /// The fake Timeplus, ended with the test.
-struct Fake {
+pub(crate) struct Fake {
     _server: Server,
-    url: String,
+    pub(crate) url: String,
     control: String,
 }
 
 impl Fake {
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers/timeplus.py");
         let mut command = Command::new("python3");
         command.arg(script).args(["--user", USER, "--password", PASSWORD]).args(arguments);
@@ -62,7 +62,7 @@ impl Fake {
     }
 
     /// The rows of a stream.
-    fn rows(&self, stream: &str) -> Vec<Value> {
+    pub(crate) fn rows(&self, stream: &str) -> Vec<Value> {
         self.state()["streams"][stream]["rows"].as_array().cloned().unwrap_or_default()
     }
 }

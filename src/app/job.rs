@@ -129,12 +129,13 @@ pub(super) fn run(
         ended,
     });
     let limited = || counts.limited.load(Relaxed) > 0;
+    let lost = || stats.lost.load(Relaxed);
     let outcome = pipeline::run(parts, settings, &cancel, &stats, |outcome| {
-        let verdict = summary::verdict(outcome, cancel.signal(), limited());
+        let verdict = summary::verdict(outcome, cancel.signal(), limited(), lost());
         summary::summarise(&run, outcome, &stats, &counts, verdict)
     });
     common.board.end(&name);
-    let verdict = summary::verdict(&outcome, cancel.signal(), limited());
+    let verdict = summary::verdict(&outcome, cancel.signal(), limited(), lost());
     let last = summary::summarise(&run, &outcome, &stats, &counts, verdict);
     for name in &outcome.unfinished {
         log::error!("{name} was still busy after --drain-timeout and was left behind");

@@ -12,14 +12,20 @@ use crate::sink::{Ending, SinkError};
 use crate::source::SourceCounts;
 use crate::usage;
 
-/// How a run ended, from what the engine saw and which signal came.
-pub(super) fn verdict(outcome: &Outcome, signal: Option<i32>, limited: bool) -> (Exit, Status) {
+/// How a run ended, from what the engine saw, which signal came and how many frames were `lost`.
+pub(super) fn verdict(
+    outcome: &Outcome,
+    signal: Option<i32>,
+    limited: bool,
+    lost: u64,
+) -> (Exit, Status) {
     match (&outcome.error, signal) {
         (Some(error), _) => (Exit::Error, Status::Code(stage_code(error))),
         (None, Some(signal)) => (Exit::Interrupted, Status::Signal(signal)),
         (None, None) => {
             let exit = if limited { Exit::Limit } else { Exit::EndOfInput };
-            let lossless = outcome.failed_outputs.is_empty() && outcome.unfinished.is_empty();
+            let are_whole = outcome.failed_outputs.is_empty() && outcome.unfinished.is_empty();
+            let lossless = are_whole && lost == 0;
             (exit, Status::Code(if lossless { 0 } else { OUTPUT_FAILED }))
         }
     }
@@ -52,6 +58,7 @@ pub(super) fn summarise(
             ("stale", count(&stats.dropped_stale)),
             ("outputs", count(&stats.dropped_outputs)),
             ("disk", outcome.left_out),
+            ("engine", count(&stats.lost)),
         ]),
         detections: count(&stats.detections),
         elapsed_s: round(elapsed_s, 1e3),

@@ -23,7 +23,7 @@ Failed, for none of the reasons below.
 Wrong usage or configuration.
 .TP
 3
-Done, but an optional output failed, lost records or left rows behind.
+Done, but an optional output failed, lost records or left rows behind, or frames were lost at the engine.
 .TP
 65
 The input is damaged, cut or unreadable. What could be decoded is in the outputs.

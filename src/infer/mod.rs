@@ -30,6 +30,7 @@ use tensor::{Input, Tensor, TensorSpec};
 
 use crate::detection::Detection;
 use crate::frame::{Image, Size};
+use crate::record::OutputName;
 
 /// Finds objects in a picture. Shared by all workers.
 pub trait Detector: Send + Sync {
@@ -65,6 +66,8 @@ pub struct Found {
     pub basis: Basis,
     /// What else a remote engine says of the frame, by name.
     pub outputs: Option<Arc<Map<String, Value>>>,
+    /// The outputs of a workflow that became detections, in the order of the bits of these.
+    pub names: Option<Arc<[OutputName]>>,
     /// The frame as a remote engine has drawn on it, in any size.
     pub picture: Option<Arc<Image>>,
     /// Letterbox and normalisation.

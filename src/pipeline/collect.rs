@@ -92,7 +92,11 @@ impl Collector {
         }
         self.tell_gaps()?;
         let last = self.observer.end();
-        self.tell(last).map(|_| ())
+        self.tell(last)?;
+        match (self.stats.frames.load(Relaxed), self.stats.lost.load(Relaxed)) {
+            (0, frames) if frames > 0 => Err(StageError::NothingInferred { frames }),
+            _ => Ok(()),
+        }
     }
 
     /// Ends the outputs that take no summary; the others are left for it.
@@ -136,6 +140,7 @@ impl Collector {
 
     /// Tells of a frame that the engine failed at.
     fn lost(&mut self, before: Option<f64>, at: Option<f64>) -> Result<bool, StageError> {
+        self.stats.lost.fetch_add(1, Relaxed);
         let seconds = before.zip(at).map_or(0.0, |(before, at)| (at - before).max(0.0));
         let reason = "engine_error";
         self.tell_gap(Gap { reason, from_pts_s: before, seconds, frames_lost: Some(1) })

@@ -29,6 +29,12 @@ pub enum StageError {
         /// Why.
         error: InferError,
     },
+    /// The engine failed at every frame, and the run went on without each.
+    #[error("the engine failed at every frame, {frames} of them")]
+    NothingInferred {
+        /// How many there were.
+        frames: u64,
+    },
     /// A frame could not be drawn on.
     #[error(transparent)]
     Annotate(#[from] AnnotateError),

@@ -8,6 +8,7 @@
 mod answer;
 mod exchange;
 mod form;
+mod rle;
 #[cfg(test)]
 mod tests;
 
