@@ -2,6 +2,7 @@
 //! value with its origin.
 
 pub mod catalogue;
+pub mod dropin;
 mod environment;
 mod inputs;
 pub mod keys;
