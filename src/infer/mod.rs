@@ -64,6 +64,8 @@ pub struct Found {
     pub top: Option<(u32, f32)>,
     /// What this rests on; where it is not the model, nothing is found here.
     pub basis: Basis,
+    /// Why the engine failed, where it did and the run goes on without the frame.
+    pub failure: Option<Arc<str>>,
     /// What else a remote engine says of the frame, by name.
     pub outputs: Option<Arc<Map<String, Value>>>,
     /// The outputs of a workflow that became detections, in the order of the bits of these.

@@ -75,6 +75,8 @@ pub(super) struct Collector {
     pub(super) run: Arc<RunRecord>,
     /// Time of the last frame, seconds.
     pub(super) last_pts_s: Option<f64>,
+    /// Why the engine failed last, where it did.
+    pub(super) failure: Option<Arc<str>>,
     /// Whether the age of frames counts.
     pub(super) is_live: bool,
     pub(super) stats: Arc<Stats>,
@@ -94,7 +96,10 @@ impl Collector {
         let last = self.observer.end();
         self.tell(last)?;
         match (self.stats.frames.load(Relaxed), self.stats.lost.load(Relaxed)) {
-            (0, frames) if frames > 0 => Err(StageError::NothingInferred { frames }),
+            (0, frames) if frames > 0 => {
+                let last = self.failure.take().unwrap_or_default();
+                Err(StageError::NothingInferred { frames, last })
+            }
             _ => Ok(()),
         }
     }
@@ -114,6 +119,7 @@ impl Collector {
         let meta = &read.frame.meta;
         let before = std::mem::replace(&mut self.last_pts_s, meta.pts_s);
         if found.basis == Basis::Failed {
+            self.failure = found.failure;
             return self.lost(before, meta.pts_s);
         }
         let picture = found.picture.take();

@@ -103,7 +103,8 @@ struct Away;
 
 impl Detector for Away {
     fn detect(&self, _: &Image) -> Result<Found, InferError> {
-        Ok(Found { basis: crate::infer::Basis::Failed, ..Found::default() })
+        let failure = Some("it is away".into());
+        Ok(Found { basis: crate::infer::Basis::Failed, failure, ..Found::default() })
     }
 }
 
@@ -124,7 +125,8 @@ fn where_every_frame_is_lost_the_run_fails_with_its_outputs_whole() {
         };
         let settings = Settings { drain_timeout: Duration::from_secs(8), live: None };
         let outcome = run(parts, settings, &Cancel::default(), &Arc::default(), |_| summary());
-        assert!(matches!(outcome.error, Some(StageError::NothingInferred { frames: 6 })));
+        assert!(matches!(outcome.error, Some(StageError::NothingInferred { frames: 6, .. })));
+        assert!(message(&outcome).ends_with("6 of them, the last time: it is away"));
         assert!(outcome.failed_outputs.is_empty() && outcome.unfinished.is_empty());
         assert_eq!(eyes.gaps.lock().unwrap().len(), 6);
     });
