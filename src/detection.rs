@@ -23,6 +23,8 @@ pub struct Detection {
     pub attributes: Vec<Attribute>,
     /// Whether it was not found in this frame, but is where its track should be.
     pub predicted: bool,
+    /// The outputs of a workflow that have it, a bit for each of the first 32.
+    pub outputs: u32,
 }
 
 impl Detection {
@@ -37,6 +39,7 @@ impl Detection {
             outline: Vec::new(),
             attributes: Vec::new(),
             predicted: false,
+            outputs: 0,
         }
     }
 }

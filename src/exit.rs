@@ -182,12 +182,13 @@ pub fn stage_code(error: &StageError) -> u8 {
         StageError::Source(error) => source_code(error),
         StageError::Sink(error) => sink_code(error),
         StageError::Infer { error, .. } => infer_code(error),
+        StageError::NothingInferred { .. } => 69,
         StageError::Panicked { .. } => 101,
         _ => 1,
     }
 }
 
-/// Done, but an optional output failed.
+/// Done, but an optional output failed, or frames were lost.
 pub const OUTPUT_FAILED: u8 = 3;
 
 /// How the program ends when nothing more is to be said.

@@ -153,6 +153,7 @@ impl Recorder {
             top: found.top.map(|(class, _)| self.labels.name(class)),
             confidence: found.top.map(|(_, score)| share(score)),
             outputs: found.outputs.clone(),
+            names: found.names.clone(),
             predictions: found.detections.iter().enumerate().map(found_at).collect(),
             timing_ms: self.timing.then(|| timing_ms(found, decode)),
             ..FrameRecord::default()
@@ -184,6 +185,7 @@ impl Recorder {
             keypoints: found.keypoints.iter().enumerate().map(keypoint).collect(),
             points: found.outline.iter().map(point).collect(),
             attributes: attributes.collect(),
+            outputs: found.outputs,
         }
     }
 

@@ -1,165 +1,17 @@
-//! The page in the browser that most people have: Debian's Chromium, without a window. It is driven
-//! over two pipes (`--remote-debugging-pipe`), so that no library is needed for it.
-//!
-//! Sources are made here; `page` drives the program itself.
+//! The page in the browser. Sources are made here; `page` drives the program itself.
 
-use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use serde_json::{Value, json};
 use vision_pipe::frame::{Image, Size};
 use vision_pipe::geometry::BBox;
 use vision_pipe::record::{FrameRecord, Place, Prediction, round};
 use vision_pipe::sink::preview::{Hub, Look, Server, Settings, State};
 use vision_pipe::sink::{Ending, Item, Sink};
 
-/// How long anything on the page may take.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A browser that goes with its owner.
-struct Browser {
-    child: Child,
-    to: ChildStdin,
-    from: Receiver<Value>,
-    /// Events that came while an answer was waited for.
-    events: VecDeque<Value>,
-    number: u64,
-    _profile: tempfile::TempDir,
-}
-
-impl Browser {
-    fn start() -> Self {
-        let profile = tempfile::tempdir().unwrap();
-        // Chromium reads from descriptor 3 and writes to 4.
-        let script = "exec chromium \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1";
-        let mut child = Command::new("sh")
-            .args(["-c", script, "sh", "--headless", "--no-sandbox", "--disable-gpu"])
-            .args(["--no-first-run", "--disable-background-networking", "--disable-sync"])
-            .args(["--disable-component-update", "--disable-dev-shm-usage"])
-            .args(["--remote-debugging-pipe", "--window-size=1280,800", "about:blank"])
-            .arg(format!("--user-data-dir={}", profile.path().display()))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (to, out) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        let (sender, from) = sync_channel(1024);
-        let read = move || {
-            for message in BufReader::new(out).split(0).map_while(Result::ok) {
-                if sender.send(serde_json::from_slice(&message).unwrap()).is_err() {
-                    return;
-                }
-            }
-        };
-        std::thread::Builder::new().spawn(read).unwrap();
-        Self { child, to, from, events: VecDeque::new(), number: 0, _profile: profile }
-    }
-
-    /// Asks for something and gives the answer.
-    fn ask(&mut self, session: Option<&str>, method: &str, params: Value) -> Value {
-        self.number += 1;
-        let mut message = json!({"id": self.number, "method": method, "params": params});
-        if let Some(session) = session {
-            message["sessionId"] = session.into();
-        }
-        let mut bytes = message.to_string().into_bytes();
-        bytes.push(0);
-        self.to.write_all(&bytes).unwrap();
-        loop {
-            let mut answer = self.from.recv_timeout(PATIENCE).unwrap();
-            if answer["id"] == self.number {
-                assert!(answer["error"].is_null(), "{method}: {answer}");
-                return answer["result"].take();
-            }
-            self.events.push_back(answer);
-        }
-    }
-
-    /// A tab that shows `url`.
-    fn open(&mut self, url: &str) -> Tab {
-        // A tab behind another one is hidden, and gives its pictures up.
-        let target =
-            self.ask(None, "Target.createTarget", json!({"url": "about:blank", "newWindow": true}));
-        let attach = json!({"targetId": target["targetId"], "flatten": true});
-        let session = self.ask(None, "Target.attachToTarget", attach);
-        let tab = Tab(session["sessionId"].as_str().unwrap().to_owned());
-        for domain in ["Runtime.enable", "Log.enable", "Page.enable"] {
-            tab.ask(self, domain, json!({}));
-        }
-        tab.ask(self, "Page.navigate", json!({"url": url}));
-        tab
-    }
-
-    /// What the console complained of.
-    fn complaints(&mut self) -> Vec<String> {
-        self.events.extend(self.from.try_iter());
-        let is_bad = |event: &&Value| match event["method"].as_str() {
-            Some("Runtime.exceptionThrown") => true,
-            Some("Runtime.consoleAPICalled") => event["params"]["type"] != "log",
-            Some("Log.entryAdded") => event["params"]["entry"]["level"] == "error",
-            _ => false,
-        };
-        self.events.iter().filter(is_bad).map(|event| event["params"].to_string()).collect()
-    }
-}
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
-/// A tab, by its session.
-struct Tab(String);
-
-impl Tab {
-    fn ask(&self, browser: &mut Browser, method: &str, params: Value) -> Value {
-        browser.ask(Some(&self.0), method, params)
-    }
-
-    /// What a script gives.
-    fn eval(&self, browser: &mut Browser, script: &str) -> Value {
-        let params = json!({"expression": script, "returnByValue": true, "awaitPromise": true});
-        let answer = self.ask(browser, "Runtime.evaluate", params);
-        assert!(answer["exceptionDetails"].is_null(), "{script}: {answer}");
-        answer["result"]["value"].clone()
-    }
-
-    /// Waits until a script gives true.
-    fn until(&self, browser: &mut Browser, script: &str) {
-        let start = Instant::now();
-        while self.eval(browser, script) != true {
-            assert!(start.elapsed() < PATIENCE, "never: {script}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    fn click(&self, browser: &mut Browser, x: f64, y: f64) {
-        for kind in ["mouseMoved", "mousePressed", "mouseReleased"] {
-            let params = json!({"type": kind, "x": x, "y": y, "button": "left", "clickCount": 1});
-            self.ask(browser, "Input.dispatchMouseEvent", params);
-        }
-    }
-
-    fn key(&self, browser: &mut Browser, key: &str) {
-        for kind in ["keyDown", "keyUp"] {
-            self.ask(browser, "Input.dispatchKeyEvent", json!({"type": kind, "key": key}));
-        }
-    }
-
-    /// The word of the pill at the top.
-    fn shows(&self, browser: &mut Browser, word: &str) {
-        let script = format!("document.getElementById('pill')?.textContent === '{word}'");
-        self.until(browser, &script);
-    }
-}
+use crate::common::chromium::{Browser, Tab};
 
 /// A source with one box that moves, until it is dropped.
 struct Source {
@@ -219,6 +71,7 @@ fn frame(name: &str, frame_id: u64) -> (FrameRecord, Arc<Image>) {
         keypoints: vec![],
         points: vec![],
         attributes: vec![],
+        outputs: 0,
     };
     let count = 1 + frame_id / 30 % 2;
     let record = FrameRecord {

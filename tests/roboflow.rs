@@ -9,7 +9,7 @@ use crate::common::{Place, Run, Server, frame_ids, frame_lines, free_port, of_ty
 const INPUT: &str = "synthetic:64x48@10x12";
 
 /// The stand-in at a port of its own.
-fn server(more: &[&str]) -> (Server, String) {
+pub(crate) fn server(more: &[&str]) -> (Server, String) {
     let port = free_port();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers/roboflow.py");
     let mut command = Command::new("python3");
@@ -132,7 +132,7 @@ fn frames_that_fail_for_good_are_gaps_where_that_is_wanted() {
     let (_server, url) = server(&[]);
     let place = Place::new();
     assert_eq!(run(&place, &url, "--workflow us/some --on-engine-error stop").code(), 1);
-    let skipped = run(&place, &url, "--workflow us/some --on-engine-error skip").ended(0);
+    let skipped = run(&place, &url, "--workflow us/some --on-engine-error skip").ended(3);
     let records = skipped.records();
     let gaps = of_type(&records, "gap");
     let frames = frame_ids(&records);
@@ -140,6 +140,54 @@ fn frames_that_fail_for_good_are_gaps_where_that_is_wanted() {
     assert_eq!(gaps.len() + frames.len(), 12);
     assert!(gaps.iter().all(|gap| gap["reason"] == "engine_error" && gap["frames_lost"] == 1));
     assert_eq!(skipped.stderr().matches("goes on without this frame").count(), 1);
+    let summary = of_type(&records, "summary")[0];
+    assert_eq!(summary["dropped"]["engine"], gaps.len());
+    assert_eq!((&summary["exit"], &summary["exit_code"]), (&json!("end_of_input"), &json!(3)));
+    let none = run(&place, &url, "--workflow us/nonsense --on-engine-error skip").ended(69);
+    assert!(none.stderr().contains("failed at every frame, 12 of them"), "{}", none.stderr());
+    let summary = of_type(&none.records(), "summary")[0].clone();
+    assert_eq!((&summary["exit"], &summary["frames"]), (&json!("error"), &json!(0)));
+}
+
+#[test]
+fn masks_of_runs_become_outlines() {
+    let (_server, url) = server(&[]);
+    let place = Place::new();
+    let found = run(&place, &url, "--workflow us/masks --max-frames 1").ended(0);
+    let found = &frames(&found)[0]["predictions"][0];
+    let mut corners: Vec<_> = found["points"].as_array().unwrap().clone();
+    corners.sort_by_key(|corner| (corner["x"].as_f64().unwrap() as i64, corner["y"].to_string()));
+    let corner = |x: f64, y: f64| json!({"x": x, "y": y});
+    let expected = [corner(10.0, 15.0), corner(10.0, 5.0), corner(20.0, 15.0), corner(20.0, 5.0)];
+    assert_eq!(corners, expected);
+    let hostile = run(&place, &url, "--workflow us/hostile --max-frames 1").ended(1);
+    assert!(hostile.stderr().contains("counts of a mask"), "{}", hostile.stderr());
+}
+
+/// The colour at a place of a frame of a video.
+#[cfg(all(feature = "libav", feature = "opencv"))]
+fn colour(video: &std::path::Path, frame: usize, (x, y): (u32, u32)) -> [u8; 3] {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-v", "error", "-i"]).arg(video);
+    command.args(["-vf", &format!("select=eq(n\\,{frame})"), "-frames:v", "1"]);
+    let output = command.args(["-f", "image2pipe", "-c:v", "png", "-"]).output().unwrap();
+    image::load_from_memory(&output.stdout).unwrap().into_rgb8().get_pixel(x, y).0
+}
+
+#[test]
+#[cfg(all(feature = "libav", feature = "opencv"))]
+fn the_picture_of_a_workflow_is_in_the_video() {
+    let (_server, url) = server(&[]);
+    let place = Place::new();
+    let ask = "--workflow us/painted --workflow-image visualization -o out.mp4";
+    run(&place, &url, ask).ended(0);
+    for frame in [0, 11] {
+        let [red, green, blue] = colour(&place.path("out.mp4"), frame, (32, 24));
+        assert!(red > 200 && green < 60 && blue < 60, "{red} {green} {blue}");
+    }
+    run(&place, &url, "--workflow us/painted -o own.mp4").ended(0);
+    let own = colour(&place.path("own.mp4"), 0, (60, 2));
+    assert!(own[0] < 200 || own[1] > 60, "{own:?}");
 }
 
 #[test]

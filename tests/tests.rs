@@ -22,6 +22,8 @@ mod convert;
 mod detect;
 #[cfg(feature = "opencv")]
 mod drawing;
+#[cfg(all(feature = "libav", feature = "preview", feature = "roboflow", feature = "timeplus"))]
+mod dropin;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract", feature = "onnxruntime"))]
 mod engines;
 mod inputs;

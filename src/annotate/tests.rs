@@ -41,6 +41,7 @@ fn record(frame_id: u64, boxes: usize) -> FrameRecord {
         keypoints: vec![],
         points: vec![],
         attributes: vec![],
+        outputs: 0,
     };
     FrameRecord {
         source: "s".into(),

@@ -144,12 +144,13 @@ pub(super) fn run(
         ended,
     });
     let limited = || counts.limited.load(Relaxed) > 0;
+    let lost = || stats.lost.load(Relaxed);
     let outcome = pipeline::run(parts, settings, &cancel, &stats, |outcome| {
-        let verdict = summary::verdict(outcome, cancel.stop(), limited());
+        let verdict = summary::verdict(outcome, cancel.stop(), limited(), lost());
         summary::summarise(&run, outcome, &stats, &counts, rows.as_deref(), verdict)
     });
     common.board.end(&name);
-    let verdict = summary::verdict(&outcome, cancel.stop(), limited());
+    let verdict = summary::verdict(&outcome, cancel.stop(), limited(), lost());
     let cut = outcome.error.is_none() && cancel.stop().is_some();
     let last = summary::summarise(&run, &outcome, &stats, &counts, rows.as_deref(), verdict);
     for name in &outcome.unfinished {

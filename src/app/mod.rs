@@ -51,9 +51,10 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use crate::cli::{self, Invocation, Request, Verb};
+use crate::config::dropin::{self, Use};
 use crate::config::{ConfigError, Layer, LogFormat, Plan, catalogue};
 use crate::exit::{Error, Status};
-use crate::logging;
+use crate::logging::{self, NOTE};
 
 /// Runs the program. Errors have been reported when this returns.
 pub fn main(arguments: impl Iterator<Item = OsString>, stdout: File) -> Status {
@@ -81,11 +82,12 @@ fn start(arguments: impl Iterator<Item = OsString>, mut stdout: File) -> Result<
         Invocation::Convert(request) => convert::convert(&request, stdout),
         Invocation::Report(request) => report::report(&request, stdout),
         Invocation::Do(verb, request) => {
-            let plan = configure(&request, Layer::default())?;
+            let use_ = if verb == Verb::Run { Use::Run } else { Use::Values };
+            let plan = configure(&request, use_)?;
             carry_out(verb, &request, plan, stdout)
         }
         Invocation::Timeplus(request) => {
-            let plan = configure(&request.settings, timeplus_commands::host())?;
+            let plan = configure(&request.settings, Use::Rows)?;
             timeplus_commands::carry_out(&request, &plan.common, &mut stdout)
         }
     }
@@ -111,9 +113,11 @@ fn carry_out(verb: Verb, request: &Request, plan: Plan, mut stdout: File) -> Res
     }
 }
 
-/// Merges flags, variables, file and what is said `otherwise`, and starts the logger as they say.
-fn configure(request: &Request, otherwise: Layer) -> Result<Plan, ConfigError> {
-    let variables = Layer::from_variables(|name| std::env::var_os(name))?;
+/// Merges flags, variables, file and the variables of the replaced program, and starts the logger as
+/// they say.
+fn configure(request: &Request, of: Use) -> Result<Plan, ConfigError> {
+    let variable = |name: &str| std::env::var_os(name);
+    let variables = Layer::from_variables(variable)?;
     let from_flag = request.flags.0.get("config").and_then(|given| given.values.first().cloned());
     let from_variable = || std::env::var("VISION_PIPE_CONFIG").ok().filter(|path| !path.is_empty());
     let file = match from_flag.or_else(from_variable) {
@@ -128,9 +132,15 @@ fn configure(request: &Request, otherwise: Layer) -> Result<Plan, ConfigError> {
         Some(model) => Layer::beside_model(Path::new(&model))?,
         None => Layer::default(),
     };
-    let plan = Plan::resolve(said, file, beside.over(otherwise))?;
+    let old = dropin::layer(of, &said.clone().over(file.clone()), &variable)?;
+    let acts = dropin::acts(&old) && !request.print_config;
+    let plan = Plan::resolve(said, file, beside.over(old))?;
     let config = &plan.common;
     logging::init(config.log_format, config.verbose, config.quiet);
+    if acts {
+        let what = "INPUT_VIDEO is set and no input is given: acting as the Python demo did";
+        log::warn!(target: NOTE, "{what} (--print-config shows how)");
+    }
     Ok(plan)
 }
 

@@ -3,12 +3,8 @@
 use std::fs::File;
 
 use crate::cli::TimeplusRequest;
-use crate::config::{Config, ConfigError, Layer};
+use crate::config::{Config, ConfigError};
 use crate::exit::{Error, Status};
-
-pub(super) fn host() -> Layer {
-    Layer::default()
-}
 
 pub(super) fn carry_out(_: &TimeplusRequest, _: &Config, _: &mut File) -> Result<Status, Error> {
     let what = "timeplus needs a build with the feature 'timeplus'";

@@ -196,9 +196,10 @@ const COUNTERS: [(&str, &str, Counter); 7] = [
     ),
 ];
 
-const DROPPED: [(&str, Counter); 5] = [
+const DROPPED: [(&str, Counter); 6] = [
     ("live", |run| &run.stats.dropped_live),
     ("stale", |run| &run.stats.dropped_stale),
+    ("engine", |run| &run.stats.lost),
     ("stride", |run| &run.counts.stride),
     ("max_fps", |run| &run.counts.max_fps),
     ("start", |run| &run.counts.start),

@@ -14,8 +14,13 @@ use crate::sink::{Ending, SinkError};
 use crate::source::SourceCounts;
 use crate::usage;
 
-/// How a run ended, from what the engine saw and who asked for a stop.
-pub(super) fn verdict(outcome: &Outcome, stop: Option<Stop>, limited: bool) -> (Exit, Status) {
+/// How a run ended, from what the engine saw, who asked for a stop and how many frames were `lost`.
+pub(super) fn verdict(
+    outcome: &Outcome,
+    stop: Option<Stop>,
+    limited: bool,
+    lost: u64,
+) -> (Exit, Status) {
     match (&outcome.error, stop) {
         (Some(error), _) => (Exit::Error, Status::Code(stage_code(error))),
         (None, Some(Stop::Signal(signal))) => (Exit::Interrupted, Status::Signal(signal)),
@@ -23,7 +28,8 @@ pub(super) fn verdict(outcome: &Outcome, stop: Option<Stop>, limited: bool) -> (
         (None, stop) => {
             let limited = limited || stop == Some(Stop::Limit);
             let exit = if limited { Exit::Limit } else { Exit::EndOfInput };
-            let lossless = outcome.failed_outputs.is_empty() && outcome.unfinished.is_empty();
+            let are_whole = outcome.failed_outputs.is_empty() && outcome.unfinished.is_empty();
+            let lossless = are_whole && lost == 0;
             (exit, Status::Code(if lossless { 0 } else { OUTPUT_FAILED }))
         }
     }
@@ -58,6 +64,7 @@ pub(super) fn summarise(
             ("stale", count(&stats.dropped_stale)),
             ("outputs", count(&stats.dropped_outputs)),
             ("disk", outcome.left_out),
+            ("engine", count(&stats.lost)),
         ]),
         detections: count(&stats.detections),
         rows: rows.map(|rows| rows_record(rows.counts())),

@@ -11,8 +11,7 @@ use super::timeplus::{GREETING, Greeting, MISSING, dialect, greet, preparing, se
 use super::{print, signals, timeplus, timeplus_boards};
 use crate::cancel::Cancel;
 use crate::cli::{TimeplusAction, TimeplusRequest};
-use crate::config::layer::Given;
-use crate::config::{Config, ConfigError, Layer, Origin, TimeplusConfig};
+use crate::config::{Config, ConfigError, TimeplusConfig};
 use crate::exit::{Error, OUTPUT_FAILED, Status};
 use crate::logging::{self, NOTE};
 use crate::net::http::HttpError;
@@ -23,26 +22,6 @@ use crate::sink::timeplus::tables::{Dialect, Table};
 use crate::sink::timeplus::views::views;
 use crate::sink::timeplus::{Drained, Mood, Settings, WhenSpoolFull, drain, look, spools};
 use crate::source::SourceError;
-
-/// The server's address of the replaced program, for commands without `--timeplus`.
-pub(super) fn host() -> Layer {
-    let mut layer = Layer::default();
-    if let Some(host) = std::env::var("TIMEPLUS_HOST").ok().filter(|host| !host.is_empty()) {
-        let origin = Origin::Variable("TIMEPLUS_HOST".into());
-        layer.0.insert("timeplus", Given { values: vec![url_of(&host)], origin });
-    }
-    layer
-}
-
-/// A bare host is one that speaks HTTP at the usual port.
-fn url_of(host: &str) -> String {
-    let has_port = host.rsplit(']').next().is_some_and(|end| end.contains(':'));
-    match host {
-        url if url.contains("://") => url.to_owned(),
-        place if has_port => format!("http://{place}"),
-        host => format!("http://{host}:8123"),
-    }
-}
 
 /// Does what is asked for.
 pub(super) fn carry_out(
@@ -309,23 +288,5 @@ fn described(one: &Value) -> String {
             format!("{folder}: {rows} rows, {} bytes", number("bytes").unwrap_or_default())
         }
         (_, folder, _) => format!("{}: a run uses it", folder.unwrap_or_default()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bare_host_is_an_address() {
-        for (host, url) in [
-            ("tp", "http://tp:8123"),
-            ("tp:3218", "http://tp:3218"),
-            ("[::1]", "http://[::1]:8123"),
-            ("[::1]:9", "http://[::1]:9"),
-            ("https://u:p@tp", "https://u:p@tp"),
-        ] {
-            assert_eq!(url_of(host), url);
-        }
     }
 }

@@ -23,7 +23,7 @@ Failed, for none of the reasons below.
 Wrong usage or configuration.
 .TP
 3
-Done, but an optional output failed, lost records or left rows behind.
+Done, but an optional output failed, lost records or left rows behind, or frames were lost at the engine.
 .TP
 65
 The input is damaged, cut or unreadable. What could be decoded is in the outputs.
@@ -130,10 +130,16 @@ program is killed.
 Every setting is also a variable: \fB\-\-max\-fps\fR is \fBVISION_PIPE_MAX_FPS\fR. An empty
 variable counts as not set.
 .PP
-\fBTIMEPLUS_USER\fR and \fBTIMEPLUS_PASSWORD\fR say who we are where the options do not;
-\fBTIMEPLUS_HOST\fR names the server for \fBvision\-pipe timeplus\fR, and turns nothing on by itself.
+These of the Python demo supply values where nobody else says anything, and turn nothing on by themselves:
+\fBTIMEPLUS_USER\fR and \fBTIMEPLUS_PASSWORD\fR say who we are; \fBTIMEPLUS_HOST\fR names the server for
+\fBvision\-pipe timeplus\fR; \fBSTREAM_NAME\fR is \fB\-\-timeplus\-stream\fR of rows of the form raw;
 \fBROBOFLOW_API_KEY\fR is \fB\-\-roboflow\-api\-key\fR; \fBROBOFLOW_USERNAME\fR and
-\fBROBOFLOW_WORKFLOW\fR together are \fB\-\-workflow\fR. They turn nothing on by themselves.
+\fBROBOFLOW_WORKFLOW\fR together are \fB\-\-workflow\fR.
+.PP
+Where \fBINPUT_VIDEO\fR is set and no input is given, \fBvision\-pipe run\fR acts as that program: on that video, at its own
+pace, with the page at \fBSERVER_HOST\fR:\fBSERVER_PORT\fR (127.0.0.1:5001), also after the end; with raw rows to
+\fBTIMEPLUS_HOST\fR, and with that workflow where \fBROBOFLOW_WORKFLOW\fR is set. Everything else that is said wins over
+each; \fB\-\-print\-config\fR shows what comes from where.
 "#;
 
 /// In the place of options that were explained before.

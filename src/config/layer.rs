@@ -66,7 +66,7 @@ impl Layer {
         self
     }
 
-    /// The settings in environment variables; an empty one counts as not set.
+    /// The settings in environment variables of our own; an empty one counts as not set.
     ///
     /// # Errors
     /// Where one is not valid text.
@@ -82,23 +82,6 @@ impl Layer {
                 .map_err(|_| ConfigError::new(format!("{name} is not valid UTF-8")))?;
             let given = Given { values: vec![value], origin: Origin::Variable(name) };
             layer.0.insert(key.name, given);
-        }
-        let named = |name: &str| {
-            let value = variable(name).filter(|value| !value.is_empty())?;
-            Some(value.to_string_lossy().into_owned())
-        };
-        // The names that Roboflow's programs have.
-        let workflow = named("ROBOFLOW_USERNAME").zip(named("ROBOFLOW_WORKFLOW"));
-        let workflow = workflow.map(|(user, id)| format!("{user}/{id}"));
-        for (key, name, value) in [
-            ("workflow", "ROBOFLOW_WORKFLOW", workflow),
-            ("roboflow-api-key", "ROBOFLOW_API_KEY", named("ROBOFLOW_API_KEY")),
-        ] {
-            let origin = Origin::Variable(name.into());
-            let given = value.map(|value| Given { values: vec![value], origin });
-            if let Some(given) = given {
-                layer.0.entry(key).or_insert(given);
-            }
         }
         Ok(layer)
     }

@@ -3,6 +3,7 @@
 
 mod batch;
 pub mod catalogue;
+pub mod dropin;
 mod environment;
 mod inputs;
 pub mod keys;

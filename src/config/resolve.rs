@@ -286,7 +286,11 @@ fn input(take: &mut Resolver<'_>) -> Result<Option<String>, ConfigError> {
         take.note("input", Some(format!("[{}]", shown.join(", "))), origin.clone());
         return Ok(None);
     }
-    take.optional("input", |text| units::path(text).map(|_| text.to_owned()))
+    let input = take.optional("input", |text| units::path(text).map(|_| text.to_owned()))?;
+    if let Some(shown) = take.resolved.last_mut() {
+        shown.value = shown.value.take().map(|text| without_password(&text));
+    }
+    Ok(input)
 }
 
 /// An input's table without the password of its address, unless that comes from the environment.

@@ -157,6 +157,7 @@ fn in_source(item: Item, view: &View, size: Size, region: Region) -> Option<Dete
         outline: item.outline.into_iter().map(inside).collect(),
         attributes: Vec::new(),
         predicted: false,
+        outputs: 0,
     })
 }
 

@@ -30,6 +30,7 @@ use tensor::{Input, Tensor, TensorSpec};
 
 use crate::detection::Detection;
 use crate::frame::{Image, Size};
+use crate::record::OutputName;
 
 /// Finds objects in a picture. Shared by all workers.
 pub trait Detector: Send + Sync {
@@ -65,8 +66,12 @@ pub struct Found {
     pub top: Option<(u32, f32)>,
     /// What this rests on; where it is not the model, nothing is found here.
     pub basis: Basis,
+    /// Why the engine failed, where it did and the run goes on without the frame.
+    pub failure: Option<Arc<str>>,
     /// What else a remote engine says of the frame, by name.
     pub outputs: Option<Arc<Map<String, Value>>>,
+    /// The outputs of a workflow that became detections, in the order of the bits of these.
+    pub names: Option<Arc<[OutputName]>>,
     /// The frame as a remote engine has drawn on it, in any size.
     pub picture: Option<Arc<Image>>,
     /// Letterbox and normalisation.

@@ -75,6 +75,8 @@ pub(super) struct Collector {
     pub(super) run: Arc<RunRecord>,
     /// Time of the last frame, seconds.
     pub(super) last_pts_s: Option<f64>,
+    /// Why the engine failed last, where it did.
+    pub(super) failure: Option<Arc<str>>,
     /// Whether the age of frames counts.
     pub(super) is_live: bool,
     pub(super) stats: Arc<Stats>,
@@ -92,7 +94,14 @@ impl Collector {
         }
         self.tell_gaps()?;
         let last = self.observer.end();
-        self.tell(last).map(|_| ())
+        self.tell(last)?;
+        match (self.stats.frames.load(Relaxed), self.stats.lost.load(Relaxed)) {
+            (0, frames) if frames > 0 => {
+                let last = self.failure.take().unwrap_or_default();
+                Err(StageError::NothingInferred { frames, last })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Ends the outputs that take no summary; the others are left for it.
@@ -110,6 +119,7 @@ impl Collector {
         let meta = &read.frame.meta;
         let before = std::mem::replace(&mut self.last_pts_s, meta.pts_s);
         if found.basis == Basis::Failed {
+            self.failure = found.failure;
             return self.lost(before, meta.pts_s);
         }
         let picture = found.picture.take();
@@ -136,6 +146,7 @@ impl Collector {
 
     /// Tells of a frame that the engine failed at.
     fn lost(&mut self, before: Option<f64>, at: Option<f64>) -> Result<bool, StageError> {
+        self.stats.lost.fetch_add(1, Relaxed);
         let seconds = before.zip(at).map_or(0.0, |(before, at)| (at - before).max(0.0));
         let reason = "engine_error";
         self.tell_gap(Gap { reason, from_pts_s: before, seconds, frames_lost: Some(1) })

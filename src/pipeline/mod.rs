@@ -208,6 +208,7 @@ impl Crew {
             gaps: None,
             run: parts.run.clone(),
             last_pts_s: None,
+            failure: None,
             is_live: live.is_some(),
             stats: stats.clone(),
         };

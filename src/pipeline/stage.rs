@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
 use crossbeam_channel::Sender;
@@ -28,6 +29,14 @@ pub enum StageError {
         frame: u64,
         /// Why.
         error: InferError,
+    },
+    /// The engine failed at every frame, and the run went on without each.
+    #[error("the engine failed at every frame, {frames} of them, the last time: {last}")]
+    NothingInferred {
+        /// How many there were.
+        frames: u64,
+        /// Why it failed at the last one.
+        last: Arc<str>,
     },
     /// A frame could not be drawn on.
     #[error(transparent)]

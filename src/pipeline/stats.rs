@@ -47,6 +47,8 @@ pub struct Stats {
     pub dropped_stale: AtomicU64,
     /// Items dropped on the way to outputs that may lose some.
     pub dropped_outputs: AtomicU64,
+    /// Frames that the engine failed at, where the run goes on without them.
+    pub lost: AtomicU64,
     /// Most frames that were in flight at once.
     pub max_in_flight: AtomicU64,
     stages: Mutex<BTreeMap<String, Histogram<u32>>>,

@@ -159,6 +159,11 @@ pub struct FrameRecord {
     /// What else a remote engine says of the frame: by name, as it came.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outputs: Option<Arc<serde_json::Map<String, serde_json::Value>>>,
+    /// The outputs of a workflow that became predictions, in the order of the bits of
+    /// [`Prediction::outputs`]; `None` of other engines. For who writes them as they came; no other
+    /// output shows them.
+    #[serde(skip)]
+    pub names: Option<Arc<[OutputName]>>,
     /// Who is in each zone now, in the order they were given.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub zones: Vec<ZoneRecord>,
@@ -172,6 +177,15 @@ pub struct FrameRecord {
     /// Only with `--timing`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timing_ms: Option<TimingMs>,
+}
+
+/// An output of a workflow that became predictions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutputName {
+    /// Its name in the workflow.
+    pub name: Arc<str>,
+    /// As it came, where it is of the whole picture.
+    pub value: Option<serde_json::Value>,
 }
 
 /// A detection in the key names of Roboflow (`x`, `y`: the centre) and of the program this one
@@ -211,6 +225,9 @@ pub struct Prediction {
     /// What the model of `--cascade` says of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<AttributeRecord>,
+    /// The outputs of a workflow that have it, a bit for each of the first 32; no line shows it.
+    #[serde(skip)]
+    pub outputs: u32,
 }
 
 impl Prediction {
@@ -432,6 +449,7 @@ mod tests {
             keypoints: vec![],
             points: vec![],
             attributes: vec![],
+            outputs: 0,
         };
         let line = serde_json::to_string(&prediction).unwrap();
         assert_eq!(line, r#"{"confidence":0.5,"class":"cat","class_id":3,"detection_id":"d"}"#);

@@ -321,6 +321,7 @@ fn detection(found: &StoredBox, size: Size) -> Option<Detection> {
         outline: found.points.iter().map(|at| point(at.x, at.y)).collect(),
         attributes: found.attributes.iter().map(attribute).collect(),
         predicted: found.predicted == Some(true),
+        outputs: 0,
     })
 }
 

@@ -11,11 +11,13 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::rle::Masks;
 use crate::detection::{Detection, Keypoint};
 use crate::frame::{Image, Size};
 use crate::geometry::{BBox, Point, Region};
 use crate::infer::Found;
 use crate::infer::labels::Labels;
+use crate::record::OutputName;
 use crate::source::pictures;
 
 /// Most keypoints of an object.
@@ -64,6 +66,9 @@ struct Prediction {
     detection_id: Option<String>,
     keypoints: Option<Vec<NamedPoint>>,
     points: Option<Vec<Place>>,
+    /// The mask of a workflow, and of a model that is asked for masks of this kind.
+    #[serde(alias = "rle_mask")]
+    rle: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -89,9 +94,13 @@ struct Score {
 }
 
 /// What is found until now.
-#[derive(Default)]
 struct Pile {
     detections: Vec<Detection>,
+    /// The workflow's outputs that became detections.
+    names: Vec<OutputName>,
+    masks: Masks,
+    /// Size of the frame.
+    size: Size,
     /// Where the detection of an id is, so that one that two outputs have is there once.
     known: HashMap<String, usize>,
     top: Option<(u32, f32)>,
@@ -104,7 +113,7 @@ fn shape(what: impl Into<String>) -> AnswerError {
 impl Reader {
     /// What an answer says of a frame of `size`; what of a box lies outside is cut off.
     pub(super) fn read(&self, answer: Value, size: Size) -> Result<Found, AnswerError> {
-        let mut pile = Pile::default();
+        let mut pile = Pile::new(size);
         let mut found = Found::default();
         if self.is_workflow {
             let outputs = match answer {
@@ -122,11 +131,15 @@ impl Reader {
         } else if !self.predictions(&answer, &mut pile) {
             return Err(shape("it has no 'predictions' of the usual kind"));
         }
+        if let Some(wrong) = pile.masks.wrong {
+            return Err(shape(wrong));
+        }
         let inside = pile.detections.into_iter().filter_map(|found| clipped(found, size));
         pile.detections = inside.collect();
         pile.detections.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
         pile.detections.truncate(self.max_detections);
-        Ok(Found { detections: pile.detections, top: pile.top, ..found })
+        let names = self.is_workflow.then(|| pile.names.into());
+        Ok(Found { detections: pile.detections, top: pile.top, names, ..found })
     }
 
     fn workflow(
@@ -142,9 +155,10 @@ impl Reader {
                     found.picture = Some(Arc::new(decode(picture)?));
                 }
                 pictures.push(name);
-            } else if !self.predictions(&output, pile)
-                && let Some(output) = without_pictures(output, 0)
-            {
+            } else if self.predictions(&output, pile) {
+                let value = is_of_picture(&output).then(|| without_pictures(output, 0)).flatten();
+                pile.names.push(OutputName { name: name.into(), value });
+            } else if let Some(output) = without_pictures(output, 0) {
                 others.insert(name, output);
             }
         }
@@ -162,7 +176,11 @@ impl Reader {
                 let list: Option<Vec<Prediction>> =
                     list.iter().map(|one| Prediction::deserialize(one).ok()).collect();
                 list.and_then(|list| {
-                    let one = |one: Prediction| Some((one.detection_id.clone(), self.found(one)?));
+                    let picture = size_of(value, pile.size);
+                    let masks = &mut pile.masks;
+                    let one = |one: Prediction| {
+                        Some((one.detection_id.clone(), self.found(one, picture, masks)?))
+                    };
                     list.into_iter().map(one).collect::<Option<Vec<_>>>()
                 })
             }
@@ -207,8 +225,8 @@ impl Reader {
         confidence.is_finite().then_some(Detection { bbox: None, ..found })
     }
 
-    /// `None` where a number is none.
-    fn found(&self, one: Prediction) -> Option<Detection> {
+    /// `None` where a number is none; `picture` is the size of that in which it was found.
+    fn found(&self, one: Prediction, picture: (f64, f64), masks: &mut Masks) -> Option<Detection> {
         let Prediction { x, y, width, height, .. } = one;
         let found = self.class(&one.class, one.class_id, one.confidence)?;
         let bbox = match (x, y, width, height) {
@@ -225,12 +243,17 @@ impl Reader {
             (None, None, None, None) => None,
             _ => return None,
         };
-        let outline = one.points.unwrap_or_default();
+        let outline = match (one.points.unwrap_or_default(), one.rle) {
+            (points, Some(mask)) if points.is_empty() => masks.outline(&mask, picture)?,
+            (points, _) => {
+                points.iter().map(|place| point(place.x, place.y)).collect::<Option<_>>()?
+            }
+        };
         Some(Detection {
             bbox,
             tracker_id: one.tracker_id.as_ref().and_then(number),
             keypoints: self.named_points(one.keypoints.unwrap_or_default())?,
-            outline: outline.iter().map(|place| point(place.x, place.y)).collect::<Option<_>>()?,
+            outline,
             ..found
         })
     }
@@ -258,18 +281,42 @@ impl Reader {
 }
 
 impl Pile {
-    /// Adds a detection, or what a second output knows more of it: its track.
-    fn add(&mut self, id: Option<String>, detection: Detection) {
+    fn new(size: Size) -> Self {
+        let (detections, names, known) = (Vec::new(), Vec::new(), HashMap::new());
+        Self { detections, names, masks: Masks::new(), size, known, top: None }
+    }
+
+    /// Adds a detection of the next output, or what that one knows more of it: its track.
+    fn add(&mut self, id: Option<String>, mut detection: Detection) {
+        let next = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        detection.outputs = 1u32.checked_shl(next).unwrap_or_default();
         let Some(id) = id else { return self.detections.push(detection) };
         match self.known.get(&id).and_then(|place| self.detections.get_mut(*place)) {
-            Some(known) if known.tracker_id.is_none() => *known = detection,
-            Some(_) => {}
+            Some(known) => {
+                let outputs = known.outputs | detection.outputs;
+                if known.tracker_id.is_none() {
+                    *known = detection;
+                }
+                known.outputs = outputs;
+            }
             None => {
                 self.known.insert(id, self.detections.len());
                 self.detections.push(detection);
             }
         }
     }
+}
+
+/// Whether predictions are of the whole picture: classes, and not boxes.
+fn is_of_picture(value: &Value) -> bool {
+    value["predictions"].is_object() || value.get("top").is_some()
+}
+
+/// Width and height of the picture that predictions are of: that of the frame where they do not say.
+fn size_of(value: &Value, frame: Size) -> (f64, f64) {
+    let side = |name: &str| value["image"][name].as_f64().filter(|side| *side >= 1.0);
+    let size = side("width").zip(side("height"));
+    size.unwrap_or((f64::from(frame.width), f64::from(frame.height)))
 }
 
 /// What of a detection lies in a picture of `size`; nothing where no part of its box does.

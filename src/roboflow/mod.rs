@@ -8,6 +8,7 @@
 mod answer;
 mod exchange;
 mod form;
+mod rle;
 #[cfg(test)]
 mod tests;
 
@@ -172,7 +173,8 @@ impl Detector for RoboflowDetector {
                     0 => log::warn!("{error}; the run goes on without this frame"),
                     before => log::debug!("{error}; {} frames are lost", before + 1),
                 }
-                Ok(Found { basis: Basis::Failed, ..Found::default() })
+                let failure = Some(error.to_string().into());
+                Ok(Found { basis: Basis::Failed, failure, ..Found::default() })
             }
             looked => looked,
         }

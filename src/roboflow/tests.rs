@@ -109,6 +109,11 @@ fn a_frame_goes_to_a_workflow_and_every_output_is_kept() {
         found.detections.iter().map(|one| (one.bbox.unwrap(), one.tracker_id)).collect();
     let bbox = crate::geometry::BBox::new(27.0, 14.0, 37.0, 34.0);
     assert_eq!(boxes, [(bbox, Some(7)), (bbox, None)]);
+    let names: Vec<_> = found.names.iter().flat_map(|names| names.iter()).collect();
+    assert!(names.iter().all(|output| output.value.is_none()));
+    assert_eq!(names.iter().map(|output| &*output.name).collect::<Vec<_>>(), ["found", "tracked"]);
+    let outputs: Vec<_> = found.detections.iter().map(|one| one.outputs).collect();
+    assert_eq!(outputs, [0b11, 0b01]);
     assert_eq!((&*labels.name(0), found.detections[0].confidence), ("person", 0.75));
     let others = Value::Object((*found.outputs.unwrap()).clone());
     assert_eq!(others, json!({"count": 2, "mixed": {"text": "hi"}}));

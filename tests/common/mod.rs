@@ -1,5 +1,7 @@
 //! The harness: the program in a folder of its own, its records checked against the schema.
 
+#[cfg(feature = "preview")]
+pub(crate) mod chromium;
 #[cfg(any(feature = "libav", feature = "roboflow", feature = "serve", feature = "timeplus"))]
 mod server;
 
@@ -90,10 +92,10 @@ impl Place {
 fn scrub(mut remove: impl FnMut(&str)) {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
-        let ours = ["VISION_PIPE_", "RUST_", "XDG_", "ORT_", "ROBOFLOW_"]
+        let ours = ["VISION_PIPE_", "RUST_", "XDG_", "ORT_", "ROBOFLOW_", "TIMEPLUS_", "SERVER_"]
             .iter()
             .any(|p| name.starts_with(p));
-        if ours || name == "NO_COLOR" {
+        if ours || ["INPUT_VIDEO", "NO_COLOR", "STREAM_NAME"].contains(&&*name) {
             remove(&name);
         }
     }

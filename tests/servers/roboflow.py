@@ -7,8 +7,10 @@ shapes of https://github.com/roboflow/inference (1.8). Standard library only.
 Boxes follow from the bytes of the picture, so that a test can tell which frame an answer is of.
 Answers take a time that follows from them too, so that later frames overtake earlier ones.
 Stored workflows of workspace `us`: `count` answers; `flaky` says 503 first to every picture;
-`away` always; `drawn` gives the picture back as `visualization`; `some` answers nonsense to every
-third picture by its bytes; `bad` is no workflow. With --key all else is 401.
+`away` always; `drawn` gives the picture back as `visualization`, `painted` a red one of 64x48;
+`some` answers nonsense to every third picture by its bytes, `nonsense` to all; `masks` gives a mask
+as runs, `hostile` one with too many; `demo` has the outputs of the Python demo's workflow; `bad` is
+no workflow. With --key all else is 401.
 """
 import argparse
 import base64
@@ -28,6 +30,8 @@ MODEL_KEYS = {
     "model_id", "image", "api_key", "confidence", "iou_threshold", "class_agnostic_nms",
     "max_detections",
 }
+# What pycocotools makes of a box of 10 x 10 in a picture of 30 x 20.
+MASK = {"size": [20, 30], "counts": "]6::00000000000000000S6"}
 seen, lock = set(), threading.Lock()
 
 
@@ -52,6 +56,16 @@ def jpeg(image):
     raise Wrong("the picture has no size")
 
 
+def png(width, height, colour):
+    """A picture of one colour in base 64."""
+    def chunk(kind, data):
+        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+    head = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([8, 2, 0, 0, 0])
+    rows = zlib.compress((b"\0" + bytes(colour) * width) * height)
+    data = chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    return base64.b64encode(b"\x89PNG\r\n\x1a\n" + data).decode()
+
+
 def found(data, width, height, **more):
     box = {
         "x": float(zlib.crc32(data) % width), "y": height / 2, "width": 10.0, "height": 20.0,
@@ -74,10 +88,23 @@ def workflow(name, inputs):
         return 400, {"message": "Provided workflow is wrong", "error_type": "WorkflowSyntaxError",
                      "context": "workflow_compilation", "inner_error_type": "ValidationError",
                      "inner_error_message": inner}
-    if name == "some" and number % 3 == 0:
+    if name == "nonsense" or name == "some" and number % 3 == 0:
         return 200, "<html>"
     time.sleep(number % 7 / 200)
     outputs = {"found": found(data, width, height), "least": inputs.get("least"), "n": 1}
+    if name in ("masks", "hostile"):
+        mask = MASK if name == "masks" else {**MASK, "counts": [0, 601]}
+        outputs["found"] = found(data, 30, 20, rle_mask=mask)
+    if name == "demo":
+        whole = {"inference_id": "i", "time": 0.02, "image": {"width": width, "height": height},
+                 "predictions": [{"class": "calm", "class_id": 0, "confidence": 0.75}],
+                 "top": "calm", "confidence": 0.75, "prediction_type": "classification"}
+        outputs = {"model_detection_prediction": found(data, width, height),
+                   "model_violence_predictions": whole,
+                   "visualization": {**inputs["image"], "video_metadata": {"frame_number": 0}}}
+    if name == "painted":
+        outputs["visualization"] = {"type": "base64", "video_metadata": {},
+                                    "value": png(64, 48, [255, 0, 0])}
     if name == "drawn":
         outputs["visualization"] = {**inputs["image"], "video_metadata": {"frame_number": 0}}
     return 200, {"outputs": [outputs], "profiler_trace": []}

@@ -171,28 +171,6 @@ mod tests {
     }
 
     #[test]
-    fn variables_of_other_programs_supply_values_and_turn_nothing_on() {
-        let layer = Layer::from_variables(|name| match name {
-            "ROBOFLOW_USERNAME" => Some("us".into()),
-            "ROBOFLOW_WORKFLOW" => Some("count".into()),
-            "ROBOFLOW_API_KEY" => Some("s3cret".into()),
-            _ => None,
-        })
-        .unwrap();
-        let plain = Config::resolve(&layer).unwrap();
-        assert_eq!(plain.model.engine, EngineChoice::Auto);
-        assert!(!plain.to_toml().contains("s3cret"), "a secret is shown");
-        let file = |text| Layer::from_toml(text, Path::new("vp.toml")).unwrap();
-        let asked = |text| Config::resolve(&file(text).over(layer.clone())).unwrap().model.engine;
-        let EngineChoice::Roboflow(remote) = asked("engine = 'roboflow'") else { panic!() };
-        let workflow = RoboflowAsk::Workflow { workspace: "us".into(), id: "count".into() };
-        assert_eq!((remote.ask, remote.key), (workflow, Some(Token("s3cret".into()))));
-        let other = asked("engine = 'roboflow'\nroboflow-model = 'hats/3'");
-        let EngineChoice::Roboflow(remote) = other else { panic!() };
-        assert!(matches!(remote.ask, RoboflowAsk::Model { .. }));
-    }
-
-    #[test]
     fn parameters_have_names_and_addresses_no_password() {
         let text = "workflow = 'a/b'\nworkflow-input = ['x=1', 'y=a=b,c']";
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());

@@ -31,19 +31,14 @@ pub(super) fn timeplus(take: &mut Resolver<'_>) -> Result<TimeplusConfig, Config
     if let Some(shown) = take.resolved.last_mut() {
         shown.value = shown.value.take().map(|text| masked(&text));
     }
-    // The names of the program that this one replaces: they give values, and turn nothing on.
-    let said = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let user = take.optional("timeplus-user", units::text)?.or_else(|| said("TIMEPLUS_USER"));
-    let password = take.optional("timeplus-password", secret)?;
-    let password = password.or_else(|| said("TIMEPLUS_PASSWORD").map(Token));
     let required = take.optional("require", units::one_of(&[("timeplus", true)]))?;
     let give_up = take.value("timeplus-give-up", units::duration)?;
     let spool = take.optional("spool", units::path)?;
     let unsaid = !take.layer.0.contains_key("timeplus-give-up");
     let config = TimeplusConfig {
         url,
-        user,
-        password,
+        user: take.optional("timeplus-user", units::text)?,
+        password: take.optional("timeplus-password", secret)?,
         schemas,
         stream: take.optional("timeplus-stream", units::text)?,
         is_timeplus: take.value("timeplus-dialect", units::one_of(&words))?,

@@ -94,5 +94,40 @@ fn its_picture_takes_the_place_of_ours_and_lost_frames_are_gaps() {
         assert_eq!(*eyes.seen.lock().unwrap(), [(0, 100, 0), (1, 1, 0), (3, 1, 0), (4, 104, 0)]);
         assert_eq!(*eyes.gaps.lock().unwrap(), ["engine_error"; 2]);
         assert_eq!((stats.frames.load(Relaxed), stats.gaps.load(Relaxed)), (4, 2));
+        assert_eq!(stats.lost.load(Relaxed), 2);
+    });
+}
+
+/// Fails at every frame.
+struct Away;
+
+impl Detector for Away {
+    fn detect(&self, _: &Image) -> Result<Found, InferError> {
+        let failure = Some("it is away".into());
+        Ok(Found { basis: crate::infer::Basis::Failed, failure, ..Found::default() })
+    }
+}
+
+#[test]
+fn where_every_frame_is_lost_the_run_fails_with_its_outputs_whole() {
+    within(20, || {
+        let eyes = Eyes::default();
+        let (when_full, need) = (WhenFull::Block, Need::Required);
+        let parts = Parts {
+            source: Box::new(counting(6)),
+            gate: None,
+            detector: Arc::new(Away),
+            workers: workers(3, false),
+            observer: bare(|_| {}),
+            annotator: None,
+            sinks: vec![SinkSpec { sink: Box::new(eyes.clone()), when_full, capacity: 2, need }],
+            run: Arc::new(run_record()),
+        };
+        let settings = Settings { drain_timeout: Duration::from_secs(8), live: None };
+        let outcome = run(parts, settings, &Cancel::default(), &Arc::default(), |_| summary());
+        assert!(matches!(outcome.error, Some(StageError::NothingInferred { frames: 6, .. })));
+        assert!(message(&outcome).ends_with("6 of them, the last time: it is away"));
+        assert!(outcome.failed_outputs.is_empty() && outcome.unfinished.is_empty());
+        assert_eq!(eyes.gaps.lock().unwrap().len(), 6);
     });
 }

@@ -12,7 +12,7 @@ use super::fit::{Target, TimeForm};
 use super::parts::{DetectionPart, EventPart, FramePart, Picture, finite, json};
 use super::raw;
 use super::tables::Schema;
-use crate::record::{FrameRecord, RunRecord};
+use crate::record::{FrameRecord, OutputName, RunRecord};
 use crate::sink::Item;
 
 /// One row for one stream.
@@ -62,6 +62,8 @@ struct Run {
     start: Start,
     /// The last frame that came.
     frame_id: u64,
+    /// The outputs of its workflow in the last frame that this looked at.
+    names: Option<Arc<[OutputName]>>,
 }
 
 impl Rows {
@@ -86,6 +88,9 @@ impl MakeRows for Rows {
                     return;
                 };
                 run.frame_id = record.frame_id;
+                if record.names.is_some() {
+                    run.names.clone_from(&record.names);
+                }
                 for (stream, target) in self.targets.iter().enumerate() {
                     frame_rows(run, target, stream, record, rows);
                 }
@@ -121,6 +126,7 @@ impl MakeRows for Rows {
             head: inside(&head),
             start,
             frame_id: 0,
+            names: None,
         };
         self.runs.retain(|old| old.source != run.source);
         self.runs.push(begun);
@@ -251,7 +257,7 @@ fn frame_rows(
             rows.push(run.row(stream, &time, joined(&head, &FramePart::of(record))));
         }
         Schema::Raw => {
-            let text = json(&raw::text(record, &run.source_id));
+            let text = json(&raw::text(record, &run.source_id, run.names.as_deref()));
             let time_part = time_part(target.time, &time);
             rows.push(run.row(stream, &time, format!("{{{time_part}\"raw\":{text}}}")));
         }

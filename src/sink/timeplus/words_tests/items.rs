@@ -63,6 +63,7 @@ pub(super) fn prediction(class: &str, confidence: f64) -> Prediction {
             class_id: 1,
             confidence: 0.5,
         }],
+        outputs: 0,
     }
 }
 
@@ -76,6 +77,7 @@ pub(super) fn frame(source: &str, frame_id: u64, pts_s: Option<f64>) -> FrameRec
         file: Some("a.jpg".into()),
         image: Size::new(640, 480),
         outputs: None,
+        names: None,
         inferred: None,
         top: Some("street".into()),
         confidence: Some(0.75),

@@ -1,5 +1,7 @@
 //! The replaced program's texts, and dashboards.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::super::dashboard::{PATH, Shown, Step, step};
@@ -7,7 +9,7 @@ use super::super::panels::{dashboard, raw_dashboard};
 use super::super::quote::StreamName;
 use super::super::raw;
 use super::items::frame;
-use crate::record::FrameRecord;
+use crate::record::{FrameRecord, OutputName};
 
 fn name(text: &str) -> StreamName {
     StreamName::parse(text).unwrap()
@@ -17,7 +19,7 @@ fn name(text: &str) -> StreamName {
 fn classified() -> Value {
     let mut record = frame("a.mp4", 3, Some(0.1));
     record.predictions[1].place = None;
-    serde_json::from_str(&raw::text(&record, "source-1")).unwrap()
+    serde_json::from_str(&raw::text(&record, "source-1", None)).unwrap()
 }
 
 #[test]
@@ -44,7 +46,35 @@ fn a_text_has_the_replaced_programs_keys() {
 fn a_text_without_classes_has_only_boxes() {
     let record = FrameRecord { top: None, confidence: None, ..FrameRecord::default() };
     // As Python's `json.dumps(…, indent=2)` writes it.
-    assert_eq!(raw::text(&record, "s"), "{\n  \"model_detection_prediction\": []\n}");
+    assert_eq!(raw::text(&record, "s", None), "{\n  \"model_detection_prediction\": []\n}");
+}
+
+#[test]
+fn a_text_of_a_workflow_has_its_outputs_by_name() {
+    let whole = json!({"top": "calm", "confidence": 0.5, "predictions": []});
+    let named =
+        |name: &str, value: Option<&Value>| OutputName { name: name.into(), value: value.cloned() };
+    let names = [named("people", None), named("mood", Some(&whole)), named("cars", None)];
+    let of = |record: &FrameRecord| -> Value {
+        serde_json::from_str(&raw::text(record, "source-1", Some(&names))).unwrap()
+    };
+    let mut record = frame("a.mp4", 3, None);
+    record.names = Some(names.to_vec().into());
+    record.outputs = Some(Arc::new([("n".to_owned(), json!(2))].into_iter().collect()));
+    (record.predictions[0].outputs, record.predictions[1].outputs) = (0b001, 0b101);
+    let text = of(&record);
+    let keys: Vec<_> = text.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys.len(), 4, "{keys:?}");
+    assert_eq!((&text["mood"], &text["n"]), (&whole, &json!(2)));
+    assert_eq!(text["people"].as_array().unwrap().len(), 2);
+    assert_eq!(text["cars"].as_array().unwrap().len(), 1);
+    assert_eq!(text["cars"][0]["class_name"], "car");
+    record.predictions.clear();
+    let text = of(&record);
+    assert_eq!((&text["people"], &text["cars"]), (&json!([]), &json!([])));
+    // In a frame that was not looked at.
+    (record.names, record.outputs) = (None, None);
+    assert_eq!(of(&record), json!({"people": [], "cars": []}));
 }
 
 /// Follows every JSON path that the four queries of the replaced program's dashboard use.
