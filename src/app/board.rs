@@ -40,13 +40,10 @@ pub(super) struct Running {
     /// What the engine counts.
     pub(super) stats: Arc<Stats>,
     /// What the source counts.
-    #[cfg_attr(not(feature = "preview"), expect(dead_code, reason = "the page shows it"))]
     pub(super) counts: Arc<SourceCounts>,
     /// What its output of rows to a server counts, where there is one.
-    #[cfg_attr(not(feature = "preview"), expect(dead_code, reason = "the page shows it"))]
     pub(super) rows: Option<Arc<dyn CountsRows>>,
     /// Whether it goes on as time does.
-    #[cfg_attr(not(feature = "preview"), expect(dead_code, reason = "the page shows it"))]
     pub(super) live: bool,
     /// Whether it has ended.
     pub(super) ended: bool,

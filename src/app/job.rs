@@ -1,7 +1,6 @@
 //! The run on one input: its parts together, the engine on, its summary out.
 
 use std::fs::File;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Instant, SystemTime};
 
@@ -18,14 +17,15 @@ use crate::config::{Config, ConfigError, RecordedAt, Tracking, rules_of};
 use crate::exit::{Error, Status};
 use crate::journal::Journal;
 use crate::logging;
-use crate::pipeline::{self, Parts, Settings, Stats, Workers};
+use crate::pipeline::{self, Outcome, Parts, Settings, Workers};
 use crate::record::{InputInfo, RunRecord, SCHEMA, SummaryRecord};
 use crate::recorder::Recorder;
 use crate::replay::Stored;
+use crate::sink::SinkSpec;
 use crate::source::kind::Kind;
 use crate::source::pace::Realtime;
 use crate::source::select::Select;
-use crate::source::{Source, SourceCounts, SourceInfo};
+use crate::source::{Source, SourceInfo};
 use crate::track::Pace;
 
 /// What the runs on all inputs share.
@@ -85,74 +85,34 @@ pub(super) fn run(
     source: Option<Box<dyn Source>>,
 ) -> Result<Ended, Error> {
     let config = &job.config;
-    let kind = job.kind.as_ref().map_err(Clone::clone)?;
     let cancel = common.cancel.child();
-    let stored = common.stored.as_ref();
-    let source = source.map_or_else(|| open(job, stored, &cancel), Ok)?;
-    let live = config.live.access.live.unwrap_or(source.info().live);
-    let info = SourceInfo { live, ..source.info().clone() };
-    let model = common.models.of(&config.model)?;
-    let recorder = recorder(job, kind, stored, &info, model)?;
-    let run = Arc::new(run_record(config, &info, &recorder, model, common.workers.threads()));
-    let journal = resume::journal(job, &run, live, common.alone)?;
-    let kept = journal.as_ref().map(Journal::makes_the_same);
-    let mut sinks = outputs::open(config, &info, &common.shared, &common.stdout, kept)?;
-    journal.as_ref().map_or(Ok(()), Journal::makes_its_own)?;
-    let couriers = common.shared.couriers(config)?;
-    sinks.extend(resume::to_be_told(couriers, journal.as_ref()));
-    sinks.extend(timeplus::sink(job, &info, recorder.recorded_at, common.alone, &cancel)?);
-    let rows = sinks.iter().find_map(|spec| spec.sink.rows());
-    if let Some(misses) = common.misses.lock().ok().and_then(|mut misses| misses.take()) {
-        log::warn!("{misses}");
-    }
-    let counts = Arc::new(SourceCounts::default());
-    let stats = Arc::new(Stats::default());
-    let watch = watch(config, &recorder, &info)?;
-    let overlay = watch.as_ref().map(Watch::overlay);
-    let name = recorder.source.clone();
-    sinks.extend(common.viewers.as_ref().map(|page| page.source(&name, overlay.as_ref())));
-    let gate = parts::gate(config, &name, &info, common.at_once)?;
-    let shapes = overlay.as_ref().map(parts::shapes).unwrap_or_default();
-    let annotator = parts::annotator(&config.drawing, &recorder.labels, shapes)?;
-    let mut source: Box<dyn Source> =
-        Box::new(Select::new(source, config.selection.clone(), counts.clone()));
-    if config.live.realtime {
-        source = Box::new(Realtime::new(source, cancel.clone()));
-    }
-    let mut parts = Parts {
-        source,
-        gate,
-        detector: model.detector.clone(),
-        workers: common.workers.clone(),
-        observer: Box::new(scene(recorder, stored, config, &info, watch)?),
-        annotator,
-        sinks,
-        run: run.clone(),
+    let source = source.map_or_else(|| open(job, common.stored.as_ref(), &cancel), Ok)?;
+    let (parts, running) = assembled(job, common, source, &cancel)?;
+    let settings = Settings {
+        drain_timeout: config.drain_timeout,
+        live: running.live.then_some(config.live.policy),
     };
-    if let Some(journal) = journal {
-        parts = resume::with(journal, parts, kind)?;
-    }
-    let settings =
-        Settings { drain_timeout: config.drain_timeout, live: live.then_some(config.live.policy) };
-    let (source, ended) = (name.clone(), false);
-    common.board.begin(Running {
-        source,
-        stats: stats.clone(),
-        counts: counts.clone(),
-        rows: rows.clone(),
-        live,
-        ended,
-    });
-    let limited = || counts.limited.load(Relaxed) > 0;
-    let lost = || stats.lost.load(Relaxed);
-    let outcome = pipeline::run(parts, settings, &cancel, &stats, |outcome| {
-        let verdict = summary::verdict(outcome, cancel.stop(), limited(), lost());
-        summary::summarise(&run, outcome, &stats, &counts, rows.as_deref(), verdict)
-    });
-    common.board.end(&name);
-    let verdict = summary::verdict(&outcome, cancel.stop(), limited(), lost());
+    let run = parts.run.clone();
+    common.board.begin(running.clone());
+    let summed = |outcome: &Outcome| {
+        let verdict = summary::verdict(outcome, cancel.stop(), &running);
+        (summary::summarise(&run, outcome, &running, verdict), verdict.1)
+    };
+    let outcome =
+        pipeline::run(parts, settings, &cancel, &running.stats, |outcome| summed(outcome).0);
+    common.board.end(&running.source);
     let cut = outcome.error.is_none() && cancel.stop().is_some();
-    let last = summary::summarise(&run, &outcome, &stats, &counts, rows.as_deref(), verdict);
+    let (last, status) = summed(&outcome);
+    report(outcome, &last);
+    resume::settle(job, last.exit, cut, common.alone);
+    if let Some(path) = &config.outputs.summary_json {
+        summary::write(&last, path, config.outputs.no_clobber)?;
+    }
+    Ok(Ended { summary: Box::new(last), status, cut })
+}
+
+/// Says what went wrong.
+fn report(outcome: Outcome, last: &SummaryRecord) {
     for name in &outcome.unfinished {
         log::error!("{name} was still busy after --drain-timeout and was left behind");
     }
@@ -162,11 +122,73 @@ pub(super) fn run(
     if let Some(error) = outcome.error.map(Error::from) {
         logging::report(&error, error.hint().as_deref());
     }
-    resume::settle(job, last.exit, cut, common.alone);
-    if let Some(path) = &config.outputs.summary_json {
-        summary::write(&last, path, config.outputs.no_clobber)?;
+}
+
+/// All that the engine needs, and what it counts.
+fn assembled(
+    job: &Job,
+    common: &Common,
+    source: Box<dyn Source>,
+    cancel: &Cancel,
+) -> Result<(Parts, Running), Error> {
+    let (config, stored) = (&job.config, common.stored.as_ref());
+    let kind = job.kind.as_ref().map_err(Clone::clone)?;
+    let live = config.live.access.live.unwrap_or(source.info().live);
+    let info = SourceInfo { live, ..source.info().clone() };
+    let model = common.models.of(&config.model)?;
+    let recorder = recorder(job, kind, stored, &info, model)?;
+    let run = Arc::new(run_record(config, &info, &recorder, model, common.workers.threads()));
+    let journal = resume::journal(job, &run, live, common.alone)?;
+    let mut sinks = sinks(job, common, &info, recorder.recorded_at, journal.as_ref(), cancel)?;
+    let running = Running {
+        source: recorder.source.clone(),
+        stats: Arc::default(),
+        counts: Arc::default(),
+        rows: sinks.iter().find_map(|spec| spec.sink.rows()),
+        live,
+        ended: false,
+    };
+    let watch = watch(config, &recorder, &info)?;
+    let overlay = watch.as_ref().map(Watch::overlay);
+    let name = &running.source;
+    sinks.extend(common.viewers.as_ref().map(|page| page.source(name, overlay.as_ref())));
+    let gate = parts::gate(config, name, &info, common.at_once)?;
+    let shapes = overlay.as_ref().map(parts::shapes).unwrap_or_default();
+    let annotator = parts::annotator(&config.drawing, &recorder.labels, shapes)?;
+    let mut source: Box<dyn Source> =
+        Box::new(Select::new(source, config.selection.clone(), running.counts.clone()));
+    if config.live.realtime {
+        source = Box::new(Realtime::new(source, cancel.clone()));
     }
-    Ok(Ended { summary: Box::new(last), status: verdict.1, cut })
+    let observer = Box::new(scene(recorder, stored, config, &info, watch)?);
+    let (detector, workers) = (model.detector.clone(), common.workers.clone());
+    let parts = Parts { source, gate, detector, workers, observer, annotator, sinks, run };
+    let parts = match journal {
+        Some(journal) => resume::with(journal, parts, kind)?,
+        None => parts,
+    };
+    Ok((parts, running))
+}
+
+/// The outputs of a job, but for the page.
+fn sinks(
+    job: &Job,
+    common: &Common,
+    info: &SourceInfo,
+    recorded_at: Option<SystemTime>,
+    journal: Option<&Journal>,
+    cancel: &Cancel,
+) -> Result<Vec<SinkSpec>, Error> {
+    let config = &job.config;
+    let kept = journal.map(Journal::makes_the_same);
+    let mut sinks = outputs::open(config, info, &common.shared, &common.stdout, kept)?;
+    journal.map_or(Ok(()), Journal::makes_its_own)?;
+    sinks.extend(resume::to_be_told(common.shared.couriers(config)?, journal));
+    sinks.extend(timeplus::sink(job, info, recorded_at, common.alone, cancel)?);
+    if let Some(misses) = common.misses.lock().ok().and_then(|mut misses| misses.take()) {
+        log::warn!("{misses}");
+    }
+    Ok(sinks)
 }
 
 /// Who makes records of what is found, with tracks where they are asked for.

@@ -4,23 +4,20 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::board::Running;
 use crate::cancel::Stop;
 use crate::exit::{Error, OUTPUT_FAILED, Status, stage_code};
-use crate::pipeline::{Outcome, Stats};
+use crate::pipeline::Outcome;
 use crate::record::{Exit, Record, RowsRecord, RunRecord, SummaryRecord, round};
 use crate::sink::file::Target;
-use crate::sink::rows::{CountsRows, RowCounts};
+use crate::sink::rows::RowCounts;
 use crate::sink::{Ending, SinkError};
-use crate::source::SourceCounts;
 use crate::usage;
 
-/// How a run ended, from what the engine saw, who asked for a stop and how many frames were `lost`.
-pub(super) fn verdict(
-    outcome: &Outcome,
-    stop: Option<Stop>,
-    limited: bool,
-    lost: u64,
-) -> (Exit, Status) {
+/// How a run ended, from what the engine saw, who asked for a stop and what was counted.
+pub(super) fn verdict(outcome: &Outcome, stop: Option<Stop>, counted: &Running) -> (Exit, Status) {
+    let limited = counted.counts.limited.load(Relaxed) > 0;
+    let lost = counted.stats.lost.load(Relaxed);
     match (&outcome.error, stop) {
         (Some(error), _) => (Exit::Error, Status::Code(stage_code(error))),
         (None, Some(Stop::Signal(signal))) => (Exit::Interrupted, Status::Signal(signal)),
@@ -39,9 +36,7 @@ pub(super) fn verdict(
 pub(super) fn summarise(
     run: &RunRecord,
     outcome: &Outcome,
-    stats: &Stats,
-    counts: &SourceCounts,
-    rows: Option<&dyn CountsRows>,
+    Running { stats, counts, rows, .. }: &Running,
     (exit, status): (Exit, Status),
 ) -> SummaryRecord {
     let count = |counter: &AtomicU64| counter.load(Relaxed);
@@ -67,7 +62,7 @@ pub(super) fn summarise(
             ("engine", count(&stats.lost)),
         ]),
         detections: count(&stats.detections),
-        rows: rows.map(|rows| rows_record(rows.counts())),
+        rows: rows.as_ref().map(|rows| rows_record(rows.counts())),
         elapsed_s: round(elapsed_s, 1e3),
         fps: round(frames as f64 / elapsed_s.max(1e-9), 100.0),
         cpu_s: round(usage::process_cpu().as_secs_f64(), 1e3),

@@ -150,6 +150,7 @@ fn detection(kept: &Kept) -> Option<Detection> {
         outline: kept.o.iter().map(|&(x, y)| point(x, y)).collect::<Option<_>>()?,
         attributes: kept.a.iter().map(attribute).collect::<Option<_>>()?,
         predicted: false,
+        outputs: 0,
     })
 }
 
@@ -197,6 +198,7 @@ mod tests {
                     outline,
                     attributes,
                     predicted: false,
+                    outputs: 0,
                 }
             })
     }
