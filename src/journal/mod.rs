@@ -10,12 +10,13 @@ mod line;
 mod past;
 mod unseen;
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::ops::RangeInclusive;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use between::Ends;
 pub use past::Past;
@@ -110,12 +111,8 @@ impl Journal {
         }
         let file = File::options().write(true).create(true).truncate(false).open(path);
         let mut file = file.map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => {
-                return Err(JournalError::Busy { file: path.display().to_string() });
-            }
-            Err(std::fs::TryLockError::Error(error)) => return Err(failed(error)),
+        if !locked(&file).map_err(failed)? {
+            return Err(JournalError::Busy { file: path.display().to_string() });
         }
         if file.metadata().map_err(failed)?.len() > 0 && !is_journal(path) {
             return Err(JournalError::Foreign { file: path.display().to_string() });
@@ -167,6 +164,21 @@ impl Journal {
 
 fn failed(path: &Path, error: &std::io::Error) -> JournalError {
     JournalError::Io { file: path.display().to_string(), reason: io_reason(error) }
+}
+
+/// Locks a file, and says whether that worked. A process that is just being started holds what its
+/// parent holds until it runs its own program, so a lock may outlive its holder by a moment.
+fn locked(file: &File) -> std::io::Result<bool> {
+    const TRIES: u32 = 10;
+    const PAUSE: Duration = Duration::from_millis(20);
+    for _ in 0..TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Ok(false)
 }
 
 /// Whether a file begins as a journal does, of whatever version, or was cut off before.

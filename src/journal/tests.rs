@@ -1,3 +1,5 @@
+//! Journals as runs use them: begun, cut off anywhere, gone on with.
+
 use std::time::Duration;
 
 use super::*;
