@@ -73,7 +73,7 @@ pub(super) fn run(
         }
         loop {
             match told.recv_timeout(TICK) {
-                Ok((id, end)) => ends[id] = heard(end, jobs.len() > 1, common),
+                Ok((id, end)) => ends[id] = heard(end, !common.alone, common),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }

@@ -1,6 +1,6 @@
 //! The inputs of a plan once lists are read, and folders and patterns looked up.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::{Config, ConfigError, Plan, address};
 use crate::exit::Error;
@@ -13,13 +13,15 @@ use crate::source::{SourceError, kind, list, listing};
 /// # Errors
 /// Where a list cannot be read, there are too many inputs, or one thing is for several.
 pub(super) fn find(plan: &Plan) -> Result<Plan, Error> {
+    let records = crate::replay::found(&plan.common.detections)?;
+    let plan = &with_records(plan, &records);
     let common = &plan.common;
     let mut inputs = Vec::new();
     for given in &plan.inputs {
         match given.input.as_deref() {
             Some(input) => extend(&mut inputs, given, input)?,
             // Records alone are an input; otherwise it is asked for later.
-            None if given.detections.is_some() || common.batch.list.is_none() => {
+            None if !given.detections.is_empty() || common.batch.list.is_none() => {
                 inputs.push(given.clone());
             }
             None => {}
@@ -35,11 +37,17 @@ pub(super) fn find(plan: &Plan) -> Result<Plan, Error> {
             extend(&mut inputs, common, &address(&input)?)?;
         }
     }
-    if inputs.len() > 1 && common.detections.is_some() {
+    if inputs.len() > 1 && !common.detections.is_empty() {
         let what = format!("--detections is for one input, and {} are given", inputs.len());
         return Err(ConfigError::new(what).into());
     }
     Ok(Plan { common: common.clone(), inputs })
+}
+
+/// The plan with these files of records for all.
+fn with_records(plan: &Plan, records: &[PathBuf]) -> Plan {
+    let with = |config: &Config| Config { detections: records.to_vec(), ..config.clone() };
+    Plan { common: with(&plan.common), inputs: plan.inputs.iter().map(with).collect() }
 }
 
 /// Adds what `input` stands for, with the settings of `given`.

@@ -12,7 +12,7 @@ use super::models::Models;
 use super::notify::Notifier;
 use super::preview::Page;
 use super::shared::SharedOutputs;
-use super::{clashes, crew, parts, signals, total};
+use super::{clashes, crew, parts, shards, signals, total};
 use crate::cancel::Cancel;
 use crate::config::{Config, Plan};
 use crate::exit::{Error, Status};
@@ -31,11 +31,16 @@ pub(super) fn run(plan: &Plan, stdout: File) -> Result<Status, Error> {
     crate::av::init(config.verbose);
     let stored = parts::stored(config)?;
     let jobs = inputs::jobs(plan, stored.as_ref())?;
+    let alone = jobs.len() == 1;
     if let [Job { kind: Err(error), .. }] = jobs.as_slice() {
         return Err(error.clone().into());
     }
     clashes::refuse(&jobs)?;
-    let (first, models) = match load(&jobs, stored.as_ref(), config, &cancel) {
+    let (jobs, others) = shards::of(jobs, config);
+    if jobs.is_empty() {
+        return shards::nothing(&others, config, &stdout);
+    }
+    let (first, models) = match load(&jobs, alone, stored.as_ref(), config, &cancel) {
         Err(Error::Source(SourceError::Stopped { .. })) if cancel.signal().is_some() => {
             return Ok(Status::Signal(cancel.signal().unwrap_or_default()));
         }
@@ -50,12 +55,12 @@ pub(super) fn run(plan: &Plan, stdout: File) -> Result<Status, Error> {
         stored,
         models,
         workers: workers(&jobs, first.as_deref(), config.workers)?,
-        shared: SharedOutputs::open(&jobs, &stdout)?,
+        shared: SharedOutputs::open(&jobs, alone, &stdout)?,
         viewers: page.as_ref().map(Page::viewers),
         board: board.clone(),
         stdout,
         cancel: cancel.clone(),
-        alone: jobs.len() == 1,
+        alone,
         at_once: crew::at_once(&jobs, config.jobs),
         started: Instant::now(),
         misses: Mutex::new(misses),
@@ -91,6 +96,7 @@ fn stdout_misses(jobs: &[Job], stdout: &File) -> Option<&'static str> {
 /// Loads the model. Where there is one input it is opened meanwhile: both take their time.
 fn load(
     jobs: &[Job],
+    alone: bool,
     stored: Option<&Stored>,
     config: &Config,
     cancel: &Cancel,
@@ -104,7 +110,7 @@ fn load(
             })
             .map_err(|error| Error::System(format!("cannot start a thread: {error}")))?;
         let source = match jobs {
-            [only] => Some(job::open(only, stored, cancel)),
+            [only] if alone => Some(job::open(only, stored, cancel)),
             _ => None,
         };
         let models = models

@@ -21,7 +21,7 @@ pub(super) fn conclude(
     common: Common,
     config: &Config,
 ) -> Result<Status, Error> {
-    if jobs.len() == 1 {
+    if common.alone {
         let signal = common.cancel.signal().map_or(Status::Code(1), Status::Signal);
         return ends.pop().flatten().map_or(Ok(signal), |end| Ok(end?.status));
     }
@@ -36,6 +36,7 @@ pub(super) fn conclude(
     let status = verdict(&ends, &total, signal, outputs_failed, !untold.is_empty());
     total.exit = exit(&ends, &total, signal, outputs_failed);
     total.exit_code = status.code();
+    total.shard = config.shards.shard.map(|part| part.to_string());
     let total = Arc::new(total);
     let ended = shared.end(&total).map_err(Error::from);
     if let Some(path) = &config.outputs.summary_json
@@ -60,6 +61,7 @@ fn sum(jobs: &[Job], ends: &[End], elapsed_s: f64) -> TotalRecord {
     let begun = ends.iter().flatten().count();
     let frames = summaries().map(|summary| summary.frames).sum();
     TotalRecord {
+        shard: None,
         inputs: jobs.len() as u64,
         done: (begun - failed.len()) as u64,
         left: (jobs.len() - begun) as u64,

@@ -101,6 +101,11 @@ A folder stands for the videos in it, by the endings 3g2 3gp asf avi divx dv f4v
 mkv mov mp4 mpeg mpg mts mxf nut ogv qt ts vob webm wmv y4m, sorted by path; hidden files and our own NAME.part.EXT are left
 out. Links are followed, to each folder once. A folder or pattern of pictures without a video is one input; where there are
 both, the videos are read. In a list blank lines and those that begin with # are left out; with \fB\-0\fR nothing is.
+.SH SHARDS
+An input is in shard \fII\fR/\fIN\fR where the first eight bytes of the SHA\-256 of its path as given
+(\fB\-\-shard\-by source\fR: of its \fIsource_id\fR), as a number, leave \fII\fR \- 1 when divided by \fIN\fR.
+\fBauto\fR takes both from SLURM_ARRAY_TASK_ID and _MIN, _MAX, _STEP and _COUNT, or AWS_BATCH_JOB_ARRAY_INDEX and
+AWS_BATCH_JOB_ARRAY_SIZE; \fBauto/\fIN\fR takes \fII\fR from these or JOB_COMPLETION_INDEX, which counts from 0.
 .SH SEGMENTS
 With \fB\-\-segment\fR, names of \fB\-o\fR, \fB\-\-ndjson\fR and \fB\-\-csv\fR with fields of
 time make a row of files, each whole: \fIcam/%Y%m%d\-%H%M%S.mp4\fR. The fields are %Y %y %m %d %H %M

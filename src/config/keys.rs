@@ -87,7 +87,7 @@ pub const KEYS: &[Key] = &[
     key(
         "detections",
         INPUT,
-        "Records of an earlier run in place of the model; also without a video",
+        "Records of earlier runs in place of the model, also without a video; several, or a pattern",
     )
     .value("FILE"),
     key(
@@ -469,6 +469,13 @@ pub const KEYS: &[Key] = &[
     key("jobs", CONTROL, "How many files are processed at once; cameras and streams always are")
         .value("N")
         .default("1"),
+    key("shard", CONTROL, "Only part I of the inputs in N, or auto[/N] by a job array's variables")
+        .value("I/N"),
+    key("shard-by", CONTROL, "What inputs are told apart by then: path (as given) or source (content)")
+        .value("WHAT")
+        .default("path"),
+    key("segment-of", CONTROL, "Only part I of N of a video, cut at key frames; frames keep their numbers")
+        .value("I/N"),
     key("config", CONTROL, "A TOML file with these settings, the names without --")
         .short('c')
         .value("FILE")
