@@ -54,6 +54,8 @@ mod run;
 mod segments;
 #[cfg(all(feature = "roboflow", feature = "serve"))]
 mod serve;
+#[cfg(all(feature = "libav", feature = "opencv", feature = "tract"))]
+mod shards;
 mod signals;
 #[cfg(all(feature = "libav", feature = "opencv"))]
 mod sound;

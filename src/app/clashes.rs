@@ -95,7 +95,7 @@ fn inputs(job: &Job) -> Vec<PathBuf> {
         Ok(Kind::Pictures(files)) => files.iter().map(|file| place(file)).collect(),
         Ok(Kind::Synthetic(_) | Kind::Stream(_)) | Err(_) => Vec::new(),
     };
-    inputs.extend(job.config.detections.as_deref().map(place));
+    inputs.extend(job.config.detections.iter().map(|file| place(file)));
     inputs
 }
 

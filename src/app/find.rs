@@ -1,6 +1,6 @@
 //! The inputs of a plan once lists are read, and folders and patterns looked up.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::{Config, ConfigError, Plan, address};
 use crate::exit::Error;
@@ -13,7 +13,8 @@ use crate::source::{SourceError, kind, list, listing};
 /// # Errors
 /// Where a list cannot be read, there are too many inputs, or one thing is for several.
 pub(super) fn find(plan: Plan) -> Result<Plan, Error> {
-    let Plan { common, inputs: all_given } = plan;
+    let records = crate::replay::found(&plan.common.detections)?;
+    let Plan { common, inputs: all_given } = with_records(plan, &records);
     let is_stdin = |given: &Config| given.input.as_deref() == Some("-");
     if common.batch.list.as_ref().is_some_and(|(path, _)| path == "-")
         && all_given.iter().any(is_stdin)
@@ -26,7 +27,7 @@ pub(super) fn find(plan: Plan) -> Result<Plan, Error> {
         match given.input.take() {
             Some(input) => extend(&mut inputs, &given, input)?,
             // Records alone are an input; otherwise it is asked for later.
-            None if given.detections.is_some() || common.batch.list.is_none() => {
+            None if !given.detections.is_empty() || common.batch.list.is_none() => {
                 inputs.push(given);
             }
             None => {}
@@ -37,11 +38,17 @@ pub(super) fn find(plan: Plan) -> Result<Plan, Error> {
             extend(&mut inputs, &common, address(&input)?)?;
         }
     }
-    if inputs.len() > 1 && common.detections.is_some() {
+    if inputs.len() > 1 && !common.detections.is_empty() {
         let what = format!("--detections is for one input, and {} are given", inputs.len());
         return Err(ConfigError::new(what).into());
     }
     Ok(Plan { common, inputs })
+}
+
+/// The plan with these files of records for all.
+fn with_records(plan: Plan, records: &[PathBuf]) -> Plan {
+    let with = |config: Config| Config { detections: records.to_vec(), ..config };
+    Plan { common: with(plan.common), inputs: plan.inputs.into_iter().map(with).collect() }
 }
 
 /// Adds what `input` stands for, with the settings of `given`, which has none.

@@ -10,7 +10,7 @@ use super::board::{Board, Running};
 use super::inputs::Job;
 use super::preview::Viewers;
 use super::shared::SharedOutputs;
-use super::{identity, models, outputs, parts, resume, summary, timeplus};
+use super::{identity, models, outputs, parts, resume, shards, summary, timeplus};
 use crate::analyze::{Scene, Takes, Watch};
 use crate::cancel::Cancel;
 use crate::config::{Config, ConfigError, RecordedAt, Tracking, rules_of};
@@ -72,7 +72,11 @@ pub(super) fn open(
     cancel: &Cancel,
 ) -> Result<Box<dyn Source>, Error> {
     let kind = job.kind.as_ref().map_err(Clone::clone)?;
-    parts::source(parts::input(&job.config)?, kind, stored, &job.config.live, cancel)
+    let (input, live) = (parts::input(&job.config)?, &job.config.live);
+    match job.config.shards.segment {
+        Some(part) => shards::segment(input, kind, part, live, cancel),
+        None => parts::source(input, kind, stored, live, cancel),
+    }
 }
 
 /// Runs on the input of `job`, which is `source` where it is open already.
@@ -311,6 +315,7 @@ fn run_record(
             live: info.live,
             pts_source: info.pts_source,
         },
+        segment: info.segment,
         source_id: recorder.source_id.clone(),
         detector_id: model.detector_id.clone(),
         config_id: recorder.config_id.clone(),

@@ -20,6 +20,7 @@ mod models;
 mod notify;
 mod outputs;
 mod parts;
+mod plan;
 #[cfg_attr(not(feature = "preview"), path = "no_preview.rs")]
 mod preview;
 #[cfg_attr(not(feature = "roboflow"), path = "no_remote.rs")]
@@ -31,6 +32,7 @@ mod run;
 mod segments;
 #[cfg_attr(not(feature = "serve"), path = "no_serve.rs")]
 mod serve;
+mod shards;
 mod shared;
 mod signals;
 mod summary;
@@ -98,7 +100,7 @@ fn carry_out(verb: Verb, request: &Request, plan: Plan, mut stdout: File) -> Res
     if verb == Verb::Run && request.print_config {
         return print(&mut stdout, plan.common.to_toml().as_bytes());
     }
-    let reads = matches!(verb, Verb::Run | Verb::Check | Verb::Verify | Verb::Bench);
+    let reads = matches!(verb, Verb::Run | Verb::Check | Verb::Verify | Verb::Bench | Verb::Plan);
     let plan = if reads { find::find(plan)? } else { plan };
     match verb {
         Verb::Run if request.dry_run => check::dry_run(&plan),
@@ -109,6 +111,7 @@ fn carry_out(verb: Verb, request: &Request, plan: Plan, mut stdout: File) -> Res
         Verb::Engines => engines::engines(&plan.common.model, json, &mut stdout),
         Verb::Verify => verify::verify(plan.only()?, json, &mut stdout),
         Verb::Bench => bench::bench(plan.only()?, json, &mut stdout),
+        Verb::Plan => plan::plan(&plan, request.estimate, stdout),
         Verb::Serve => serve::serve(&plan.common),
     }
 }

@@ -101,7 +101,11 @@ pub(super) fn name_parts(stream: &Stream) -> Vec<String> {
 
 /// Opens a file or files.
 #[cfg_attr(not(feature = "libav"), expect(unused_variables, reason = "nothing decodes video"))]
-fn finite(input: &str, kind: &Kind, hardware: Hardware) -> Result<Box<dyn Source>, SourceError> {
+pub(super) fn finite(
+    input: &str,
+    kind: &Kind,
+    hardware: Hardware,
+) -> Result<Box<dyn Source>, SourceError> {
     Ok(match kind {
         Kind::Pictures(files) => Box::new(Pictures::open(input, files.clone())?),
         Kind::Synthetic(pattern) => Box::new(Synthetic::new(input, *pattern)),
@@ -209,7 +213,8 @@ fn chosen_font(path: &Path) -> Result<Fonts, Error> {
 
 /// The detections of an earlier run, where they are to be used.
 pub(super) fn stored(config: &Config) -> Result<Option<Stored>, Error> {
-    Ok(config.detections.as_deref().map(Stored::open).transpose()?)
+    let files = &config.detections;
+    Ok((!files.is_empty()).then(|| Stored::open(files)).transpose()?)
 }
 
 /// What the input is; records alone are one.
@@ -217,7 +222,7 @@ pub(super) fn stored(config: &Config) -> Result<Option<Stored>, Error> {
 /// # Errors
 /// Where it is missing or nothing that can be read.
 pub(super) fn kind(config: &Config) -> Result<Kind, SourceError> {
-    match (&config.input, &config.detections) {
+    match (&config.input, config.detections.first()) {
         (None, Some(records)) => Ok(Kind::Recorded(records.clone())),
         (input, _) => classify(input.as_deref().unwrap_or_default()),
     }
@@ -225,7 +230,7 @@ pub(super) fn kind(config: &Config) -> Result<Kind, SourceError> {
 
 /// The input, or what to do without one.
 pub(super) fn input(config: &Config) -> Result<&str, ConfigError> {
-    let records = || config.detections.as_deref().and_then(Path::to_str);
+    let records = || config.detections.first().and_then(|file| file.to_str());
     config.input.as_deref().or_else(records).ok_or_else(|| {
         ConfigError::new("no input is given").with_hint("try: vision-pipe run video.mp4")
     })

@@ -107,7 +107,7 @@ fn possible(config: &Config, live: bool) -> Result<(), ConfigError> {
     if live || config.live.repeat {
         return refused("what has no end", "leave --resume out; --segment keeps what was written");
     }
-    if config.detections.is_some() {
+    if !config.detections.is_empty() {
         return refused("--detections, which run no model", "leave --resume out");
     }
     if config.outputs.segments.split.is_some() {

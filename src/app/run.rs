@@ -13,7 +13,7 @@ use super::models::Models;
 use super::notify::Notifier;
 use super::preview::Page;
 use super::shared::SharedOutputs;
-use super::{clashes, crew, done, parts, signals, total};
+use super::{clashes, crew, done, parts, shards, signals, total};
 use crate::cancel::Cancel;
 use crate::config::{Config, Plan};
 use crate::exit::{Error, Status};
@@ -40,12 +40,17 @@ pub(super) fn run(plan: Plan, stdout: File) -> Result<Status, Error> {
     crate::av::init(config.verbose);
     let stored = parts::stored(config)?;
     let jobs = inputs::jobs(inputs, stored.as_ref())?;
+    let alone = jobs.len() == 1;
     if let [Job { kind: Err(error), .. }] = jobs.as_slice() {
         return Err(error.clone().into());
     }
     clashes::refuse(&jobs)?;
     done::refuse(&jobs)?;
-    let (first, models) = match load(&jobs, stored.as_ref(), config, &cancel) {
+    let (jobs, others) = shards::of(jobs, config);
+    if jobs.is_empty() {
+        return shards::nothing(&others, config, &stdout);
+    }
+    let (first, models) = match load(&jobs, alone, stored.as_ref(), config, &cancel) {
         Err(Error::Source(SourceError::Stopped { .. })) if cancel.stop().is_some() => {
             return Ok(total::stopped(cancel.stop()));
         }
@@ -60,12 +65,12 @@ pub(super) fn run(plan: Plan, stdout: File) -> Result<Status, Error> {
         stored,
         models,
         workers: workers(&jobs, first.as_deref(), config.workers)?,
-        shared: SharedOutputs::open(&jobs, &stdout)?,
+        shared: SharedOutputs::open(&jobs, alone, &stdout)?,
         viewers: page.as_ref().map(Page::viewers),
         board: board.clone(),
         stdout,
         cancel: cancel.clone(),
-        alone: jobs.len() == 1,
+        alone,
         at_once: crew::at_once(&jobs, config.jobs),
         started: Instant::now(),
         first_failure: OnceLock::new(),
@@ -108,6 +113,7 @@ fn stdout_misses(jobs: &[Job], stdout: &File) -> Option<&'static str> {
 /// Loads the model. Where there is one input it is opened meanwhile: both take their time.
 fn load(
     jobs: &[Job],
+    alone: bool,
     stored: Option<&Stored>,
     config: &Config,
     cancel: &Cancel,
@@ -122,7 +128,7 @@ fn load(
             .map_err(|error| Error::System(format!("cannot start a thread: {error}")))?;
         let source = match jobs {
             // One that is done already is not opened at all.
-            [only] if !config.batch.skip_done => Some(job::open(only, stored, cancel)),
+            [only] if alone && !config.batch.skip_done => Some(job::open(only, stored, cancel)),
             _ => None,
         };
         let models = models

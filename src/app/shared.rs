@@ -28,30 +28,16 @@ struct Text {
 }
 
 impl SharedOutputs {
-    /// Opens what these inputs share.
+    /// Opens what these inputs share; nothing where there is one input, `alone`.
     ///
     /// # Errors
     /// At the first that cannot be opened.
-    pub(super) fn open(jobs: &[Job], stdout: &File) -> Result<Self, Error> {
-        let [first, _, ..] = jobs else { return Ok(Self::default()) };
-        let outputs = &first.config.outputs;
-        let mut texts = Vec::new();
-        let live = jobs.iter().any(Job::may_be_live);
-        for (i, form) in [Form::Ndjson(outputs.emit), Form::Csv].into_iter().enumerate() {
-            let mut known: Vec<(&TextTarget, usize)> = Vec::new();
-            for target in jobs.iter().filter_map(|job| job.shareable[i].as_ref()) {
-                match known.iter_mut().find(|(other, _)| *other == target) {
-                    Some((_, count)) => *count += 1,
-                    None => known.push((target, 1)),
-                }
-            }
-            let several =
-                known.iter().filter(|(of, count)| *count > 1 || **of == TextTarget::Stdout);
-            for (target, _) in several {
-                let sink = Shared::new(form.open(target, outputs.no_clobber, live, stdout)?);
-                texts.push(Text { form: form.key(), target: (*target).clone(), sink });
-            }
+    pub(super) fn open(jobs: &[Job], alone: bool, stdout: &File) -> Result<Self, Error> {
+        let [first, ..] = jobs else { return Ok(Self::default()) };
+        if alone {
+            return Ok(Self::default());
         }
+        let Self { texts, .. } = Self::texts_of(jobs, stdout)?;
         let mut rules: Vec<&RuleConfig> = Vec::new();
         for rule in jobs.iter().flat_map(|job| &job.config.rules) {
             if !rules.iter().any(|known| known.rule.name == rule.rule.name) {
@@ -60,6 +46,27 @@ impl SharedOutputs {
         }
         let couriers = alerts::couriers(rules.into_iter(), first.config.drain_timeout)?;
         Ok(Self { texts, couriers: Some(couriers.into_iter().map(Shared::new).collect()) })
+    }
+
+    /// Opens the texts that these inputs share; nobody is told of alerts.
+    ///
+    /// # Errors
+    /// At the first that cannot be opened.
+    pub(super) fn texts_of(jobs: &[Job], stdout: &File) -> Result<Self, Error> {
+        let [first, ..] = jobs else { return Ok(Self::default()) };
+        let outputs = &first.config.outputs;
+        let mut texts: Vec<Text> = Vec::new();
+        let live = jobs.iter().any(Job::may_be_live);
+        for (i, form) in [Form::Ndjson(outputs.emit), Form::Csv].into_iter().enumerate() {
+            for target in jobs.iter().filter_map(|job| job.shareable[i].as_ref()) {
+                if texts.iter().any(|known| known.form == form.key() && known.target == *target) {
+                    continue;
+                }
+                let sink = Shared::new(form.open(target, outputs.no_clobber, live, stdout)?);
+                texts.push(Text { form: form.key(), target: target.clone(), sink });
+            }
+        }
+        Ok(Self { texts, couriers: None })
     }
 
     /// The text at `target` for one more input, where it is shared.

@@ -23,7 +23,7 @@ pub(super) fn conclude(
     config: &Config,
 ) -> Result<Status, Error> {
     let stop = common.cancel.stop();
-    if jobs.len() == 1 {
+    if common.alone {
         return match ends.pop() {
             Some(End::Begun(end)) => Ok(end?.status),
             Some(End::DoneBefore) => Ok(Status::Code(0)),
@@ -43,6 +43,7 @@ pub(super) fn conclude(
     };
     total.exit = exit(&ends, &total, stop, outputs_failed);
     total.exit_code = status.code();
+    total.shard = config.shards.shard.map(|part| part.to_string());
     let total = Arc::new(total);
     let ended = shared.end(&total).map_err(Error::from);
     if let Some(path) = &config.outputs.summary_json
@@ -85,6 +86,7 @@ fn sum(jobs: &[Job], ends: &[End], elapsed_s: f64) -> TotalRecord {
     let done = begun - failed.len() - ended(ends).filter(|end| end.cut).count();
     let frames = ended(ends).map(|end| end.summary.frames).sum();
     TotalRecord {
+        shard: None,
         inputs: jobs.len() as u64,
         done: done as u64,
         done_before: before as u64,

@@ -31,6 +31,11 @@ impl Clock {
         self.source
     }
 
+    /// Counts times from `stamp`, that of a first frame which is not given.
+    pub(super) fn begins_at(&mut self, stamp: Option<i64>) {
+        self.first = stamp;
+    }
+
     /// The time of frame `index`, which carries `stamp`.
     ///
     /// A stamp that is missing or does not increase becomes the previous time plus the last good

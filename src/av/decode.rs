@@ -1,5 +1,9 @@
 //! A video file or stream as a source of frames. Reaching a stream is left to [`super::connect`].
 
+mod segment;
+
+pub use segment::open_segment;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,10 +34,11 @@ use crate::source::{Colour, Source, SourceError, SourceInfo};
 const MAX_FAILURES: u32 = 64;
 
 /// Demuxers that make a video of what is none: of text and text-mode art.
-const TEXT: [&str; 5] = ["tty", "bin", "xbin", "adf", "idf"];
+pub(super) const TEXT: [&str; 5] = ["tty", "bin", "xbin", "adf", "idf"];
 
 /// Demuxers whose input only names other files.
-const SCRIPTS: [&str; 7] = ["hls", "concat", "concatf", "dash", "sdp", "imf", "applehttp"];
+pub(super) const SCRIPTS: [&str; 7] =
+    ["hls", "concat", "concatf", "dash", "sdp", "imf", "applehttp"];
 
 /// Demuxers of containers whose header states how long the picture is.
 const WITH_DURATION: [&str; 4] = ["mov", "matroska", "avi", "asf"];
@@ -63,6 +68,8 @@ pub struct Decoder {
     /// Whether `frame` holds the first frame, decoded at opening and not yet given.
     first_waits: bool,
     frames: u64,
+    /// Packets of the picture that are still to be left out.
+    passed_over: u64,
     draining: bool,
     ended: bool,
     converter: Converter,
@@ -166,6 +173,7 @@ impl Decoder {
             frame: frame::Video::empty(),
             first_waits: false,
             frames: 0,
+            passed_over: 0,
             draining: false,
             ended: false,
             converter: Converter::new(Size::new(0, 0), Pixel::BGR24),
@@ -268,6 +276,7 @@ impl Decoder {
             }
             match read {
                 Ok(()) if packet.stream() != self.stream => {}
+                Ok(()) if self.passed_over > 0 => self.passed_over -= 1,
                 Ok(()) => return self.send(&packet),
                 Err(ffmpeg::Error::Eof) => break,
                 Err(error) if self.waits(error) => {}
@@ -381,7 +390,7 @@ impl Source for Decoder {
     }
 }
 
-fn unreadable(uri: &Arc<str>, reason: String) -> SourceError {
+pub(super) fn unreadable(uri: &Arc<str>, reason: String) -> SourceError {
     let hint = Some("see what it is: ffprobe FILE; -v shows what the decoder says".into());
     SourceError::Unreadable { uri: uri.clone(), reason, hint }
 }
@@ -399,16 +408,17 @@ fn info(uri: &str, input: &Input, stream: &Stream<'_>, size: Size) -> SourceInfo
         live: false,
         pts_source: None,
         created: input.metadata().get("creation_time").map(str::to_owned),
+        segment: None,
     }
 }
 
 /// Whether the demuxer goes by one of these names.
-fn is_read_by(input: &Input, names: &[&str]) -> bool {
+pub(super) fn is_read_by(input: &Input, names: &[&str]) -> bool {
     input.format().name().split(',').any(|name| names.contains(&name))
 }
 
 /// The best video stream that is not a cover picture.
-fn video_stream(input: &Input) -> Option<Stream<'_>> {
+pub(super) fn video_stream(input: &Input) -> Option<Stream<'_>> {
     let is_cover = |stream: &Stream| stream.disposition().contains(Disposition::ATTACHED_PIC);
     input.streams().best(media::Type::Video).filter(|best| !is_cover(best)).or_else(|| {
         input
@@ -418,7 +428,7 @@ fn video_stream(input: &Input) -> Option<Stream<'_>> {
 }
 
 /// Frames a second: the average where the container knows it, else its guess.
-fn frame_rate(stream: &Stream<'_>) -> Option<f64> {
+pub(super) fn frame_rate(stream: &Stream<'_>) -> Option<f64> {
     [stream.avg_frame_rate(), stream.rate()]
         .into_iter()
         .filter(|Rational(_, denominator)| *denominator != 0)
@@ -427,7 +437,7 @@ fn frame_rate(stream: &Stream<'_>) -> Option<f64> {
 }
 
 /// Where the picture ends by the container's header, in seconds on its time line.
-fn stated_end_s(input: &Input, stream: &Stream<'_>) -> Option<f64> {
+pub(super) fn stated_end_s(input: &Input, stream: &Stream<'_>) -> Option<f64> {
     let known = is_read_by(input, &WITH_DURATION);
     let tick_s = f64::from(stream.time_base());
     // i64::MIN stands for "not known".
@@ -463,7 +473,7 @@ fn clock_seconds(text: &str) -> Option<f64> {
 
 /// Quarter turns clockwise by the stream's display matrix: nine 32-bit numbers, the first two of
 /// which are cosine and sine.
-fn quarter_turns(stream: &Stream<'_>) -> u8 {
+pub(super) fn quarter_turns(stream: &Stream<'_>) -> u8 {
     let matrix = stream.side_data().find(|data| data.kind() == SideData::DisplayMatrix);
     let Some(matrix) = matrix else { return 0 };
     let number = |i: usize| {

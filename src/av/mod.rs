@@ -25,21 +25,24 @@ mod pace;
 mod palette;
 mod pieces;
 mod pipe;
+mod probe;
 mod recode;
 mod remux;
 #[cfg(test)]
 mod rtsp_tests;
 mod scale;
 mod sound;
+mod survey;
 mod video_sink;
 
 pub use clips::{Clips, Span};
 pub use codec::EncodeError;
 pub use coder::EncodeSettings;
-pub use decode::Decoder;
+pub use decode::{Decoder, open_segment};
 pub use encode::{ENDINGS, Encoder};
 pub use original::Original;
 pub use pieces::Pieces;
+pub use probe::{About, probe};
 pub use video_sink::{VideoFile, finish_part};
 
 use std::ffi::OsString;

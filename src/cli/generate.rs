@@ -106,6 +106,11 @@ With \fB\-\-skip\-done\fR an input is left out where all its files have their fi
 a run to the end of the input, with the same \fIsource_id\fR, \fIconfig_id\fR and \fIsettings_id\fR. The lock of
 \fB\-\-lock\fR is the kernel's (flock): it goes with the process, and the file stays. After \fB\-\-max\-time\fR
 everything ends well, with exit code 0 and what is not done in \fItotal.left\fR.
+.SH SHARDS
+An input is in shard \fII\fR/\fIN\fR where the first eight bytes of the SHA\-256 of its path as given
+(\fB\-\-shard\-by source\fR: of its \fIsource_id\fR), as a number, leave \fII\fR \- 1 when divided by \fIN\fR.
+\fBauto\fR takes both from SLURM_ARRAY_TASK_ID and _MIN, _MAX, _STEP and _COUNT, or AWS_BATCH_JOB_ARRAY_INDEX and
+AWS_BATCH_JOB_ARRAY_SIZE; \fBauto/\fIN\fR takes \fII\fR from these or JOB_COMPLETION_INDEX, which counts from 0.
 .SH SEGMENTS
 With \fB\-\-segment\fR, names of \fB\-o\fR, \fB\-\-ndjson\fR and \fB\-\-csv\fR with fields of
 time make a row of files, each whole: \fIcam/%Y%m%d\-%H%M%S.mp4\fR. The fields are %Y %y %m %d %H %M

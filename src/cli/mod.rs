@@ -56,6 +56,8 @@ pub enum Verb {
     Verify,
     /// Measure.
     Bench,
+    /// Say what a run would be for.
+    Plan,
     /// Answer other programs.
     Serve,
 }
@@ -71,6 +73,8 @@ pub struct Request {
     pub dry_run: bool,
     /// Whether to print JSON.
     pub json: bool,
+    /// Whether to measure what a run would cost.
+    pub estimate: bool,
 }
 
 /// How a command is called.
@@ -84,7 +88,7 @@ struct Usage {
     bare: &'static str,
 }
 
-const USAGES: [Usage; 7] = [
+const USAGES: [Usage; 8] = [
     Usage {
         verb: Verb::Run,
         name: "run",
@@ -126,6 +130,17 @@ const USAGES: [Usage; 7] = [
         about: "Measure every stage, 1 to N workers, start and memory",
         takes: |key| {
             [INPUT, MODEL].contains(&key.heading) || is_common(key) || key.name == "workers"
+        },
+        bare: "input",
+    },
+    Usage {
+        verb: Verb::Plan,
+        name: "plan",
+        about: "List inputs with length, frames and size, without decoding them",
+        takes: |key| {
+            [INPUT, MODEL].contains(&key.heading) && key.name != "detections"
+                || is_common(key)
+                || matches!(key.name, "workers" | "shard" | "shard-by")
         },
         bare: "input",
     },
@@ -192,6 +207,12 @@ fn subcommand(usage: &Usage) -> Command {
     match usage.verb {
         Verb::Run => command.after_help(AFTER_HELP),
         Verb::Check | Verb::Serve => command,
+        Verb::Plan => command.arg(
+            Arg::new(ESTIMATE)
+                .long(ESTIMATE)
+                .help("Measure the model on the first videos and say how long all would take")
+                .action(ArgAction::SetTrue),
+        ),
         _ => command.arg(
             Arg::new(JSON)
                 .long(JSON)
@@ -204,6 +225,7 @@ fn subcommand(usage: &Usage) -> Command {
 /// Arguments without a flag.
 const BARE: &str = "ARGUMENT";
 const JSON: &str = "json";
+const ESTIMATE: &str = "estimate";
 
 /// A setting as a flag.
 fn argument(key: &Key) -> Arg {
@@ -225,6 +247,7 @@ fn argument(key: &Key) -> Arg {
             let repeats = matches!(
                 key.name,
                 "input"
+                    | "detections"
                     | "classes"
                     | "class-names"
                     | "zone"
@@ -288,11 +311,30 @@ fn request(bare: &'static str, matches: &ArgMatches) -> Request {
         let given = flags.entry(bare).or_insert(Given { values: vec![], origin });
         given.values.extend(arguments.cloned());
     }
+    more_records(&mut flags);
     Request {
         print_config: typed("print-config"),
         dry_run: typed("dry-run"),
         json: typed(JSON),
+        estimate: typed(ESTIMATE),
         flags: Layer(flags),
+    }
+}
+
+/// A shell makes several arguments of `--detections parts/*.ndjson`, and the flag has the first.
+/// Records are no input otherwise.
+fn more_records(flags: &mut BTreeMap<&'static str, Given>) {
+    if !flags.contains_key("detections") {
+        return;
+    }
+    let is_records = |text: &mut String| text.ends_with(".ndjson") || text.ends_with(".jsonl");
+    let Some(inputs) = flags.get_mut("input") else { return };
+    let records: Vec<String> = inputs.values.extract_if(.., is_records).collect();
+    if inputs.values.is_empty() {
+        flags.remove("input");
+    }
+    if let Some(given) = flags.get_mut("detections") {
+        given.values.extend(records);
     }
 }
 
@@ -353,6 +395,16 @@ mod tests {
         assert_eq!(flags("vision-pipe run -i v.mp4").0["input"].values, ["v.mp4"]);
         assert_eq!(flags("vision-pipe run --input a b").0["input"].values, ["a", "b"]);
         assert_eq!(flags("vision-pipe run --vid-stride 3 v").0["stride"].values, ["3"]);
+    }
+
+    #[test]
+    fn a_shell_may_have_made_several_records_of_a_pattern() {
+        let layer = flags("vision-pipe run --detections a.ndjson b.ndjson v.mp4 c.jsonl");
+        assert_eq!(layer.0["detections"].values, ["a.ndjson", "b.ndjson", "c.jsonl"]);
+        assert_eq!(layer.0["input"].values, ["v.mp4"]);
+        let layer = flags("vision-pipe run --detections a.ndjson b.ndjson");
+        assert!(!layer.0.contains_key("input"));
+        assert_eq!(flags("vision-pipe run b.ndjson").0["input"].values, ["b.ndjson"]);
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl Plan {
         let uris = uris.iter().map(|uri| address(uri)).collect::<Result<Vec<_>, _>>()?;
         if uris.len() > 1 {
             let (name, records) = (&common.name, &common.detections);
-            let single = [("--name", name.is_some()), ("--detections", records.is_some())];
+            let single = [("--name", name.is_some()), ("--detections", !records.is_empty())];
             if let Some((flag, _)) = single.iter().find(|(_, given)| *given) {
                 let what = format!("{flag} is for one input, and {} are given", uris.len());
                 let hint = "give each its own [[input]] in the file of --config";

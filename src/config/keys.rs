@@ -89,7 +89,7 @@ pub const KEYS: &[Key] = &[
     key(
         "detections",
         INPUT,
-        "Records of an earlier run in place of the model; also without a video",
+        "Records of earlier runs in place of the model, also without a video; several, or a pattern",
     )
     .value("FILE"),
     key(
@@ -132,6 +132,8 @@ pub const KEYS: &[Key] = &[
     key("duration", INPUT, "How long to process from the start").value("TIME"),
     key("stride", INPUT, "Process every Nth frame").alias("vid-stride").value("N").default("1"),
     key("max-fps", INPUT, "Process at most N frames for each second of the video").value("N"),
+    key("segment-of", INPUT, "Only part I of N of a video, cut at key frames; frames keep their numbers")
+        .value("I/N"),
     key("max-frames", INPUT, "Process at most N frames").value("N"),
     key(
         "recorded-at",
@@ -482,6 +484,11 @@ pub const KEYS: &[Key] = &[
     key("lock", CONTROL, "Run only if no other run holds this file; exit code 75 otherwise")
         .value("FILE"),
     key("nice", CONTROL, "Let other programs come first, as nice does: 0 to 19").value("N"),
+    key("shard", CONTROL, "Only part I of the inputs in N, or auto[/N] by a job array's variables")
+        .value("I/N"),
+    key("shard-by", CONTROL, "What inputs are told apart by then: path (as given) or source (content)")
+        .value("WHAT")
+        .default("path"),
     key("config", CONTROL, "A TOML file with these settings, the names without --")
         .short('c')
         .value("FILE")

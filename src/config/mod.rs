@@ -12,6 +12,7 @@ mod places;
 mod resolve;
 mod rules;
 mod services;
+mod shards;
 pub mod template;
 pub mod units;
 
@@ -25,6 +26,7 @@ pub use layer::{Layer, Origin};
 pub use places::{Place, Places};
 pub use rules::{Action, RuleConfig, rules_of};
 pub use services::{PreviewConfig, ServeConfig, TimeplusConfig, Token};
+pub use shards::{ShardBy, Shards};
 
 use crate::annotate::Style;
 use crate::frame::Size;
@@ -46,12 +48,14 @@ use crate::track::{Method, TrackTime};
 pub struct Config {
     /// What to read.
     pub input: Option<String>,
-    /// Records of an earlier run whose detections are used.
-    pub detections: Option<PathBuf>,
+    /// Records of earlier runs whose detections are used.
+    pub detections: Vec<PathBuf>,
     /// Name of the source in the records.
     pub name: Option<String>,
     /// How many inputs are found and gone through.
     pub batch: Batch,
+    /// Which part of the work, where others have the rest.
+    pub shards: Shards,
     /// Which of its frames.
     pub selection: Selection,
     /// How cameras and streams are read.

@@ -6,6 +6,7 @@ mod live;
 mod preview;
 mod roboflow;
 mod segments;
+mod shards;
 mod thrift;
 mod timeplus;
 mod tracking;
@@ -199,7 +200,8 @@ pub(super) fn resolve(layer: &Layer, elsewhere: &[String]) -> Result<Config, Con
     let places = tracking::places(&mut take)?;
     let config = Config {
         input,
-        detections: take.optional("detections", units::path)?,
+        detections: shards::detections(&mut take)?,
+        shards: shards::shards(&mut take)?,
         name: take.optional("name", units::text)?,
         batch: batch::batch(&mut take)?,
         selection: selection(&mut take)?,
@@ -257,6 +259,7 @@ pub(super) fn resolve(layer: &Layer, elsewhere: &[String]) -> Result<Config, Con
     if config.verbose && config.quiet {
         return Err(ConfigError::new("--verbose and --quiet exclude each other"));
     }
+    shards::check(&config)?;
     Ok(Config { resolved: Arc::new(resolved), ..config })
 }
 

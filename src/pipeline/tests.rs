@@ -54,6 +54,7 @@ fn counting(end: u64) -> Counting {
         live: false,
         pts_source: None,
         created: None,
+        segment: None,
     };
     Counting { info, next: 0, end, pause: Duration::ZERO, verdict: None }
 }
@@ -210,6 +211,7 @@ fn run_record() -> RunRecord {
         run_id: "r".into(),
         source: "s".into(),
         input,
+        segment: None,
         source_id: "i".into(),
         detector_id: "d".into(),
         config_id: "c".into(),

@@ -5,6 +5,8 @@
 
 mod event;
 mod gap;
+mod plan;
+mod segment;
 mod summary;
 mod total;
 
@@ -14,6 +16,8 @@ use serde::Serialize;
 
 pub use event::{ClassCount, ClassCrossings, EventKind, EventRecord, LineRecord, ZoneRecord};
 pub use gap::GapRecord;
+pub use plan::{PlanRecord, PlanTotalRecord};
+pub use segment::SegmentRecord;
 pub use summary::{Exit, RowsRecord, StageMs, SummaryRecord};
 pub use total::{FailedInput, TotalRecord};
 
@@ -44,6 +48,11 @@ pub enum Record<'a> {
     Summary(&'a SummaryRecord),
     /// After the runs on several inputs: how they ended together.
     Total(&'a TotalRecord),
+    /// Of `plan`: an input that would be run on.
+    Plan(&'a PlanRecord),
+    /// Of `plan`, at the end: all inputs together.
+    #[serde(rename = "plan_total")]
+    PlanTotal(&'a PlanTotalRecord),
 }
 
 /// What is run on what.
@@ -59,6 +68,9 @@ pub struct RunRecord {
     pub source: Arc<str>,
     /// The source in numbers.
     pub input: InputInfo,
+    /// Which of its frames, where not all are meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub segment: Option<SegmentRecord>,
     /// Same for the same file content, wherever it lies.
     pub source_id: String,
     /// Same for the same model and settings that change detections, but for the least confidence

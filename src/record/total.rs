@@ -9,6 +9,9 @@ use super::Exit;
 /// How the runs on several inputs ended together.
 #[derive(Clone, Debug, Serialize)]
 pub struct TotalRecord {
+    /// Which shard of all inputs these were, `I/N`; the numbers are of this shard alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard: Option<String>,
     /// Inputs that were given.
     pub inputs: u64,
     /// Inputs that were done well, each with a `summary` of its own.

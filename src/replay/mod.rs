@@ -3,9 +3,11 @@
 //! source, too.
 
 mod read;
+mod several;
 mod source;
 
 pub use read::{Frames, Stored};
+pub use several::found;
 pub use source::Recorded;
 
 use crate::frame::Image;
@@ -44,12 +46,24 @@ pub enum ReplayError {
         /// What is wrong.
         reason: String,
     },
+    /// Several files do not belong together.
+    #[error("cannot put the detections together: '{file}' {reason}")]
+    Together {
+        /// One of them.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 impl ReplayError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let make = "make them with: vision-pipe run VIDEO --conf 0.1 --ndjson FILE";
-        matches!(self, Self::Line { .. }).then(|| make.into())
+        match self {
+            Self::Line { .. } => Some(make.into()),
+            Self::Together { .. } => Some("give all runs on one input, each frame once".into()),
+            Self::Unreadable { .. } => None,
+        }
     }
 }

@@ -9,13 +9,14 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::ReplayError;
+use super::several::in_order;
 use crate::detection::{Attribute, Detection, Keypoint};
 use crate::frame::{FrameMeta, Size};
 use crate::geometry::{BBox, Point, Region};
 use crate::infer::labels::Labels;
 use crate::infer::{Basis, Found};
 use crate::reason::{io_reason, one_line};
-use crate::record::PtsSource;
+use crate::record::{PtsSource, SegmentRecord};
 
 /// Longest line that is read, in bytes: a frame of 300 outlines has a million.
 const MAX_LINE: u64 = 64 << 20;
@@ -23,21 +24,35 @@ const MAX_LINE: u64 = 64 << 20;
 /// Most classes and keypoints whose names are kept.
 const MAX_NAMES: u32 = 100_000;
 
-/// A file of records, looked through once.
+/// Records of one input, looked through once.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    /// The file.
-    pub path: PathBuf,
-    /// Its first record.
+    /// The files, in the order of their frames.
+    pub paths: Vec<PathBuf>,
+    /// The first record.
     pub run: Run,
     /// Names of the classes that were found.
     pub labels: Labels,
     /// Names of the keypoints that were found.
     pub keypoints: Labels,
-    /// How many frames it has.
+    /// How many frames there are.
     pub frames: u64,
     /// Time of the last frame in seconds, where it has one.
     pub last_s: Option<f64>,
+}
+
+/// What was seen in one file.
+pub(super) struct Look {
+    pub(super) path: PathBuf,
+    pub(super) run: Run,
+    /// Index of the first frame and of the last.
+    pub(super) span: Option<(u64, u64)>,
+    /// How the run ended, where that is told.
+    pub(super) exit: Option<String>,
+    frames: u64,
+    last_s: Option<f64>,
+    classes: BTreeMap<u32, String>,
+    keypoints: BTreeMap<u32, String>,
 }
 
 /// The first record of a run.
@@ -55,6 +70,8 @@ pub struct Run {
     pub config_id: String,
     /// The model.
     pub model: Model,
+    /// Which frames it was for, where not for all.
+    pub segment: Option<SegmentRecord>,
 }
 
 /// The source in numbers.
@@ -90,8 +107,15 @@ pub struct Model {
 enum Line {
     Run(Box<Run>),
     Frame(Box<Frame>),
+    Summary(Summary),
     #[serde(other)]
     Other,
+}
+
+/// The end of a run.
+#[derive(Deserialize)]
+struct Summary {
+    exit: Option<String>,
 }
 
 /// A frame as it was recorded.
@@ -160,28 +184,63 @@ struct Said {
 }
 
 impl Stored {
-    /// Looks through a file of records.
+    /// Looks through files of records, each of a run on the same input; in any order.
     ///
     /// # Errors
-    /// Where it cannot be read, has no `run` record, or a line that is no record.
-    pub fn open(path: &Path) -> Result<Self, ReplayError> {
+    /// Where one cannot be read, has no `run` record, or a line that is no record; where they do not
+    /// belong together.
+    pub fn open(paths: &[PathBuf]) -> Result<Self, ReplayError> {
+        let looks = paths.iter().map(|path| Look::at(path)).collect::<Result<Vec<_>, _>>()?;
+        let looks = in_order(looks)?;
+        let Some(run) = looks.first().map(|look| look.run.clone()) else {
+            let (file, reason) = (String::new(), "no file is given".into());
+            return Err(ReplayError::Unreadable { file, reason, missing: true });
+        };
+        let frames = looks.iter().map(|look| look.frames).sum();
+        let last_s = looks.iter().rev().find(|look| look.span.is_some());
+        let last_s = last_s.and_then(|look| look.last_s);
+        let (mut paths, mut classes, mut keypoints) = (vec![], BTreeMap::new(), BTreeMap::new());
+        for look in looks {
+            classes.extend(look.classes);
+            keypoints.extend(look.keypoints);
+            paths.push(look.path);
+        }
+        let (labels, keypoints) = (names(classes), names(keypoints));
+        Ok(Self { paths, run, labels, keypoints, frames, last_s })
+    }
+
+    /// Its frames from the first on.
+    ///
+    /// # Errors
+    /// Where a file cannot be opened again.
+    pub fn frames(&self) -> Result<Frames, ReplayError> {
+        let mut files = self.paths.clone().into_iter();
+        let lines = files.next().map(|path| Lines::open(&path)).transpose()?;
+        Ok(Frames { files, lines, labels: self.labels.clone(), next: None })
+    }
+}
+
+impl Look {
+    /// Looks through a file.
+    fn at(path: &Path) -> Result<Self, ReplayError> {
         let mut lines = Lines::open(path)?;
-        let (mut run, mut frames, mut last_s) = (None, 0, None);
-        let mut before = None;
+        let (mut run, mut exit, mut frames, mut last_s) = (None, None, 0, None);
+        let mut span: Option<(u64, u64)> = None;
         let (mut classes, mut keypoints) = (BTreeMap::new(), BTreeMap::new());
         while let Some(line) = lines.next()? {
             match line {
                 Line::Run(_) if run.is_some() => return Err(lines.wrong("starts a second run")),
                 Line::Run(first) => run = Some(*first),
                 Line::Frame(frame) => {
-                    if before.is_some_and(|before| frame.frame_id <= before) {
+                    let id = frame.frame_id;
+                    if span.is_some_and(|(_, before)| id <= before) {
                         return Err(lines.wrong("has a frame that does not come after the last"));
                     }
                     let size = Size::new(frame.image.width, frame.image.height);
                     if !size.is_acceptable() {
                         return Err(lines.wrong("has no acceptable size of its picture"));
                     }
-                    (before, last_s) = (Some(frame.frame_id), frame.pts_s);
+                    (span, last_s) = (Some((span.map_or(id, |(first, _)| first), id)), frame.pts_s);
                     frames += 1;
                     for found in frame.predictions {
                         classes.insert(found.class_id.min(MAX_NAMES), found.class);
@@ -189,20 +248,12 @@ impl Stored {
                         keypoints.extend(named.map(|k| (k.class_id.min(MAX_NAMES), k.class)));
                     }
                 }
+                Line::Summary(summary) => exit = summary.exit,
                 Line::Other => {}
             }
         }
         let Some(run) = run else { return Err(lines.wrong("ends them without a run record")) };
-        let (labels, keypoints) = (names(classes), names(keypoints));
-        Ok(Self { path: path.into(), run, labels, keypoints, frames, last_s })
-    }
-
-    /// Its frames from the first on.
-    ///
-    /// # Errors
-    /// Where the file cannot be opened again.
-    pub fn frames(&self) -> Result<Frames, ReplayError> {
-        Ok(Frames { lines: Lines::open(&self.path)?, labels: self.labels.clone(), next: None })
+        Ok(Self { path: path.into(), run, span, exit, frames, last_s, classes, keypoints })
     }
 }
 
@@ -216,9 +267,11 @@ fn names(seen: BTreeMap<u32, String>) -> Labels {
     Labels::of((0..count).map(name).collect())
 }
 
-/// The frames of a file of records, in their order.
+/// The frames of records, in their order.
 pub struct Frames {
-    lines: Lines,
+    /// The files behind the one that is read.
+    files: std::vec::IntoIter<PathBuf>,
+    lines: Option<Lines>,
     labels: Labels,
     next: Option<Frame>,
 }
@@ -257,13 +310,16 @@ impl Frames {
     }
 
     fn read(&mut self) -> Result<Option<Frame>, ReplayError> {
-        loop {
-            match self.lines.next()? {
+        while let Some(lines) = &mut self.lines {
+            match lines.next()? {
                 Some(Line::Frame(frame)) => return Ok(Some(*frame)),
                 Some(_) => {}
-                None => return Ok(None),
+                None => {
+                    self.lines = self.files.next().map(|path| Lines::open(&path)).transpose()?
+                }
             }
         }
+        Ok(None)
     }
 
     fn found(&self, frame: &Frame) -> Found {

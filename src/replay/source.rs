@@ -29,6 +29,7 @@ impl Recorded {
             live: false,
             pts_source: input.pts_source,
             created: None,
+            segment: None,
         };
         Ok(Self { info, frames: stored.frames()? })
     }

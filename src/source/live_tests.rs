@@ -108,6 +108,7 @@ fn script(live: bool, connections: &[(u64, Then)]) -> (Connect, Arc<AtomicUsize>
             live,
             pts_source: None,
             created: None,
+            segment: None,
         };
         let cancel = cancel.clone();
         Ok(Box::new(Fake { info, frames, given: 0, then, cancel }) as Box<dyn Source>)

@@ -5,9 +5,11 @@ pub mod list;
 pub mod listing;
 pub mod live;
 pub mod pace;
+pub mod part;
 pub mod pictures;
 mod reader;
 pub mod repeat;
+pub mod segment;
 pub mod select;
 pub mod stream;
 pub mod synthetic;
@@ -20,7 +22,7 @@ use std::time::Duration;
 
 use crate::frame::{FrameMeta, Image, Size};
 use crate::reason::{io_reason, nearest};
-use crate::record::PtsSource;
+use crate::record::{PtsSource, SegmentRecord};
 
 /// A source of frames. Grabbing and retrieving are apart so that a frame nobody wants costs no
 /// pixels.
@@ -115,6 +117,8 @@ pub struct SourceInfo {
     pub pts_source: Option<PtsSource>,
     /// When it was recorded, by the container: RFC 3339.
     pub created: Option<String>,
+    /// Which of its frames it gives, where not all.
+    pub segment: Option<SegmentRecord>,
 }
 
 /// What a source counted so far; shared, because the reader's thread may be left behind.
@@ -208,6 +212,14 @@ pub enum SourceError {
         /// Frames decoded in all.
         frames: u64,
     },
+    /// Decoding gives other frames than its packets promise.
+    #[error("'{uri}' cannot be cut into segments: frame {frame} is not what its packets promise")]
+    Uncuttable {
+        /// The input.
+        uri: Arc<str>,
+        /// Index of the frame by the packets.
+        frame: u64,
+    },
     /// It ends before its own stated end.
     #[error(
         "'{uri}' is cut: its last frame is at {last_s:.2} s of {duration_s:.2} s; {frames} frames were decoded"
@@ -288,6 +300,7 @@ impl SourceError {
                 Some("a slow start needs a longer --read-timeout; see if it sends at all".into())
             }
             Self::Lost { .. } => Some("start it again once the source is back".into()),
+            Self::Uncuttable { .. } => Some("run it whole, without --segment-of".into()),
             Self::Stopped { .. } => None,
         }
     }

@@ -40,6 +40,7 @@ impl Pictures {
             live: false,
             pts_source: None,
             created: None,
+            segment: None,
         };
         Ok(Self { info, files, next: 0 })
     }

@@ -49,6 +49,7 @@ impl Synthetic {
             live: false,
             pts_source: Some(PtsSource::Index),
             created: None,
+            segment: None,
         };
         Self { info, pattern, next: 0 }
     }

@@ -21,6 +21,20 @@ const USUAL_INPUT: &str = "synthetic:1280x720@25x200";
 /// Frames that are measured unless the user says otherwise.
 const FRAMES: u64 = 300;
 
+/// Frames that are looked at for an estimate.
+const GLANCE: u64 = 60;
+
+/// Frames a second of a run as configured, which writes nothing but records.
+///
+/// # Errors
+/// Where such a run fails.
+pub(super) fn speed(config: &Config) -> Result<f64, Error> {
+    let folder = whole::Folder::new()?;
+    let mut config = config.clone();
+    config.selection.max_frames = Some(GLANCE);
+    Ok(whole::run(&config, config.workers, &folder, false)?.fps)
+}
+
 /// Everything that was measured.
 struct Report {
     input: String,
@@ -44,7 +58,7 @@ pub(super) fn bench(config: &Config, as_json: bool, stdout: &mut File) -> Result
     let folder = whole::Folder::new()?;
     // First in this process: what is wrong with input or model is then said once and plainly.
     let (stages, alone) = stages::measure(&config, &folder)?;
-    let whole = (1..=config.workers).map(|workers| whole::run(&config, workers, &folder));
+    let whole = (1..=config.workers).map(|workers| whole::run(&config, workers, &folder, true));
     let whole = whole.collect::<Result<Vec<_>, _>>()?;
     let report = Report {
         input: config.input.unwrap_or_default(),

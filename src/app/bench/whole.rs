@@ -59,15 +59,21 @@ impl Whole {
     }
 }
 
-/// Runs as configured with so many workers: records to us, and an annotated video where this build
-/// can make one.
-pub(super) fn run(config: &Config, workers: usize, folder: &Folder) -> Result<Whole, Error> {
+/// Runs as configured with so many workers: records to us, and an annotated video where one is
+/// wanted and this build can make one.
+pub(super) fn run(
+    config: &Config,
+    workers: usize,
+    folder: &Folder,
+    with_video: bool,
+) -> Result<Whole, Error> {
     let failed = |what: String| Error::System(format!("cannot measure a whole run: {what}"));
     let (settings, summary) = (folder.file("settings.toml"), folder.file("summary.json"));
     std::fs::write(&settings, config.to_toml()).map_err(|error| failed(error.to_string()))?;
     let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
     let mut command = Command::new(program);
     command.args(["run", "-q", "--ndjson", "-", "--workers", &workers.to_string()]);
+    command.args(["--shard", "1/1"]);
     command.arg("--config").arg(&settings).arg("--summary-json").arg(&summary);
     if let Some(input) = &config.input {
         command.arg("--input").arg(input);
@@ -75,7 +81,7 @@ pub(super) fn run(config: &Config, workers: usize, folder: &Folder) -> Result<Wh
     if let Some(most) = config.selection.max_frames {
         command.args(["--max-frames", &most.to_string()]);
     }
-    if cfg!(all(feature = "libav", feature = "opencv")) {
+    if with_video && cfg!(all(feature = "libav", feature = "opencv")) {
         command.arg("--output").arg(folder.file("whole.mp4"));
     }
     let start = Instant::now();

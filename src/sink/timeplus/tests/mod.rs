@@ -38,6 +38,7 @@ fn run_item(live: bool) -> Item {
         run_id: "r".into(),
         source: "s".into(),
         input,
+        segment: None,
         source_id: "i".into(),
         detector_id: "d".into(),
         config_id: "c".into(),

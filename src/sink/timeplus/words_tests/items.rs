@@ -27,6 +27,7 @@ pub(super) fn run(source: &str) -> RunRecord {
             live: false,
             pts_source: None,
         },
+        segment: None,
         source_id: "source-1".into(),
         detector_id: "d".into(),
         config_id: "config-1".into(),
