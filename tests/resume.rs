@@ -290,6 +290,33 @@ mod video {
     }
 
     #[test]
+    fn a_limit_of_time_is_gone_on_from() {
+        let place = Place::new();
+        let run = |limit: &str| {
+            format!(
+                "run {} --engine fake:sleep-ms=40 --workers 1 -q --track --resume --skip-done \
+                 --ndjson a.ndjson -o a.mp4 --preset ultrafast --max-time {limit}",
+                sample().display()
+            )
+        };
+        place.output(&run("1s")).ended(0);
+        let first = records_of(&place.path("a.ndjson"));
+        assert_eq!(of_type(&first, "summary")[0]["exit"], "limit");
+        assert_eq!(place.names(), ["a.mp4", "a.ndjson", "a.ndjson.resume"]);
+        place.output(&run("1h")).ended(0);
+        let second = records_of(&place.path("a.ndjson"));
+        assert_eq!(of_type(&second, "summary")[0]["exit"], "end_of_input");
+        let (first, second) = (frame_ids(&first).len(), frame_ids(&second).len());
+        assert!(0 < first && first < second, "{first} of {second}");
+        assert_eq!(place.names(), ["a.mp4", "a.ndjson"]);
+        assert_eq!(decoded(&place.path("a.mp4"), "v").len(), second);
+        // Once done it is left alone.
+        let before = std::fs::metadata(place.path("a.mp4")).unwrap().modified().unwrap();
+        place.output(&run("1h")).ended(0);
+        assert_eq!(std::fs::metadata(place.path("a.mp4")).unwrap().modified().unwrap(), before);
+    }
+
+    #[test]
     fn a_video_drawn_otherwise_is_drawn_anew() {
         let place = Place::new();
         let run = |more: &str| {
