@@ -1,5 +1,6 @@
 //! Builds the parts of a run from its configuration.
 
+#[cfg(feature = "opencv")]
 use std::path::Path;
 #[cfg(feature = "libav")]
 use std::sync::Arc;

@@ -97,7 +97,6 @@ pub(super) fn nothing(others: &[Job], config: &Config, stdout: &File) -> Result<
 ///
 /// # Errors
 /// Where it cannot be opened, or has no segments.
-#[cfg_attr(not(feature = "libav"), expect(unused_variables, reason = "nothing decodes video"))]
 pub(super) fn segment(
     input: &str,
     kind: &Kind,
