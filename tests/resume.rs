@@ -27,6 +27,15 @@ fn killed_after(place: &Place, run: &str, journal: &Path, lines: usize) -> bool 
     }
 }
 
+/// Waits until a file has so many bytes.
+fn wait_for(file: &Path, bytes: u64) {
+    let start = Instant::now();
+    while std::fs::metadata(file).map_or(0, |about| about.len()) < bytes {
+        assert!(start.elapsed() < Duration::from_secs(60), "no journal was kept");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
 /// The lines that tell of frames and events.
 fn told(path: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(path).unwrap();
@@ -91,11 +100,7 @@ fn a_stop_is_gone_on_from_too() {
         sample().display()
     );
     let mut child = place.spawnable(&run).spawn().unwrap();
-    let (start, journal) = (Instant::now(), place.path("a.ndjson.resume"));
-    while std::fs::metadata(&journal).map_or(0, |about| about.len()) < 1000 {
-        assert!(start.elapsed() < Duration::from_secs(60), "no journal was kept");
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    wait_for(&place.path("a.ndjson.resume"), 1000);
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     child.wait().unwrap();
@@ -107,6 +112,17 @@ fn a_stop_is_gone_on_from_too() {
     assert!(recalled >= frame_ids(&first).len() as u64);
     assert_eq!(frame_ids(&second), (0..frame_ids(&second).len() as u64).collect::<Vec<_>>());
     assert_eq!(place.names(), ["a.ndjson"]);
+}
+
+#[test]
+fn a_damaged_input_leaves_no_journal() {
+    let place = Place::new();
+    let film = std::fs::read(sample()).unwrap();
+    // Its index is in front, so half of it can be read.
+    let input = place.file("cut.mp4", &film[..film.len() / 2]);
+    let run = format!("run {} --engine fake --ndjson a.ndjson --resume -q", input.display());
+    place.output(&run).ended(65);
+    assert_eq!(place.names(), ["a.ndjson", "cut.mp4"]);
 }
 
 #[test]
@@ -129,11 +145,7 @@ fn a_second_run_on_the_same_outputs_comes_later() {
     let place = Place::new();
     let run = "run synthetic:64x48@10x500 --engine fake:sleep-ms=50 --ndjson a.ndjson --resume -q";
     let mut first = place.spawnable(run).spawn().unwrap();
-    let (start, journal) = (Instant::now(), place.path("a.ndjson.resume"));
-    while std::fs::metadata(&journal).map_or(0, |about| about.len()) < 500 {
-        assert!(start.elapsed() < Duration::from_secs(60), "no journal was kept");
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    wait_for(&place.path("a.ndjson.resume"), 500);
     let second = place.output(run).ended(75);
     assert!(second.stderr().contains("another run is at work on"), "{}", second.stderr());
     first.kill().unwrap();
@@ -146,6 +158,7 @@ fn what_cannot_be_gone_on_with_is_refused() {
     let cases = [
         ("run synthetic:64x48@10x5 --resume", "needs an output file"),
         ("run synthetic:64x48@10x5 --resume --loop --ndjson a.ndjson", "what has no end"),
+        ("run synthetic:64x48@10x5 --resume -n --ndjson a.ndjson", "--no-clobber"),
         ("run synthetic:64x48@10x5 --resume --segment 1s --ndjson %S.ndjson", "--segment"),
     ];
     for (run, reason) in cases {

@@ -108,11 +108,12 @@ pub(super) fn run(
     let cut = outcome.error.is_none() && cancel.stop().is_some();
     let (last, status) = summed(&outcome);
     report(outcome, &last);
-    resume::settle(job, last.exit, cut, common.alone);
+    let ended = Ended { summary: Box::new(last), status, cut };
+    resume::settle(job, &ended, common.alone);
     if let Some(path) = &config.outputs.summary_json {
-        summary::write(&last, path, config.outputs.no_clobber)?;
+        summary::write(&ended.summary, path, config.outputs.no_clobber)?;
     }
-    Ok(Ended { summary: Box::new(last), status, cut })
+    Ok(ended)
 }
 
 /// Says what went wrong.

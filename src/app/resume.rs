@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::inputs::Job;
+use super::job::Ended;
 use crate::config::{Config, ConfigError, EngineChoice, TextTarget};
-use crate::exit::Error;
+use crate::exit::{Error, Status};
 use crate::journal::{Journal, Key, Past, Unseen};
 use crate::pipeline::Parts;
 use crate::record::{Exit, RunRecord};
@@ -49,10 +50,12 @@ fn made(config: &Config, run: &RunRecord) -> String {
     digest(&format!("{source} {tracked} {settings:?} {path:?} {workers}"))
 }
 
-/// Takes the journal of a job away when all is done that it was for: unless the run was `cut` short
-/// or failed.
-pub(super) fn settle(job: &Job, exit: Exit, cut: bool, alone: bool) {
-    if !cut && matches!(exit, Exit::EndOfInput | Exit::Limit) {
+/// Takes the journal of a job away when all is done that it was for: unless it was cut short, or
+/// failed for another reason than its input, of which there is no more.
+pub(super) fn settle(job: &Job, ended: &Ended, alone: bool) {
+    const DAMAGED: Status = Status::Code(65);
+    let is_read = matches!(ended.summary.exit, Exit::EndOfInput | Exit::Limit);
+    if !ended.cut && (is_read || ended.status == DAMAGED) {
         forget(job, alone);
     }
 }
@@ -109,6 +112,9 @@ fn possible(config: &Config, live: bool) -> Result<(), ConfigError> {
     }
     if !config.detections.is_empty() {
         return refused("--detections, which run no model", "leave --resume out");
+    }
+    if config.outputs.no_clobber {
+        return refused("--no-clobber: it replaces what it began", "leave one of them out");
     }
     if config.outputs.segments.split.is_some() {
         return refused("--segment, which keeps what was written", "leave --resume out");
