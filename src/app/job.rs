@@ -185,9 +185,7 @@ fn sinks(
     cancel: &Cancel,
 ) -> Result<Vec<SinkSpec>, Error> {
     let config = &job.config;
-    let kept = journal.map(Journal::makes_the_same);
-    let mut sinks = outputs::open(config, info, &common.shared, &common.stdout, kept)?;
-    journal.map_or(Ok(()), Journal::makes_its_own)?;
+    let mut sinks = outputs::open(config, info, &common.shared, &common.stdout)?;
     sinks.extend(resume::to_be_told(common.shared.couriers(config)?, journal));
     sinks.extend(timeplus::sink(job, info, recorded_at, common.alone, cancel)?);
     if let Some(misses) = common.misses.lock().ok().and_then(|mut misses| misses.take()) {

@@ -19,7 +19,6 @@ pub(super) fn video(
     _: &Config,
     _: &SourceInfo,
     _: &File,
-    _: Option<bool>,
 ) -> Result<Box<dyn Sink>, Error> {
     refused("--output")
 }

@@ -21,8 +21,7 @@ use crate::sink::{Sink, SinkError, SinkSpec};
 use crate::source::SourceInfo;
 
 /// Opens every output of an input that it does not share. `stdout` is used where one of them is
-/// standard output. `kept` is, of a run that may go on, whether it goes on with the video that is
-/// there.
+/// standard output.
 ///
 /// # Errors
 /// At the first that cannot be opened.
@@ -31,7 +30,6 @@ pub(super) fn open(
     info: &SourceInfo,
     shared: &SharedOutputs,
     stdout: &File,
-    kept: Option<bool>,
 ) -> Result<Vec<SinkSpec>, Error> {
     let outputs = &config.outputs;
     let segmenter = Segmenter::of(config, info);
@@ -64,7 +62,7 @@ pub(super) fn open(
         let cut = segmenter.as_ref().map(|segmenter| segmenter.video(path)).transpose()?.flatten();
         sinks.push(match cut {
             Some(video) => video,
-            None => single(videos::video(path, config, info, stdout, kept)?, path, config, info),
+            None => single(videos::video(path, config, info, stdout)?, path, config, info),
         });
     }
     let of_rules = config.rules.iter().filter_map(|rule| rule.rule.clip.as_deref());

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use crate::av::{Clips, ENDINGS, EncodeSettings, Pieces, Span, VideoFile};
+use crate::av::{Clips, ENDINGS, EncodeSettings, Span, VideoFile};
 use crate::config::{Config, ConfigError, Encoding};
 use crate::exit::Error;
 use crate::frame::Size;
@@ -12,8 +12,7 @@ use crate::sink::segments::Make;
 use crate::sink::{Sink, SinkError};
 use crate::source::{Colour, SourceInfo};
 
-/// The annotated video at `path`; `stdout` is used where that is standard output. `kept` is, of a run
-/// that may go on, whether it goes on with what is there.
+/// The annotated video at `path`; `stdout` is used where that is standard output.
 ///
 /// # Errors
 /// Where it cannot be opened.
@@ -22,19 +21,8 @@ pub(super) fn video(
     config: &Config,
     info: &SourceInfo,
     stdout: &File,
-    kept: Option<bool>,
 ) -> Result<Box<dyn Sink>, Error> {
-    let target = target(path, config, stdout)?;
-    // At a rate of its own a video has other pictures than the records.
-    let own_rate = config.outputs.encoding.fps.is_some();
-    let pieces = match kept {
-        Some(kept) if target.copy_path().is_some() => {
-            let gathered = Pieces::gather(&target, kept && !own_rate);
-            gathered.map_err(|error| SinkError::open(&target.shown(), &error))?
-        }
-        _ => Pieces::default(),
-    };
-    Ok(Box::new(video_at(target, config, info)?.after(pieces)))
+    Ok(Box::new(video_at(target(path, config, stdout)?, config, info)?))
 }
 
 /// What makes the annotated video's files, one after the other.

@@ -23,7 +23,6 @@ mod open;
 mod original;
 mod pace;
 mod palette;
-mod pieces;
 mod pipe;
 mod probe;
 mod recode;
@@ -41,7 +40,6 @@ pub use coder::EncodeSettings;
 pub use decode::{Decoder, open_segment};
 pub use encode::{ENDINGS, Encoder};
 pub use original::Original;
-pub use pieces::Pieces;
 pub use probe::{About, probe};
 pub use video_sink::{VideoFile, finish_part};
 

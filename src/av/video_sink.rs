@@ -12,8 +12,7 @@ use super::encode::Encoder;
 use super::mux::{container_of, is_gif, needs_no_index};
 use super::original::Original;
 use super::pace::Pace;
-use super::pieces::Pieces;
-use super::remux::{Part, remux};
+use super::remux::remux;
 use super::{io_error, reason};
 use crate::frame::{Image, Size};
 use crate::sink::file::Target;
@@ -40,10 +39,6 @@ pub struct VideoFile {
     side_by_side: bool,
     /// Where the last frame ends by the nominal rate, in seconds.
     end_s: f64,
-    /// What there is of it from runs before.
-    before: Pieces,
-    /// Time of the first picture that was not in a piece.
-    start_s: Option<f64>,
 }
 
 impl VideoFile {
@@ -65,19 +60,11 @@ impl VideoFile {
         let encoder = Encoder::open(target.writing_path(), size, settings, original)
             .map_err(|error| refused(&target, error))?;
         let (pace, side_by_side) = (constant_fps.map(Pace::new), settings.panels > 1);
-        let (end_s, before, start_s) = (0.0, Pieces::default(), None);
-        Ok(Self { encoder, target, pace, side_by_side, end_s, before, start_s })
-    }
-
-    /// The same with pieces from runs before in front; their rate must be the pictures' own.
-    #[must_use]
-    pub fn after(self, before: Pieces) -> Self {
-        Self { before, ..self }
+        Ok(Self { encoder, target, pace, side_by_side, end_s: 0.0 })
     }
 
     /// Writes a frame that is shown from `pts_s` on.
     fn show(&mut self, panels: Panels, pts_s: f64) -> Result<(), Error> {
-        self.start_s.get_or_insert(pts_s);
         self.end_s = pts_s + self.encoder.frame_s();
         match &mut self.pace {
             Some(pace) => {
@@ -140,15 +127,9 @@ impl Sink for VideoFile {
                     reason: format!("a frame of {} in a video of {expected}", image.size()),
                 });
             }
-            let pts_s = record.pts_s.unwrap_or_default();
-            let is_there = self.before.has(pts_s).map_err(|reason| {
-                let target = self.target.shown();
-                SinkError::Frame { target, reason }
-            })?;
-            if is_there {
-                return Ok(Flow::Continue);
-            }
-            if let Err(error) = self.show(panels, pts_s).map_err(io_error) {
+            if let Err(error) =
+                self.show(panels, record.pts_s.unwrap_or_default()).map_err(io_error)
+            {
                 // Who watches has seen enough.
                 return match error.kind() {
                     ErrorKind::BrokenPipe => Ok(Flow::Done),
@@ -160,7 +141,7 @@ impl Sink for VideoFile {
     }
 
     fn finish(self: Box<Self>, ending: Ending) -> Result<(), SinkError> {
-        let Self { mut encoder, target, pace, end_s, before, start_s, .. } = *self;
+        let Self { mut encoder, target, pace, end_s, .. } = *self;
         let mut rest = pace.into_iter().flat_map(|mut pace| pace.finish(end_s));
         let written = rest.try_for_each(|(panels, pts_s)| write(&mut encoder, &panels, pts_s));
         let empty = encoder.is_empty();
@@ -177,11 +158,6 @@ impl Sink for VideoFile {
         }
         match ending {
             Ending::Broken => Ok(()),
-            Ending::Whole if !before.used().is_empty() => {
-                joined(&target, &before, start_s)?;
-                before.remove();
-                Ok(())
-            }
             Ending::Whole if empty => target.commit(),
             Ending::Whole => complete(&target, false),
         }
@@ -200,41 +176,19 @@ pub fn finish_part(whole: &Path) -> Result<(), SinkError> {
 /// are on the disk.
 /// `cut` is that of [`remux`].
 pub(super) fn complete(target: &Target, cut: bool) -> Result<(), SinkError> {
+    let Some(copy) = target.copy_path() else { return Ok(()) };
     let part = target.writing_path();
     if container_of(part, None).is_ok_and(needs_no_index) {
         return target.commit();
     }
-    copied(target, &[Part::whole(part)], cut)
-}
-
-/// Makes the finished file of the pieces of runs before and, behind them, of the part, whose first
-/// picture is shown from `start_s` on.
-fn joined(target: &Target, before: &Pieces, start_s: Option<f64>) -> Result<(), SinkError> {
-    let pieces = before.used();
-    let zero_s = pieces.first().and_then(|piece| piece.start_s).unwrap_or_default();
-    let parts = pieces.iter().map(|piece| Part {
-        path: &piece.path,
-        at_s: piece.start_s.unwrap_or(zero_s) - zero_s,
-        pictures: Some(piece.pictures),
-    });
-    let part = start_s
-        .map(|start_s| Part { at_s: start_s - zero_s, ..Part::whole(target.writing_path()) });
-    copied(target, &parts.chain(part).collect::<Vec<_>>(), true)
-}
-
-/// Makes the finished file of `parts`; `cut` is that of [`remux`].
-fn copied(target: &Target, parts: &[Part<'_>], cut: bool) -> Result<(), SinkError> {
-    let Some(copy) = target.copy_path() else { return Ok(()) };
-    let part = target.writing_path();
-    let length = |path: &Path| std::fs::metadata(path).map_or(0, |about| about.len());
-    let size: u64 = parts.iter().map(|part| length(part.path)).sum();
+    let size = std::fs::metadata(part).map_or(0, |about| about.len());
     if free_space(part).is_some_and(|free| free < size) {
         return Err(SinkError::NoRoomForCopy {
             target: target.shown(),
             part: part.display().to_string(),
         });
     }
-    let made = remux(parts, &copy, cut).map_err(|error| SinkError::Write {
+    let made = remux(part, &copy, cut).map_err(|error| SinkError::Write {
         target: target.shown(),
         reason: reason(error),
         part: Some(part.display().to_string()),
