@@ -100,6 +100,27 @@ fn rows_that_a_server_refuses_or_misses_wait_in_the_spool() {
     assert_eq!(ids(&fake.rows("vision_pipe_detections")).len(), 60);
 }
 
+#[test]
+fn other_frames_of_the_same_input_are_other_rows() {
+    let (place, fake) = (Place::new(), Fake::start(&[]));
+    let waiting = |run: &str| {
+        let records = records_of(&place.path(run));
+        of_type(&records, "summary")[0]["rows"]["waiting"].clone()
+    };
+    // Its rows wait, so its checkpoint stays.
+    let away = "--timeplus http://127.0.0.1:1 --timeplus-give-up 1s --spool spool";
+    output(&place, &format!("{RUN} {away} --stride 10 --ndjson few.ndjson")).ended(3);
+    assert_eq!(waiting("few.ndjson"), 9);
+    output(&place, &format!("{RUN} {away} --ndjson all.ndjson")).ended(3);
+    assert_eq!(waiting("all.ndjson"), 9 + 90);
+    let run = format!("{RUN} --timeplus {} --spool spool", fake.url);
+    output(&place, &run).ended(0);
+    // Both runs' rows, with one id for what both have.
+    let rows = fake.rows("vision_pipe_detections");
+    let known: BTreeSet<_> = rows.iter().map(|row| row["detection_id"].to_string()).collect();
+    assert_eq!((rows.len(), known.len()), (6 + 60, 60));
+}
+
 /// What `/metrics` says once it has these words.
 fn numbers(address: &str, words: &[&str]) -> String {
     await_some(&format!("{words:?}"), || {

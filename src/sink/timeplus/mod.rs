@@ -196,7 +196,9 @@ impl Timeplus {
             Item::Run(run) => {
                 self.hand_over();
                 self.make_safe(true)?;
-                let key = format!("{}/{}/{}", run.source_id, run.config_id, self.names);
+                // Other frames, zones or lines make other rows of the same detections.
+                let settings = run.settings_id.as_deref().unwrap_or_default();
+                let key = format!("{}/{}/{settings}/{}", run.source_id, run.config_id, self.names);
                 self.resumes = !run.input.live && self.settings.spool.is_some();
                 let known = self.queue.begin(self.resumes.then_some(key));
                 let kept = self.make.begin(run, known.and_then(|known| known.first_frame));
