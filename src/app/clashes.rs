@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::inputs::Job;
 use crate::analyze::file_stem;
 use crate::config::{Config, ConfigError, Outputs, TextTarget};
+use crate::journal::{Journal, Pieces};
 use crate::sink::file::Target;
 use crate::source::kind::Kind;
 
@@ -139,7 +140,10 @@ impl Taken {
             return Ok(());
         }
         // What is written on the way must not meet an input or another output either.
-        let on_the_way = Target::names_on_the_way(&at);
+        let mut on_the_way = Target::names_on_the_way(&at);
+        if job.config.resume {
+            on_the_way.extend([Journal::path_of(&at), Pieces::path_of(&at)]);
+        }
         let is_taken =
             |way: &&PathBuf| self.inputs.contains(*way) || self.outputs.contains_key(*way);
         let over = |flag: &str, path: &Path, other: &Path| {

@@ -144,7 +144,8 @@ fn assembled(
     let recorder = recorder(job, kind, stored, &info, model)?;
     let run = Arc::new(run_record(config, &info, &recorder, model, common.workers.threads()));
     let journal = resume::journal(job, &run, live, common.alone)?;
-    let mut sinks = sinks(job, common, &info, recorder.recorded_at, journal.as_ref(), cancel)?;
+    let kept = journal.as_ref().map(|journal| (journal, resume::shown(&run)));
+    let mut sinks = sinks(job, common, &info, recorder.recorded_at, kept.as_ref(), cancel)?;
     let running = Running {
         source: recorder.source.clone(),
         stats: Arc::default(),
@@ -175,17 +176,20 @@ fn assembled(
     Ok((parts, running))
 }
 
-/// The outputs of a job, but for the page.
+/// The outputs of a job, but for the page. `kept` is, of a run that others can go on with, the journal
+/// and what stands for all that its videos show.
 fn sinks(
     job: &Job,
     common: &Common,
     info: &SourceInfo,
     recorded_at: Option<SystemTime>,
-    journal: Option<&Journal>,
+    kept: Option<&(&Journal, String)>,
     cancel: &Cancel,
 ) -> Result<Vec<SinkSpec>, Error> {
     let config = &job.config;
-    let mut sinks = outputs::open(config, info, &common.shared, &common.stdout)?;
+    let shown = kept.map(|(_, shown)| &**shown);
+    let mut sinks = outputs::open(config, info, &common.shared, &common.stdout, shown)?;
+    let journal = kept.map(|(journal, _)| *journal);
     sinks.extend(resume::to_be_told(common.shared.couriers(config)?, journal));
     sinks.extend(timeplus::sink(job, info, recorded_at, common.alone, cancel)?);
     if let Some(misses) = common.misses.lock().ok().and_then(|mut misses| misses.take()) {

@@ -19,6 +19,7 @@ pub(super) fn video(
     _: &Config,
     _: &SourceInfo,
     _: &File,
+    _: Option<&str>,
 ) -> Result<Box<dyn Sink>, Error> {
     refused("--output")
 }

@@ -21,7 +21,7 @@ use crate::sink::{Sink, SinkError, SinkSpec};
 use crate::source::SourceInfo;
 
 /// Opens every output of an input that it does not share. `stdout` is used where one of them is
-/// standard output.
+/// standard output. `shown` stands, in a run that others can go on with, for all that videos show.
 ///
 /// # Errors
 /// At the first that cannot be opened.
@@ -30,6 +30,7 @@ pub(super) fn open(
     info: &SourceInfo,
     shared: &SharedOutputs,
     stdout: &File,
+    shown: Option<&str>,
 ) -> Result<Vec<SinkSpec>, Error> {
     let outputs = &config.outputs;
     let segmenter = Segmenter::of(config, info);
@@ -62,7 +63,7 @@ pub(super) fn open(
         let cut = segmenter.as_ref().map(|segmenter| segmenter.video(path)).transpose()?.flatten();
         sinks.push(match cut {
             Some(video) => video,
-            None => single(videos::video(path, config, info, stdout)?, path, config, info),
+            None => single(videos::video(path, config, info, stdout, shown)?, path, config, info),
         });
     }
     let of_rules = config.rules.iter().filter_map(|rule| rule.rule.clip.as_deref());

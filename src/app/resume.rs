@@ -6,12 +6,11 @@ use super::inputs::Job;
 use super::job::Ended;
 use crate::config::{Config, ConfigError, EngineChoice, TextTarget};
 use crate::exit::{Error, Status};
-use crate::journal::{Journal, Key, Past, Unseen};
+use crate::journal::{Ends, Journal, Past, Pieces};
 use crate::pipeline::Parts;
 use crate::record::{Exit, RunRecord};
 use crate::recorder::{config_id, digest};
 use crate::sink::{Sink, SinkSpec};
-use crate::source::Source;
 use crate::source::kind::Kind;
 
 /// Opens the journal of a job, where it is to have one. `live` is whether the source has no end.
@@ -28,14 +27,12 @@ pub(super) fn journal(
     let config = &job.config;
     if !config.resume {
         // What is made from now on is not what a journal that lies there speaks of.
-        if let Ok(path) = path(job, alone) {
-            Journal::remove(&path);
-        }
+        remove(job, alone);
         return Ok(None);
     }
     possible(config, live)?;
-    let key = Key { found: config_id(&run.source_id, &run.config_id), made: made(config, run) };
-    let journal = Journal::open(&path(job, alone)?, key)?;
+    let key = config_id(&run.source_id, &run.config_id);
+    let journal = Journal::open(&path(job, alone)?, &key)?;
     let known = journal.known().count();
     if known > 0 {
         log::info!("'{}': {known} frames are known from before", job.name);
@@ -43,26 +40,37 @@ pub(super) fn journal(
     Ok(Some(journal))
 }
 
-/// Stands for all that changes the pictures of a video.
-fn made(config: &Config, run: &RunRecord) -> String {
-    let (settings, path) = (run.settings_id.as_deref(), &config.outputs.video);
-    let (source, tracked, workers) = (&run.source, &run.config_id, config.workers);
-    digest(&format!("{source} {tracked} {settings:?} {path:?} {workers}"))
+/// Stands for all that shows in the pictures of a video.
+pub(super) fn shown(run: &RunRecord) -> String {
+    let settings = run.settings_id.as_deref().unwrap_or_default();
+    digest(&format!("{} {} {} {settings}", run.source, run.source_id, run.config_id))
 }
 
-/// Takes the journal of a job away when all is done that it was for: unless it was cut short, or
-/// failed for another reason than its input, of which there is no more.
+/// Takes away what was kept of a job when all is done that it was for: unless it was cut short, an
+/// output failed, or it failed for another reason than its input, of which there is no more.
 pub(super) fn settle(job: &Job, ended: &Ended, alone: bool) {
+    const DONE: Status = Status::Code(0);
     const DAMAGED: Status = Status::Code(65);
     let is_read = matches!(ended.summary.exit, Exit::EndOfInput | Exit::Limit);
-    if !ended.cut && (is_read || ended.status == DAMAGED) {
+    if !ended.cut && ((is_read && ended.status == DONE) || ended.status == DAMAGED) {
         forget(job, alone);
     }
 }
 
-/// Takes the journal of a job away, where it has one.
+/// Takes away what was kept of a job, where it keeps something.
 pub(super) fn forget(job: &Job, alone: bool) {
-    if let Some(path) = path(job, alone).ok().filter(|_| job.config.resume) {
+    if job.config.resume {
+        remove(job, alone);
+    }
+}
+
+/// Takes away what a run kept of a job. The pieces of a video go first: who has no journal does not
+/// ask for them.
+fn remove(job: &Job, alone: bool) {
+    if let Some(video) = &job.config.outputs.video {
+        Pieces::remove(video);
+    }
+    if let Ok(path) = path(job, alone) {
         Journal::remove(&path);
     }
 }
@@ -87,19 +95,18 @@ pub(super) fn to_be_told(
 /// # Errors
 /// Where that cannot be read again.
 pub(super) fn with(journal: Journal, parts: Parts, kind: &Kind) -> Result<Parts, Error> {
-    let looks = |spec: &SinkSpec| {
+    let looks = |spec: &&SinkSpec| {
         let sink = &spec.sink;
         sink.wants_pixels() || sink.wants_clean_pixels() || sink.appetite().is_some()
     };
+    let looking = parts.sinks.iter().filter(looks).map(|spec| spec.sink.has_before());
     // Pictures may differ in size.
-    let is_video = matches!(kind, Kind::Video(_));
-    let nobody_looks = is_video && parts.gate.is_none() && !parts.sinks.iter().any(looks);
-    let source: Box<dyn Source> = match nobody_looks {
-        true => Box::new(Unseen::new(parts.source, journal.known())),
-        false => parts.source,
-    };
-    let (gate, observer) = journal.between(parts.gate, parts.observer)?;
-    Ok(Parts { source, gate: Some(gate), observer, ..parts })
+    let may_be_unseen = matches!(kind, Kind::Video(_)) && parts.gate.is_none();
+    let unseen_before = if may_be_unseen { looking.min().unwrap_or(u64::MAX) } else { 0 };
+    let Parts { source, gate, observer, .. } = parts;
+    let ends = journal.between(Ends { source, gate, observer }, unseen_before)?;
+    let Ends { source, gate, observer } = ends;
+    Ok(Parts { source, gate, observer, ..parts })
 }
 
 /// Refuses what cannot be gone on with.
@@ -132,13 +139,13 @@ fn path(job: &Job, alone: bool) -> Result<PathBuf, ConfigError> {
         Some(TextTarget::File(path)) if alone || shareable.is_none() => Some(path.clone()),
         _ => None,
     };
+    // Nothing is kept beside devices and pipes.
+    let is_file = |path: &PathBuf| path.metadata().map_or(true, |about| about.is_file());
     let [shared_ndjson, shared_csv] = &job.shareable;
     let video = outputs.video.clone().filter(|_| !outputs.video_to_stdout());
     let mot = file(&outputs.mot, &None);
-    let beside = file(&outputs.ndjson, shared_ndjson)
-        .or_else(|| file(&outputs.csv, shared_csv))
-        .or(video)
-        .or(mot);
+    let files = [file(&outputs.ndjson, shared_ndjson), file(&outputs.csv, shared_csv), video, mot];
+    let beside = files.into_iter().flatten().find(is_file);
     beside.as_deref().map(Journal::path_of).ok_or_else(|| {
         let error = ConfigError::new("--resume needs an output file of the input's own");
         error.with_hint("such as --ndjson 'out/{stem}.ndjson'")

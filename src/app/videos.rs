@@ -7,12 +7,15 @@ use crate::av::{Clips, ENDINGS, EncodeSettings, Span, VideoFile};
 use crate::config::{Config, ConfigError, Encoding};
 use crate::exit::Error;
 use crate::frame::Size;
+use crate::journal::Pieces;
+use crate::recorder::digest;
 use crate::sink::file::Target;
 use crate::sink::segments::Make;
 use crate::sink::{Sink, SinkError};
 use crate::source::{Colour, SourceInfo};
 
-/// The annotated video at `path`; `stdout` is used where that is standard output.
+/// The annotated video at `path`; `stdout` is used where that is standard output. `shown` stands, in
+/// a run that others can go on with, for all that it shows.
 ///
 /// # Errors
 /// Where it cannot be opened.
@@ -21,8 +24,9 @@ pub(super) fn video(
     config: &Config,
     info: &SourceInfo,
     stdout: &File,
+    shown: Option<&str>,
 ) -> Result<Box<dyn Sink>, Error> {
-    Ok(Box::new(video_at(target(path, config, stdout)?, config, info)?))
+    Ok(Box::new(video_at(target(path, config, stdout)?, config, info, shown)?))
 }
 
 /// What makes the annotated video's files, one after the other.
@@ -52,15 +56,32 @@ pub(super) fn segments(path: &Path, config: &Config, info: &SourceInfo) -> Resul
 pub(super) fn video_file(config: &Config, info: &SourceInfo) -> Result<Box<dyn Sink>, Error> {
     let path = config.outputs.video.as_deref();
     let path = path.ok_or_else(|| ConfigError::new("no video is asked for"))?;
-    Ok(Box::new(video_at(Target::prepare(path, config.outputs.no_clobber)?, config, info)?))
+    Ok(Box::new(video_at(Target::prepare(path, config.outputs.no_clobber)?, config, info, None)?))
 }
 
-fn video_at(target: Target, config: &Config, info: &SourceInfo) -> Result<VideoFile, Error> {
+fn video_at(
+    target: Target,
+    config: &Config,
+    info: &SourceInfo,
+    shown: Option<&str>,
+) -> Result<VideoFile, Error> {
     let constant = config.outputs.encoding.fps;
     let settings = settings(config, info, constant)?;
-    let original = original(config);
-    let opened = VideoFile::open(target, info.size, &settings, original, constant);
-    let file = opened.map_err(|error| explained(error, config))?;
+    let (original, size) = (original(config), info.size);
+    let explained = |error| explained(error, config);
+    // At a rate of its own a video has other pictures when it ends early.
+    let encoded = match shown.filter(|_| constant.is_none()) {
+        Some(_) => VideoFile::encoded_by(&target, size, &settings).map_err(explained)?,
+        None => None,
+    };
+    let file = match shown.zip(encoded) {
+        Some((shown, encoded)) => {
+            let pieces = Pieces::open(target.path(), &digest(&format!("{shown} {encoded}")))?;
+            VideoFile::in_pieces(target, size, settings, original, pieces)
+        }
+        None => VideoFile::open(target, size, &settings, original, constant),
+    };
+    let file = file.map_err(explained)?;
     say_encoder(&file);
     Ok(file)
 }

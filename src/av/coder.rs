@@ -50,6 +50,13 @@ const TICKS: i32 = 90_000;
 const GIF_TICKS: i32 = 100;
 const GIF_LEAST_TICKS: i64 = 2;
 
+/// How far apart two times are that come with pictures, in seconds, once they are written; with the
+/// unit.
+pub(super) fn ticks_between(first_s: f64, pts_s: f64) -> (i64, Rational) {
+    let ticks = |time_s: f64| (time_s * f64::from(TICKS)).round() as i64;
+    (ticks(pts_s) - ticks(first_s), Rational(1, TICKS))
+}
+
 /// An encoder with what it needs to take our pictures.
 pub(super) struct Coder {
     codec: encoder::video::Encoder,
@@ -131,6 +138,22 @@ impl Coder {
         &self.name
     }
 
+    /// Stands for all that must be alike in packets of one stream: the encoder with its version, and
+    /// what it says once and for all.
+    pub(super) fn signature(&self) -> String {
+        // SAFETY: the context is open as long as it is borrowed; its header is null or so long.
+        #[expect(unsafe_code, reason = "the wrapper has no accessor for this member")]
+        let header = unsafe {
+            let context = &*self.codec.as_ptr();
+            let length = usize::try_from(context.extradata_size).unwrap_or_default();
+            match context.extradata.is_null() {
+                true => &[],
+                false => std::slice::from_raw_parts(context.extradata, length),
+            }
+        };
+        format!("{} {} {header:?}", self.name, ffmpeg::codec::version())
+    }
+
     /// The encoder itself, to describe its stream.
     pub(super) fn codec(&self) -> &encoder::video::Encoder {
         &self.codec
@@ -165,6 +188,13 @@ impl Coder {
     /// Ticks in seconds.
     pub(super) fn seconds(&self, ticks: i64) -> f64 {
         ticks as f64 / f64::from(self.ticks)
+    }
+
+    /// Whether a file could end here, because a picture at `pts_s` would be one to start from and is
+    /// shown later than the last.
+    pub(super) fn may_end_before(&self, pts_s: f64) -> bool {
+        let ticks = self.ticks_of(pts_s);
+        ticks - self.key >= self.key_ticks && self.last.is_some_and(|last| ticks > last)
     }
 
     /// Ticks from the first picture on of a time in the seconds that come with pictures.

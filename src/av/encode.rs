@@ -5,6 +5,8 @@ use std::path::Path;
 
 use ffmpeg_the_third as ffmpeg;
 
+use ffmpeg::format;
+
 use super::codec::EncodeError;
 use super::coder::{Coder, EncodeSettings};
 use super::mux::{Muxer, container_of};
@@ -31,7 +33,20 @@ impl Encoder {
         settings: &EncodeSettings,
         original: Option<Original>,
     ) -> Result<Self, EncodeError> {
-        let container = container_of(path, settings.container)?;
+        Self::of(path, container_of(path, settings.container)?, size, settings, original)
+    }
+
+    /// The same in a container that the ending of `path` need not tell.
+    ///
+    /// # Errors
+    /// As [`Encoder::open`].
+    pub(super) fn of(
+        path: &Path,
+        container: format::Output,
+        size: Size,
+        settings: &EncodeSettings,
+        original: Option<Original>,
+    ) -> Result<Self, EncodeError> {
         // First, so that an encoder that does not work has touched no file.
         let coder = Coder::open(size, settings, container)?;
         let muxer = Muxer::open(path, container, coder.codec(), &coder.about(), original)?;
@@ -53,14 +68,14 @@ impl Encoder {
         self.coder.is_empty()
     }
 
-    /// Whether browsers play what it writes.
-    pub fn plays_everywhere(&self) -> bool {
-        self.name() != "mpeg4"
-    }
-
     /// Size of the pictures it takes.
     pub fn size(&self) -> Size {
         self.coder.size()
+    }
+
+    /// Whether a picture at `pts_s` could as well be the first of another file.
+    pub(super) fn may_end_before(&self, pts_s: f64) -> bool {
+        self.coder.may_end_before(pts_s)
     }
 
     /// Adds pictures, side by side, that are shown at `pts_s`; the file starts with the first ones.
@@ -82,14 +97,15 @@ impl Encoder {
     }
 
     /// Writes what the encoder still holds, the sound until the end of the last picture by the
-    /// nominal rate, and the index.
+    /// nominal rate, and the index; gives how long all pictures are shown, in seconds.
     ///
     /// # Errors
     /// When that cannot be written.
-    pub fn finish(mut self) -> Result<(), ffmpeg::Error> {
+    pub fn finish(mut self) -> Result<f64, ffmpeg::Error> {
         self.coder.end()?;
         self.pass_on()?;
         let end_s = self.coder.seconds(self.coder.end_ticks());
-        self.muxer.finish(end_s)
+        self.muxer.finish(end_s)?;
+        Ok(end_s)
     }
 }

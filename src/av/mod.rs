@@ -16,6 +16,7 @@ mod damage;
 mod decode;
 mod encode;
 mod hardware;
+mod join;
 mod live_clock;
 mod log_watch;
 mod mux;
@@ -26,6 +27,7 @@ mod palette;
 mod pipe;
 mod probe;
 mod recode;
+mod reel;
 mod remux;
 #[cfg(test)]
 mod rtsp_tests;

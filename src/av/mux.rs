@@ -220,6 +220,13 @@ impl Muxer {
     }
 }
 
+/// The option that puts an MP4 file's index in front.
+pub(super) fn index_in_front() -> Dictionary {
+    let mut options = Dictionary::new();
+    options.set("movflags", "+faststart");
+    options
+}
+
 /// Options of the containers that make a file that was cut off at any time playable until about
 /// there. Each container takes its own and passes over the others'.
 fn in_pieces() -> Dictionary {

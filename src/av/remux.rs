@@ -5,9 +5,9 @@ use std::path::Path;
 use ffmpeg_the_third as ffmpeg;
 
 use ffmpeg::format::context::{Input, Output};
-use ffmpeg::{Dictionary, Packet, Rational, media};
+use ffmpeg::{Packet, Rational, media};
 
-use super::mux::add_copied;
+use super::mux::{add_copied, index_in_front};
 use super::{open_file, url_of, write_trailer};
 
 /// Copies the picture and the sound of `from` into a new file at `to`. `cut` says that `from` may
@@ -24,9 +24,7 @@ pub(super) fn remux(from: &Path, to: &Path, cut: bool) -> Result<(), ffmpeg::Err
         Err(ffmpeg::Error::StreamNotFound) => {}
         Err(error) => return Err(error),
     }
-    let mut options = Dictionary::new();
-    options.set("movflags", "+faststart");
-    output.write_header_with(options)?;
+    output.write_header_with(index_in_front())?;
     for (index, track) in tracks.iter_mut().enumerate() {
         track.out_tick = output.stream(index).map_or(track.tick, |stream| stream.time_base());
         track.advance()?;

@@ -4,17 +4,17 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ffmpeg_the_third::Error;
-
 use super::codec::EncodeError;
-use super::coder::EncodeSettings;
+use super::coder::{Coder, EncodeSettings};
 use super::encode::Encoder;
 use super::mux::{container_of, is_gif, needs_no_index};
 use super::original::Original;
 use super::pace::Pace;
+use super::reel::{Finished, Reel};
 use super::remux::remux;
 use super::{io_error, reason};
 use crate::frame::{Image, Size};
+use crate::journal::Pieces;
 use crate::sink::file::Target;
 use crate::sink::{Ending, Flow, Item, Sink, SinkError};
 use crate::usage::free_space;
@@ -22,16 +22,50 @@ use crate::usage::free_space;
 /// The pictures of a frame that stand side by side.
 type Panels = Vec<Arc<Image>>;
 
-/// Writes pictures side by side.
-fn write(encoder: &mut Encoder, panels: &Panels, pts_s: f64) -> Result<(), Error> {
-    let panels: Vec<&Image> = panels.iter().map(|image| &**image).collect();
-    encoder.write(&panels, pts_s)
+/// How a video is written.
+enum Film {
+    /// At once, in fragments that play by themselves; when it is whole, a copy gets the index in
+    /// front, and the name.
+    File(Box<Encoder>),
+    /// In pieces that the next run goes on with; they are joined in the end.
+    Reel(Box<Reel>),
 }
 
-/// A video file. It is written in pieces that play by themselves; when it is whole, a copy gets the
-/// index in front, and the name.
+impl Film {
+    /// Writes pictures side by side, which show frame `frame`.
+    fn write(&mut self, panels: &Panels, pts_s: f64, frame: u64) -> std::io::Result<()> {
+        let panels: Vec<&Image> = panels.iter().map(|image| &**image).collect();
+        match self {
+            Self::File(encoder) => encoder.write(&panels, pts_s).map_err(io_error),
+            Self::Reel(reel) => reel.write(&panels, pts_s, frame),
+        }
+    }
+
+    fn size(&self) -> Size {
+        match self {
+            Self::File(encoder) => encoder.size(),
+            Self::Reel(reel) => reel.size(),
+        }
+    }
+
+    fn frame_s(&self) -> f64 {
+        match self {
+            Self::File(encoder) => encoder.frame_s(),
+            Self::Reel(reel) => reel.frame_s(),
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::File(encoder) => encoder.name(),
+            Self::Reel(reel) => reel.name(),
+        }
+    }
+}
+
+/// A video file.
 pub struct VideoFile {
-    encoder: Encoder,
+    film: Film,
     target: Target,
     /// What makes the rate constant, where that is asked for.
     pace: Option<Pace<Panels>>,
@@ -60,24 +94,62 @@ impl VideoFile {
         let encoder = Encoder::open(target.writing_path(), size, settings, original)
             .map_err(|error| refused(&target, error))?;
         let (pace, side_by_side) = (constant_fps.map(Pace::new), settings.panels > 1);
-        Ok(Self { encoder, target, pace, side_by_side, end_s: 0.0 })
+        Ok(Self { film: Film::File(Box::new(encoder)), target, pace, side_by_side, end_s: 0.0 })
     }
 
-    /// Writes a frame that is shown from `pts_s` on.
-    fn show(&mut self, panels: Panels, pts_s: f64) -> Result<(), Error> {
-        self.end_s = pts_s + self.encoder.frame_s();
+    /// Goes on with `pieces` of the video at `target`, of whose encoder [`VideoFile::encoded_by`]
+    /// spoke.
+    ///
+    /// # Errors
+    /// As [`VideoFile::open`].
+    pub fn in_pieces(
+        target: Target,
+        size: Size,
+        settings: EncodeSettings,
+        original: Option<PathBuf>,
+        pieces: Pieces,
+    ) -> Result<Self, SinkError> {
+        target.try_out()?;
+        let side_by_side = settings.panels > 1;
+        let original = original.map(|path| Original { path, video: target.shown() });
+        let reel = Reel::open(target.clone(), size, settings, original, pieces)
+            .map_err(|error| refused(&target, error))?;
+        Ok(Self { film: Film::Reel(Box::new(reel)), target, pace: None, side_by_side, end_s: 0.0 })
+    }
+
+    /// What stands for the encoder of a video that can be written in pieces: what another one makes
+    /// does not go with them. `None` where the video is written in place, or its kind of file is
+    /// complete at any time.
+    ///
+    /// # Errors
+    /// When no encoder works.
+    pub fn encoded_by(
+        target: &Target,
+        size: Size,
+        settings: &EncodeSettings,
+    ) -> Result<Option<String>, SinkError> {
+        let in_place = target.copy_path().is_none();
+        let container = container_of(target.writing_path(), None);
+        let container = container.ok().filter(|container| !in_place && !needs_no_index(*container));
+        let coder = container.map(|container| Coder::open(size, settings, container)).transpose();
+        Ok(coder.map_err(|error| refused(target, error))?.map(|coder| coder.signature()))
+    }
+
+    /// Writes frame `frame`, which is shown from `pts_s` on.
+    fn show(&mut self, panels: Panels, pts_s: f64, frame: u64) -> std::io::Result<()> {
+        self.end_s = pts_s + self.film.frame_s();
         match &mut self.pace {
             Some(pace) => {
                 let mut due = pace.push(panels, pts_s);
-                due.try_for_each(|(panels, pts_s)| write(&mut self.encoder, &panels, pts_s))
+                due.try_for_each(|(panels, pts_s)| self.film.write(&panels, pts_s, frame))
             }
-            None => write(&mut self.encoder, &panels, pts_s),
+            None => self.film.write(&panels, pts_s, frame),
         }
     }
 
     /// The encoder in use, and whether browsers play what it writes.
     pub fn encoder(&self) -> (&str, bool) {
-        (self.encoder.name(), self.encoder.plays_everywhere())
+        (self.film.name(), self.film.name() != "mpeg4")
     }
 }
 
@@ -116,20 +188,26 @@ impl Sink for VideoFile {
         self.side_by_side
     }
 
+    fn has_before(&self) -> u64 {
+        match &self.film {
+            Film::File(_) => 0,
+            Film::Reel(reel) => reel.has_before(),
+        }
+    }
+
     fn write(&mut self, item: &Item) -> Result<Flow, SinkError> {
         if let Item::Frame { record, image: Some(image), clean } = item {
             let original = clean.iter().filter(|_| self.side_by_side);
             let panels: Panels = original.chain([image]).cloned().collect();
-            let expected = self.encoder.size();
+            let expected = self.film.size();
             if image.size() != expected {
                 return Err(SinkError::Frame {
                     target: self.target.shown(),
                     reason: format!("a frame of {} in a video of {expected}", image.size()),
                 });
             }
-            if let Err(error) =
-                self.show(panels, record.pts_s.unwrap_or_default()).map_err(io_error)
-            {
+            let pts_s = record.pts_s.unwrap_or_default();
+            if let Err(error) = self.show(panels, pts_s, record.frame_id) {
                 // Who watches has seen enough.
                 return match error.kind() {
                     ErrorKind::BrokenPipe => Ok(Flow::Done),
@@ -141,27 +219,65 @@ impl Sink for VideoFile {
     }
 
     fn finish(self: Box<Self>, ending: Ending) -> Result<(), SinkError> {
-        let Self { mut encoder, target, pace, end_s, .. } = *self;
+        let Self { mut film, target, pace, end_s, .. } = *self;
         let mut rest = pace.into_iter().flat_map(|mut pace| pace.finish(end_s));
-        let written = rest.try_for_each(|(panels, pts_s)| write(&mut encoder, &panels, pts_s));
-        let empty = encoder.is_empty();
-        if empty && is_gif_file(&target) {
-            // There is no GIF without a picture.
-            std::fs::remove_file(target.writing_path()).ok();
-            return Ok(());
-        }
-        match written.and_then(|()| encoder.finish()).map_err(io_error) {
-            Ok(()) => {}
-            // Who watches has seen enough.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
-            Err(error) => return Err(target.failed(&error)),
-        }
-        match ending {
-            Ending::Broken => Ok(()),
-            Ending::Whole if empty => target.commit(),
-            Ending::Whole => complete(&target, false),
+        let written = rest.try_for_each(|(panels, pts_s)| film.write(&panels, pts_s, 0));
+        match film {
+            Film::File(encoder) => finish_file(*encoder, written, &target, ending),
+            Film::Reel(reel) => {
+                let pieces = reel.finish().map_err(|error| target.failed(&error))?;
+                match ending {
+                    Ending::Broken => Ok(()),
+                    Ending::Whole => finish_reel(&pieces, &target),
+                }
+            }
         }
     }
+}
+
+/// Ends a video that was `written` at once.
+fn finish_file(
+    encoder: Encoder,
+    written: std::io::Result<()>,
+    target: &Target,
+    ending: Ending,
+) -> Result<(), SinkError> {
+    let empty = encoder.is_empty();
+    if empty && is_gif_file(target) {
+        // There is no GIF without a picture.
+        std::fs::remove_file(target.writing_path()).ok();
+        return Ok(());
+    }
+    match written.and_then(|()| encoder.finish().map_err(io_error)) {
+        Ok(_) => {}
+        // Who watches has seen enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+        Err(error) => return Err(target.failed(&error)),
+    }
+    match ending {
+        Ending::Broken => Ok(()),
+        Ending::Whole if empty => target.commit(),
+        Ending::Whole => complete(target, false),
+    }
+}
+
+/// Makes the finished file of pieces, the index in front where its kind has one.
+fn finish_reel(pieces: &Finished, target: &Target) -> Result<(), SinkError> {
+    let part = target.writing_path();
+    let has_room = free_space(part).is_none_or(|free| free >= pieces.bytes());
+    let joined = match has_room {
+        true => pieces.join(),
+        false => {
+            let reason = "no space for it beside its pieces";
+            Err(std::io::Error::new(ErrorKind::StorageFull, reason))
+        }
+    };
+    joined.map_err(|error| {
+        // Half a copy is worth nothing: the next run goes on with the pieces.
+        std::fs::remove_file(part).ok();
+        target.failed(&error)
+    })?;
+    target.commit()
 }
 
 /// Makes a finished file at `whole` of a part that a killed run left; the part goes.

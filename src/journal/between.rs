@@ -1,80 +1,52 @@
-//! The two ends of a journal in a run: before the model, where frames that are known pass it by,
-//! and behind it, where what it found is kept.
+//! The ends of a journal in a run: where frames are read, where the model would look at them, and
+//! behind it, where what it found is kept.
 
-use std::collections::VecDeque;
 use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{Journal, JournalError, Known, Lines, failed, line};
+use super::recall::{Bypass, Passing, Recalling};
+use super::{Journal, JournalError, Lines, failed, line};
 use crate::analyze::{Observer, Told};
-use crate::frame::{FrameMeta, Image, Size};
+use crate::frame::{FrameMeta, Size};
 use crate::gate::Gate;
 use crate::infer::{Basis, Found};
 use crate::record::EventRecord;
+use crate::source::Source;
 
-/// What was found in frames that are on their way past the workers. As many as may be in flight.
-type Passing = Arc<Mutex<VecDeque<(u64, Found)>>>;
-
-/// What stands before the model, and what behind it.
-pub type Ends = (Box<dyn Gate>, Box<dyn Observer>);
+/// Parts of a run, in the order in which frames come by.
+pub struct Ends {
+    /// What gives frames.
+    pub source: Box<dyn Source>,
+    /// What stands before the model.
+    pub gate: Option<Box<dyn Gate>>,
+    /// What is told of all frames.
+    pub observer: Box<dyn Observer>,
+}
 
 impl Journal {
-    /// The two ends that go between `gate` and `observer`: the one lets known frames pass the model
-    /// by and leaves the others to the gate that was there; the other keeps what the model found
-    /// before the observer that was there has it.
+    /// The same parts with the journal between them: known frames pass the model by, and what it
+    /// finds in the others is kept before the observer has it. Nobody looks at the pixels of known
+    /// frames before `unseen_before`: they are black.
     ///
     /// # Errors
     /// Where it cannot be read again.
-    pub fn between(
-        self,
-        gate: Option<Box<dyn Gate>>,
-        observer: Box<dyn Observer>,
-    ) -> Result<Ends, JournalError> {
+    pub fn between(self, ends: Ends, unseen_before: u64) -> Result<Ends, JournalError> {
         let Self { path, file, length, known, .. } = self;
         let mut lines = Lines::open(&path, length).map_err(|error| failed(&path, &error))?;
         // The first says what it is a journal of.
         lines.next().map_err(|error| failed(&path, &error))?;
         let passing = Passing::default();
-        let recalling = Recalling { inner: gate, known, lines, passing: passing.clone() };
+        let (inner, is_unseen) = (ends.source, false);
+        let reading =
+            Recalling { inner, known, lines, passing: passing.clone(), unseen_before, is_unseen };
+        let bypass = Bypass { inner: ends.gate, passing: passing.clone() };
         let writer = Writer { file: Some(file), path };
-        let keeping = Keeping { inner: observer, passing, writer };
-        Ok((Box::new(recalling), Box::new(keeping)))
-    }
-}
-
-/// Which frames the model looks at: of those that are to be looked at, the ones that are not known.
-struct Recalling {
-    inner: Option<Box<dyn Gate>>,
-    known: Known,
-    lines: Lines,
-    passing: Passing,
-}
-
-impl Recalling {
-    /// What was found in a frame that is known. Frames come in their order.
-    fn recall(&mut self, wanted: u64) -> Option<Found> {
-        loop {
-            let (index, found) = line::read(self.lines.next().ok()??)?;
-            if index >= wanted {
-                return (index == wanted).then_some(found);
-            }
-        }
-    }
-}
-
-impl Gate for Recalling {
-    fn look(&mut self, meta: &FrameMeta, image: &Image, took: Option<Duration>) -> Basis {
-        // What it remembers of this frame it needs for the next.
-        let basis = self.inner.as_mut().map_or(Basis::Model, |gate| gate.look(meta, image, took));
-        if basis != Basis::Model || !self.known.has(meta.index) {
-            return basis;
-        }
-        // A line that was there before is gone: the model finds the same again.
-        let Some(found) = self.recall(meta.index) else { return Basis::Model };
-        let mut passing = self.passing.lock().unwrap_or_else(PoisonError::into_inner);
-        passing.push_back((meta.index, found));
-        Basis::Known
+        let keeping = Keeping { inner: ends.observer, passing, writer };
+        Ok(Ends {
+            source: Box::new(reading),
+            gate: Some(Box::new(bypass)),
+            observer: Box::new(keeping),
+        })
     }
 }
 
@@ -87,14 +59,10 @@ struct Keeping {
 
 impl Observer for Keeping {
     fn frame(&mut self, meta: &FrameMeta, image: Size, found: Found, decode: Duration) -> Told {
+        let known = self.passing.take(meta.index);
         let found = match found.basis {
             Basis::Known => {
-                let mut passing = self.passing.lock().unwrap_or_else(PoisonError::into_inner);
-                let next = passing.pop_front().filter(|(index, _)| *index == meta.index);
-                next.map_or_else(
-                    || unreachable!("a known frame came without a word"),
-                    |(_, found)| found,
-                )
+                known.unwrap_or_else(|| unreachable!("a known frame came without a word"))
             }
             Basis::Model => {
                 self.writer.keep(meta.index, &found);

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Key;
 use crate::detection::{Attribute, Detection, Keypoint};
 use crate::geometry::{BBox, Point};
 use crate::infer::Found;
@@ -24,7 +23,6 @@ pub(super) const START: &[u8] = br#"{"journal":"vision-pipe-resume/"#;
 struct Head<'a> {
     journal: &'a str,
     key: &'a str,
-    made: &'a str,
 }
 
 /// A number by its bits.
@@ -62,17 +60,13 @@ struct Kept {
 }
 
 /// The first line of a journal.
-pub(super) fn head(Key { found, made }: &Key) -> Vec<u8> {
-    whole(serde_json::to_vec(&Head { journal: FORM, key: found, made }))
+pub(super) fn head(key: &str) -> Vec<u8> {
+    whole(serde_json::to_vec(&Head { journal: FORM, key }))
 }
 
-/// Whether this is the first line of a journal for `key`, and whether it is the same.
-pub(super) fn is_head(line: &[u8], key: &Key) -> (bool, bool) {
-    let head = serde_json::from_slice::<Head<'_>>(line);
-    let head = head.ok().filter(|head| head.journal == FORM && head.key == key.found);
-    // One of another length could not take its place.
-    let head = head.filter(|head| head.made.len() == key.made.len());
-    (head.is_some(), head.is_some_and(|head| head.made == key.made))
+/// Whether this is the first line of a journal for `key`.
+pub(super) fn is_head(line: &[u8], key: &str) -> bool {
+    serde_json::from_slice::<Head<'_>>(line).is_ok_and(|h| h.journal == FORM && h.key == key)
 }
 
 /// The line of a frame.
@@ -94,7 +88,7 @@ pub(super) fn read(line: &[u8]) -> Option<(u64, Found)> {
 }
 
 /// A line with its end. Maps with words as keys always have a form.
-fn whole(line: serde_json::Result<Vec<u8>>) -> Vec<u8> {
+pub(super) fn whole(line: serde_json::Result<Vec<u8>>) -> Vec<u8> {
     let mut line = line.unwrap_or_default();
     line.push(b'\n');
     line
@@ -221,7 +215,7 @@ mod tests {
         #[test]
         fn no_bytes_make_it_panic(line in prop::collection::vec(any::<u8>(), 0..200)) {
             read(&line);
-            is_head(&line, &Key { found: "k".into(), made: "m".into() });
+            is_head(&line, "k");
         }
     }
 

@@ -8,19 +8,20 @@
 mod between;
 mod line;
 mod past;
-mod unseen;
+mod pieces;
+mod recall;
 
 use std::fs::{File, TryLockError};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::ops::RangeInclusive;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use between::Ends;
 pub use past::Past;
-pub use unseen::Unseen;
+pub use pieces::{Piece, Pieces};
 
 use crate::reason::io_reason;
 
@@ -53,15 +54,6 @@ pub enum JournalError {
     },
 }
 
-/// What a journal must be of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key {
-    /// Whatever changes what the model finds: source, model and settings.
-    pub found: String,
-    /// Whatever changes what is made of it; of one length, whatever it says.
-    pub made: String,
-}
-
 /// A journal that is open and belongs to this run alone.
 pub struct Journal {
     path: PathBuf,
@@ -70,8 +62,6 @@ pub struct Journal {
     /// How much of it was there, in bytes.
     length: u64,
     known: Known,
-    key: Key,
-    makes_the_same: bool,
 }
 
 /// The indices of the frames in a journal.
@@ -99,48 +89,26 @@ impl Journal {
         name.into()
     }
 
-    /// Opens the journal at `path`, or begins it. One with another `key.found` is begun anew; a line
-    /// that was cut off goes, with all behind it.
+    /// Opens the journal at `path`, or begins it. `key` stands for whatever changes what the model
+    /// finds: one with another is begun anew. A line that was cut off goes, with all behind it.
     ///
     /// # Errors
     /// Where another run has it open, it is no journal, or the disk refuses.
-    pub fn open(path: &Path, key: Key) -> Result<Self, JournalError> {
+    pub fn open(path: &Path, key: &str) -> Result<Self, JournalError> {
         let failed = |error: std::io::Error| failed(path, &error);
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(failed)?;
         }
-        let file = File::options().write(true).create(true).truncate(false).open(path);
-        let mut file = file.map_err(failed)?;
-        if !locked(&file).map_err(failed)? {
-            return Err(JournalError::Busy { file: path.display().to_string() });
-        }
-        if file.metadata().map_err(failed)?.len() > 0 && !is_journal(path) {
-            return Err(JournalError::Foreign { file: path.display().to_string() });
-        }
-        let Sound { mut length, known, is_same } = sound(path, &key).map_err(failed)?;
+        let mut file = claimed(path, line::START)?;
+        let (mut length, known) = sound(path, key).map_err(failed)?;
         file.set_len(length).map_err(failed)?;
         if length == 0 {
-            let head = line::head(&key);
+            let head = line::head(key);
             file.write_all(&head).map_err(failed)?;
             length = head.len() as u64;
         }
         file.seek(SeekFrom::Start(length)).map_err(failed)?;
-        let makes_the_same = is_same && known.count() > 0;
-        Ok(Self { path: path.into(), file, length, known, key, makes_the_same })
-    }
-
-    /// Whether the run before made the same of what was found, and there was something.
-    pub fn makes_the_same(&self) -> bool {
-        self.makes_the_same
-    }
-
-    /// Says that outputs are now those of this run.
-    ///
-    /// # Errors
-    /// Where the disk refuses.
-    pub fn makes_its_own(&self) -> Result<(), JournalError> {
-        let head = line::head(&self.key);
-        self.file.write_all_at(&head, 0).map_err(|error| failed(&self.path, &error))
+        Ok(Self { path: path.into(), file, length, known })
     }
 
     /// The frames that it has.
@@ -148,22 +116,51 @@ impl Journal {
         self.known.clone()
     }
 
-    /// Takes the file away, where it is a journal: what it is for is done.
+    /// Takes the file away, where it is a journal that no run is at work on: what it is for is done.
     pub fn remove(path: &Path) {
-        if !is_journal(path) {
-            return;
+        // Most often there is none.
+        if path.exists() && claimed(path, line::START).is_ok() {
+            removed(std::fs::remove_file(path), path);
         }
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                log::warn!("cannot remove '{}': {}", path.display(), io_reason(&error));
-            }
-            _ => {}
+    }
+}
+
+/// Says why something is still there that was to go.
+fn removed(result: std::io::Result<()>, path: &Path) {
+    match result {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            log::warn!("cannot remove '{}': {}", path.display(), io_reason(&error));
         }
+        _ => {}
     }
 }
 
 fn failed(path: &Path, error: &std::io::Error) -> JournalError {
     JournalError::Io { file: path.display().to_string(), reason: io_reason(error) }
+}
+
+/// Opens a file for this run alone, to be written to; it is made where it is missing.
+///
+/// # Errors
+/// Where another run has it, it does not begin with `start` (or with as much of it as was written),
+/// or the disk refuses.
+fn claimed(path: &Path, start: &[u8]) -> Result<File, JournalError> {
+    let failed = |error: std::io::Error| failed(path, &error);
+    loop {
+        let file = File::options().write(true).create(true).truncate(false).open(path);
+        let file = file.map_err(failed)?;
+        if !locked(&file).map_err(failed)? {
+            return Err(JournalError::Busy { file: path.display().to_string() });
+        }
+        // Who had it may have taken it away before letting go.
+        let about = file.metadata().map_err(failed)?;
+        if std::fs::metadata(path).is_ok_and(|now| now.ino() == about.ino()) {
+            return match about.len() == 0 || begins(path, start) {
+                true => Ok(file),
+                false => Err(JournalError::Foreign { file: path.display().to_string() }),
+            };
+        }
+    }
 }
 
 /// Locks a file, and says whether that worked. A process that is just being started holds what its
@@ -181,31 +178,19 @@ fn locked(file: &File) -> std::io::Result<bool> {
     Ok(false)
 }
 
-/// Whether a file begins as a journal does, of whatever version, or was cut off before.
-fn is_journal(path: &Path) -> bool {
-    let mut start = Vec::new();
-    let length = line::START.len() as u64;
-    let read = File::open(path).and_then(|file| file.take(length).read_to_end(&mut start));
-    read.is_ok() && !start.is_empty() && line::START.starts_with(&start)
+/// Whether a file begins with `start`, or with as much of it as was written before a cut.
+fn begins(path: &Path, start: &[u8]) -> bool {
+    let mut there = Vec::new();
+    let length = start.len() as u64;
+    let read = File::open(path).and_then(|file| file.take(length).read_to_end(&mut there));
+    read.is_ok() && !there.is_empty() && start.starts_with(&there)
 }
 
-/// What is good of a journal.
-#[derive(Default)]
-struct Sound {
-    /// So many bytes.
-    length: u64,
-    known: Known,
-    /// Whether its first line is the one it would have now.
-    is_same: bool,
-}
-
-/// What is good of a journal; nothing where it is not for `key`.
-fn sound(path: &Path, key: &Key) -> std::io::Result<Sound> {
+/// How many bytes of a journal are good, and the frames in them; nothing where it is not for `key`.
+fn sound(path: &Path, key: &str) -> std::io::Result<(u64, Known)> {
     let mut lines = Lines::open(path, u64::MAX)?;
-    let (is_ours, is_same) =
-        lines.next()?.map_or((false, false), |first| line::is_head(first, key));
-    if !is_ours {
-        return Ok(Sound::default());
+    if !lines.next()?.is_some_and(|first| line::is_head(first, key)) {
+        return Ok((0, Known::default()));
     }
     let mut length = lines.read;
     let mut ranges: Vec<RangeInclusive<u64>> = Vec::new();
@@ -217,7 +202,7 @@ fn sound(path: &Path, key: &Key) -> std::io::Result<Sound> {
         }
         length = lines.read;
     }
-    Ok(Sound { length, known: Known(Arc::new(ranges)), is_same })
+    Ok((length, Known(Arc::new(ranges))))
 }
 
 /// The whole lines of a file.

@@ -8,7 +8,9 @@ use crate::detection::Detection;
 use crate::frame::{FrameMeta, Image, Size};
 use crate::geometry::BBox;
 use crate::infer::{Basis, Found};
+use crate::source::{Colour, Source, SourceError, SourceInfo};
 use proptest::prelude::*;
+use std::collections::VecDeque;
 use std::sync::Mutex;
 
 /// An observer that notes what it is told.
@@ -22,8 +24,47 @@ impl Observer for Notes {
     }
 }
 
-fn meta(index: u64) -> FrameMeta {
-    FrameMeta { index, pts_s: None, file: None }
+/// Known frames before this one are not looked at.
+const UNSEEN_BEFORE: u64 = 3;
+
+/// White frames with these indices.
+struct Frames {
+    info: SourceInfo,
+    left: VecDeque<u64>,
+}
+
+impl Frames {
+    fn of(indices: &[u64]) -> Box<Self> {
+        let info = SourceInfo {
+            uri: "frames".into(),
+            size: Size::new(2, 2),
+            pixel_aspect: None,
+            colour: Colour::usual(Size::new(2, 2)),
+            fps: None,
+            frames: None,
+            duration_s: None,
+            live: false,
+            pts_source: None,
+            created: None,
+            segment: None,
+        };
+        Box::new(Self { info, left: indices.iter().copied().collect() })
+    }
+}
+
+impl Source for Frames {
+    fn info(&self) -> &SourceInfo {
+        &self.info
+    }
+
+    fn grab(&mut self) -> Result<Option<FrameMeta>, SourceError> {
+        let meta = |index| FrameMeta { index, pts_s: None, file: None };
+        Ok(self.left.pop_front().map(meta))
+    }
+
+    fn retrieve(&mut self) -> Result<Image, SourceError> {
+        Ok(Image::filled(self.info.size, [255; 3]))
+    }
 }
 
 /// What the model finds in a frame: something else in each.
@@ -33,28 +74,31 @@ fn model(index: u64) -> Found {
     Found { detections, ..Found::default() }
 }
 
-fn key_of(found: &str) -> Key {
-    Key { found: found.into(), made: "m".into() }
-}
-
 /// Runs over frames with these indices, and gives what was told and at how many the model looked.
 fn run(path: &Path, key: &str, frames: &[u64]) -> (Vec<(u64, Found)>, usize) {
-    let journal = Journal::open(path, key_of(key)).unwrap();
+    let journal = Journal::open(path, key).unwrap();
     let notes = Notes::default();
-    let (mut gate, mut observer) = journal.between(None, Box::new(notes.clone())).unwrap();
-    let image = Image::filled(Size::new(2, 2), [0; 3]);
+    let observer = Box::new(notes.clone());
+    let ends = Ends { source: Frames::of(frames), gate: None, observer };
+    let Ends { mut source, gate, mut observer } = journal.between(ends, UNSEEN_BEFORE).unwrap();
+    let mut gate = gate.unwrap();
     let mut looked = 0;
-    for &index in frames {
-        let found = match gate.look(&meta(index), &image, None) {
+    while let Some(meta) = source.grab().unwrap() {
+        let (index, image) = (meta.index, source.retrieve().unwrap());
+        let found = match gate.look(&meta, &image, None) {
             Basis::Model => {
                 looked += 1;
+                assert_eq!(image.row(0)[0], 255, "the model sees every frame that it looks at");
                 model(index)
             }
-            basis => Found { basis, ..Found::default() },
+            basis => {
+                assert_eq!(image.row(0)[0] == 0, index < UNSEEN_BEFORE);
+                Found { basis, ..Found::default() }
+            }
         };
-        observer.frame(&meta(index), image.size(), found, Duration::ZERO);
+        observer.frame(&meta, image.size(), found, Duration::ZERO);
     }
-    drop((gate, observer));
+    drop((source, gate, observer));
     let told = std::mem::take(&mut *notes.0.lock().unwrap());
     (told, looked)
 }
@@ -70,7 +114,7 @@ fn the_second_run_looks_only_at_what_is_new() {
     assert_eq!(run(&path, "k", &[0, 1, 2]), (expected(&[0, 1, 2]), 3));
     assert_eq!(run(&path, "k", &[0, 1, 2, 3, 4]), (expected(&[0, 1, 2, 3, 4]), 2));
     assert_eq!(run(&path, "k", &[0, 1, 2, 3, 4]).1, 0);
-    let known = Journal::open(&path, key_of("k")).unwrap().known();
+    let known = Journal::open(&path, "k").unwrap().known();
     assert_eq!((known.count(), known.has(4), known.has(5)), (5, true, false));
 }
 
@@ -88,41 +132,22 @@ fn what_somebody_else_wrote_stays() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("j");
     std::fs::write(&path, "mine\n").unwrap();
-    assert!(matches!(Journal::open(&path, key_of("k")), Err(JournalError::Foreign { .. })));
+    assert!(matches!(Journal::open(&path, "k"), Err(JournalError::Foreign { .. })));
     Journal::remove(&path);
     assert_eq!(std::fs::read(&path).unwrap(), b"mine\n");
-}
-
-#[test]
-fn what_is_found_outlives_what_is_made_of_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("j");
-    let with = |made: &str| Key { made: made.into(), ..key_of("k") };
-    assert!(!Journal::open(&path, with("m")).unwrap().makes_the_same());
-    // Nothing was found, so nothing was made.
-    assert!(!Journal::open(&path, with("m")).unwrap().makes_the_same());
-    run(&path, "k", &[0, 1]);
-    assert!(Journal::open(&path, with("m")).unwrap().makes_the_same());
-    let journal = Journal::open(&path, with("n")).unwrap();
-    assert_eq!((journal.makes_the_same(), journal.known().count()), (false, 2));
-    drop(journal);
-    // Until it is said that it does, nothing else is there.
-    let journal = Journal::open(&path, with("n")).unwrap();
-    assert!(!journal.makes_the_same());
-    journal.makes_its_own().unwrap();
-    drop(journal);
-    let journal = Journal::open(&path, with("n")).unwrap();
-    assert_eq!((journal.makes_the_same(), journal.known().count()), (true, 2));
 }
 
 #[test]
 fn two_runs_do_not_share_a_journal() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("j");
-    let first = Journal::open(&path, key_of("k")).unwrap();
-    assert!(matches!(Journal::open(&path, key_of("k")), Err(JournalError::Busy { .. })));
+    let first = Journal::open(&path, "k").unwrap();
+    assert!(matches!(Journal::open(&path, "k"), Err(JournalError::Busy { .. })));
+    // Nor does one take away what another is at work on.
+    Journal::remove(&path);
+    assert!(path.exists());
     drop(first);
-    Journal::open(&path, key_of("k")).unwrap();
+    Journal::open(&path, "k").unwrap();
     Journal::remove(&path);
     Journal::remove(&path);
     assert!(!path.exists());
@@ -147,7 +172,7 @@ proptest! {
         let frames: Vec<u64> = (0..30).step_by(step).collect();
         let (told, _) = run(&path, "k", &frames);
         prop_assert_eq!(told, expected(&frames));
-        prop_assert!(!Journal::open(&path, key_of("k")).unwrap().known().has(1000));
+        prop_assert!(!Journal::open(&path, "k").unwrap().known().has(1000));
     }
 
     #[test]
@@ -156,7 +181,7 @@ proptest! {
         let path = dir.path().join("j");
         let indices: Vec<u64> = indices.into_iter().collect();
         run(&path, "k", &indices);
-        let known = Journal::open(&path, key_of("k")).unwrap().known();
+        let known = Journal::open(&path, "k").unwrap().known();
         prop_assert_eq!(known.count(), indices.len() as u64);
         for index in 0..61 {
             prop_assert_eq!(known.has(index), indices.contains(&index));

@@ -159,6 +159,10 @@ impl Sink for Guarded {
         self.inner.as_ref()?.appetite()
     }
 
+    fn has_before(&self) -> u64 {
+        self.inner.as_ref().map_or(0, |inner| inner.has_before())
+    }
+
     fn write(&mut self, item: &Item) -> Result<Flow, SinkError> {
         let comes_and_goes = matches!(item, Item::Frame { .. } | Item::Event(_));
         if comes_and_goes && self.guard.is_short() {

@@ -105,6 +105,12 @@ pub trait Sink: Send {
         None
     }
 
+    /// Of an output that goes on with what a run before wrote: what it has of all frames before this
+    /// index is there already, and it does not look at their pixels.
+    fn has_before(&self) -> u64 {
+        0
+    }
+
     /// Of an output that delivers rows to a server, who counts them.
     fn rows(&self) -> Option<Arc<dyn rows::CountsRows>> {
         None
