@@ -90,6 +90,12 @@ ended "$job"
 same slurm "$work"/out/*.ndjson
 grep -h error: "$work"/out/*.log | sed "s|$work/||g"
 
+mkdir "$work/shards"
+job=$(sbatch --parsable --array=1-3 --requeue --time=10 --output="$work/shards/%A_%a.log" --wrap \
+    "'$VISION_PIPE' run -q --inputs-from '$work/videos.txt' --shard auto --skip-done --resume --ndjson '$work/shards/{hash}-{stem}.ndjson'")
+ended "$job"
+same "slurm, a shard a task" "$work"/shards/*.ndjson
+
 job=$(submit "$work/killed")
 kill_busy gate.mp4
 ended "$job" 1

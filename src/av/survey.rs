@@ -19,7 +19,7 @@ const MAX_PACKETS: u64 = 100_000_000;
 
 /// Codecs of which each packet is one frame that is shown. VP8, for one, has packets of frames that
 /// are not.
-const ONE_FRAME: [Id; 9] = [
+const ONE_FRAME: [Id; 14] = [
     Id::H264,
     Id::HEVC,
     Id::VP9,
@@ -27,6 +27,11 @@ const ONE_FRAME: [Id; 9] = [
     Id::MPEG4,
     Id::MPEG2VIDEO,
     Id::MPEG1VIDEO,
+    Id::MSMPEG4V2,
+    Id::MSMPEG4V3,
+    Id::WMV1,
+    Id::WMV2,
+    Id::FLV1,
     Id::MJPEG,
     Id::FFV1,
 ];

@@ -34,6 +34,11 @@ if [ $# -eq 0 ]; then
     make mpeg4.avi -c:v mpeg4 -g 25
     make mpeg4-b.avi -c:v mpeg4 -g 25 -bf 2
     make mpeg4-b.mp4 -c:v mpeg4 -g 25 -bf 2
+    make msmpeg4.avi -c:v msmpeg4 -g 25
+    make msmpeg4v2.avi -c:v msmpeg4v2 -g 25
+    make wmv1.asf -c:v wmv1 -g 25
+    make wmv2.asf -c:v wmv2 -g 25
+    make flv1.flv -c:v flv -g 25
     make mjpeg.avi -c:v mjpeg
     make raw.h264 -c:v libx264 -g 25 -bf 3
     ffmpeg -v error -ss 1.3 -i "$work/closed.mp4" -c copy "$work/edit-list.mp4"
