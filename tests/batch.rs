@@ -194,6 +194,94 @@ fn a_lock_is_held_by_one_run_and_let_go_by_its_death() {
 }
 
 #[test]
+fn a_lock_is_asked_for_before_the_list_is_read() {
+    let place = Place::new();
+    let number = || std::fs::read_to_string(place.path("lock")).unwrap_or_default();
+    let first = Running::start(&place, &format!("run {LONG} --engine fake --lock lock"));
+    wait_until("the first run has the lock", || number().trim() == first.0.id().to_string());
+    let mut command = place.spawnable("run --inputs-from - --engine fake --lock lock");
+    // Nobody writes to it or closes it.
+    let mut second = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    wait_until("the second run ends", || second.try_wait().unwrap().is_some());
+    assert_eq!(second.wait().unwrap().code(), Some(75));
+    let same = "run synthetic:8x8@10x3 --engine fake --lock l --ndjson l";
+    assert!(place.output(same).ended(2).stderr().contains("'l' is the lock"));
+}
+
+#[test]
+fn a_summary_is_written_of_what_did_not_begin_too() {
+    let place = Place::new();
+    folder(&place, "empty");
+    for (input, code) in [("no.mp4", 66), ("empty", 66), ("--inputs-from no.txt", 66)] {
+        place.file("last.json", "yesterday");
+        place.output(&format!("run {input} --engine fake --summary-json last.json")).ended(code);
+        let total = total(&place, "last.json");
+        assert_eq!((&total["type"], &total["exit_code"]), (&"total".into(), &code.into()));
+        let failed = total["failed"].as_array().unwrap();
+        assert_eq!(failed.len(), 1, "{total}");
+        assert_eq!(failed[0]["source"], input.trim_start_matches("--inputs-from "));
+    }
+    // What is wrong with the command says nothing of runs.
+    place.file("last.json", "yesterday");
+    place.output("run no.mp4 --workers x --summary-json last.json").ended(2);
+    assert_eq!(std::fs::read(place.path("last.json")).unwrap(), b"yesterday");
+}
+
+#[test]
+#[cfg(feature = "libav")]
+fn names_that_are_no_text_fail_by_themselves() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = Place::new();
+    clips(&place, &["v/ok.mp4"]);
+    for name in [&b"caf\xe9.mp4"[..], b"caf\xe8.mp4"] {
+        let path = place.path("v").join(std::ffi::OsStr::from_bytes(name));
+        std::os::unix::fs::symlink(crate::common::sample(), path).unwrap();
+    }
+    let run = "run v --engine fake --max-frames 2 --ndjson out/{stem}.ndjson --summary-json total";
+    let run = place.output(run).ended(3);
+    assert!(run.stderr().contains("names that are not UTF-8"), "{}", run.stderr());
+    let total = total(&place, "total");
+    assert_eq!((&total["done"], total["failed"].as_array().unwrap().len()), (&1.into(), 2));
+    assert_eq!(frame_ids(&records_of(&place.path("out/ok.ndjson"))), [0, 1]);
+}
+
+#[test]
+#[cfg(all(feature = "libav", feature = "opencv"))]
+fn what_earlier_nights_made_is_no_input() {
+    let place = Place::new();
+    clips(&place, &["a.mp4", "b.mp4"]);
+    let run = "run . --recursive --engine fake --max-frames 2 --skip-done --preset ultrafast \
+               --ndjson out/{stem}.ndjson -o out/{stem}-seen.mp4 --summary-json total";
+    for (done, before) in [(2, 0), (0, 2), (0, 2)] {
+        place.output(run).ended(0);
+        let total = total(&place, "total");
+        assert_eq!(
+            (&total["done"], total["done_before"].as_u64().unwrap_or(0)),
+            (&done.into(), before)
+        );
+    }
+    // A film that no run of ours made is not written over.
+    let place = Place::new();
+    clips(&place, &["a.mp4", "a-seen.mp4"]);
+    let run = "run . --engine fake --ndjson out/{stem}.ndjson -o {stem}-seen.mp4";
+    let refused = place.output(run).ended(2);
+    assert!(refused.stderr().contains("a-seen.mp4' is the input"), "{}", refused.stderr());
+}
+
+#[test]
+fn other_detections_are_gone_through_again() {
+    let place = Place::new();
+    let first = "run synthetic:8x8@10x9 --engine fake:boxes=2 --ndjson in.ndjson";
+    let second = "run --detections in.ndjson --track --skip-done --ndjson out.ndjson";
+    for (more, frames) in [("--max-frames 4", 4), ("", 9), ("", 9)] {
+        place.output(&format!("{first} {more}")).ended(0);
+        place.output(second).ended(0);
+        let records = records_of(&place.path("out.ndjson"));
+        assert_eq!(of_type(&records, "frame").len(), frames);
+    }
+}
+
+#[test]
 fn time_is_up_and_all_ends_well() {
     let place = Place::new();
     // Time enough to begin the first, not to end it.

@@ -159,6 +159,33 @@ fn a_damaged_film_is_told_by_the_segment_that_has_the_damage() {
     assert_eq!(codes.last(), Some(&65), "{codes:?}");
 }
 
+#[test]
+fn a_damaged_key_frame_is_told_by_the_segment_that_it_begins() {
+    let place = Place::new();
+    film(&place, "x.mp4", FILMS[0].1);
+    // Its second key frame, by FFmpeg's own index.
+    let asked = "-v error -select_streams v -show_entries packet=pos,size,flags -of csv=p=0 x.mp4";
+    let asked = std::process::Command::new("ffprobe")
+        .args(asked.split(' '))
+        .current_dir(place.path(""))
+        .output()
+        .unwrap();
+    let packets = String::from_utf8(asked.stdout).unwrap();
+    let key = packets.lines().filter(|line| line.contains('K')).nth(1).unwrap();
+    let mut numbers = key.split(',').filter_map(|number| number.parse::<usize>().ok());
+    let (size, at) = (numbers.next().unwrap(), numbers.next().unwrap());
+    let mut bytes = std::fs::read(place.path("x.mp4")).unwrap();
+    for offset in [size / 3, size / 2, size * 2 / 3] {
+        bytes[at + offset] ^= 0x55;
+    }
+    place.file("hurt.mp4", &bytes);
+    place.output("run hurt.mp4 --engine fake").ended(65);
+    let codes: Vec<i32> = (1..=5)
+        .map(|i| place.output(&format!("run hurt.mp4 --engine fake --segment-of {i}/5")).code())
+        .collect();
+    assert!(codes.contains(&65), "{codes:?}");
+}
+
 const TRACKING: &str = "--track --zone {name='z',polygon=[[0.2,0.2],[0.9,0.2],[0.9,0.9]]} \
                         --line {name='l',from=[430,100],to=[430,500]}";
 
@@ -239,6 +266,13 @@ fn a_plan_lists_inputs_without_decoding_them() {
     assert_eq!(total["failed"][0]["source"], "bad.mp4");
     let ran = place.output("run v/a.mp4 --engine fake").ended(0).records();
     assert_eq!(of_type(&ran, "run")[0]["source_id"], a["source_id"]);
+    // What a recorder cut keeps the times of the whole.
+    ffmpeg(
+        &place,
+        "-i v/a.mp4 -c copy -f segment -segment_time 2 -segment_format matroska v/%d.mkv",
+    );
+    let pieces = place.output("plan v/0.mkv v/1.mkv v/2.mkv").ended(0).records();
+    assert_eq!(pieces.last().unwrap()["frames"], 50, "{pieces:?}");
     place.output("plan v/bad.mp4").ended(65);
     place.output("plan nowhere.mp4").ended(66);
     let shards = |index: u32| {

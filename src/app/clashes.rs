@@ -29,7 +29,7 @@ pub(super) fn files(outputs: &Outputs) -> Vec<(&'static str, &Path)> {
 }
 
 /// Where a path leads, whether it is there yet or not.
-fn place(path: &Path) -> PathBuf {
+pub(super) fn place(path: &Path) -> PathBuf {
     path.canonicalize()
         .or_else(|_| {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -46,7 +46,8 @@ fn place(path: &Path) -> PathBuf {
 /// Usage errors that name the flags.
 pub(super) fn refuse(jobs: &[Job]) -> Result<(), ConfigError> {
     let mut taken = Taken { inputs: jobs.iter().flat_map(inputs).collect(), ..Taken::default() };
-    for job in jobs {
+    // What cannot be read writes nothing.
+    for job in jobs.iter().filter(|job| job.kind.is_ok()) {
         for (flag, path) in files(&job.config.outputs) {
             taken.file(job, flag, path)?;
         }
@@ -133,6 +134,10 @@ impl Taken {
         if self.inputs.contains(&at) {
             let error = ConfigError::new(format!("{flag} '{shown}' is the input"));
             return Err(error.with_hint("give the output another name"));
+        }
+        if job.config.batch.lock.as_deref().is_some_and(|lock| place(lock) == at) {
+            let error = ConfigError::new(format!("{flag} '{shown}' is the lock"));
+            return Err(error.with_hint("give one of them another name"));
         }
         let target = Some(TextTarget::File(path.into()));
         let is_shared = job.shareable.contains(&target);

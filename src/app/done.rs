@@ -101,9 +101,16 @@ pub(super) fn is_done(job: &Job, common: &Common) -> Result<bool, Error> {
 
 /// Whether all files and folders of a job have their names.
 fn is_all_there(job: &Job) -> bool {
-    let mut files = clashes::files(&job.config.outputs).into_iter();
+    // The summary is of a run, not of an input.
+    let files = clashes::files(&job.config.outputs).into_iter();
+    let mut files = files.filter(|(flag, _)| *flag != "--summary-json");
     let mut folders = clashes::folders(job).into_iter();
     files.all(|(_, path)| path.is_file()) && folders.all(|(_, folder, _)| folder.is_dir())
+}
+
+/// Whether a run wrote these records and ended, whatever it was of.
+pub(super) fn has_ended(records: &Path) -> bool {
+    ends(records).is_some()
 }
 
 /// The first and the last record of a file, where they are those of a run that ended.

@@ -69,6 +69,6 @@ fn extend(inputs: &mut Vec<Config>, given: &Config, input: String) -> Result<(),
         let most = listing::MAX_VIDEOS;
         return Err(SourceError::TooMany { uri: input.into(), most }.into());
     }
-    inputs.extend(found.into_iter().map(one));
+    inputs.extend(found.into_iter().map(|input| Config { found: true, ..one(input) }));
     Ok(())
 }

@@ -35,12 +35,17 @@ pub(super) fn of_config(config: &Config, model: &models::Model) -> String {
 }
 
 /// Identity of all other settings that show in the outputs of an input, as far as they differ from
-/// what holds when nobody says anything.
+/// what holds when nobody says anything; and the detections that are used in the place of a model's.
 pub(super) fn of_settings(config: &Config) -> String {
     let said = config.resolved.iter().filter(|setting| setting.shows_in_outputs());
     let line = |(name, value): (&str, &str)| format!("{name} = {value}\n");
     let lines = said.filter_map(|setting| Some(line((setting.name, setting.value.as_deref()?))));
-    digest(&lines.collect::<String>())
+    let records = config.detections.iter().map(|path| {
+        // Who reads them says why they cannot be read.
+        let id = source_id("", &Kind::Recorded(path.clone())).unwrap_or_default();
+        format!("records = {id}\n")
+    });
+    digest(&lines.chain(records).collect::<String>())
 }
 
 #[cfg(test)]
@@ -70,6 +75,19 @@ mod tests {
         ] {
             assert_ne!(settings(toml), usual, "{toml}");
         }
+    }
+
+    #[test]
+    fn other_records_make_another_identity() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.ndjson");
+        let of = |content: &str| {
+            std::fs::write(&path, content).unwrap();
+            let config = Config::resolve(&Layer::default()).unwrap();
+            of_settings(&Config { detections: vec![path.clone()], ..config })
+        };
+        assert_eq!(of("one"), of("one"));
+        assert_ne!(of("one"), of("two"));
     }
 
     #[test]

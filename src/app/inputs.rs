@@ -1,10 +1,12 @@
 //! What each input is, what it is called, and where its outputs go.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::clashes::place;
+use super::done::has_ended;
 use super::parts;
 use crate::config::template::{Fields, filled, has_field};
 use crate::config::{Config, ConfigError, Outputs, TextTarget};
@@ -46,11 +48,49 @@ impl Job {
     }
 }
 
-/// The jobs of a plan's inputs, in their order; `stored` are the records in the place of one.
+/// The jobs of a plan's inputs, in their order; `stored` are the records in the place of one. Videos
+/// that an earlier run made are no inputs where they were only found.
 ///
 /// # Errors
 /// Where there is none, or outputs have names that cannot be filled in.
-pub(super) fn jobs(inputs: Vec<Config>, stored: Option<&Stored>) -> Result<Vec<Job>, ConfigError> {
+pub(super) fn jobs(
+    mut inputs: Vec<Config>,
+    stored: Option<&Stored>,
+) -> Result<Vec<Job>, ConfigError> {
+    if inputs.iter().any(|config| config.found && config.outputs.video.is_some()) {
+        let own = own_videos(&all(inputs.clone(), stored)?);
+        if !own.is_empty() {
+            log::info!("{} of the videos found are outputs of this command", own.len());
+        }
+        let mut index = 0..;
+        inputs.retain(|_| index.next().is_none_or(|index| !own.contains(&index)));
+    }
+    all(inputs, stored)
+}
+
+/// Which jobs have for their input what another one's run made as its video, by its records.
+fn own_videos(jobs: &[Job]) -> HashSet<usize> {
+    let outputs = jobs
+        .iter()
+        .enumerate()
+        .filter_map(|(index, job)| Some((place(job.config.outputs.video.as_deref()?), index)));
+    let outputs: HashMap<PathBuf, usize> = outputs.collect();
+    let is_made = |index: usize| match &jobs[index].config.outputs.ndjson {
+        Some(TextTarget::File(records)) => has_ended(records),
+        _ => false,
+    };
+    let is_own = |index: usize, job: &Job| match &job.kind {
+        Ok(Kind::Video(path)) if job.config.found => {
+            outputs.get(&place(path)).is_some_and(|&by| by != index && is_made(by))
+        }
+        _ => false,
+    };
+    let own = jobs.iter().enumerate().filter(|(index, job)| is_own(*index, job));
+    own.map(|(index, _)| index).collect()
+}
+
+/// A job for each of these inputs.
+fn all(inputs: Vec<Config>, stored: Option<&Stored>) -> Result<Vec<Job>, ConfigError> {
     for config in &inputs {
         parts::input(config)?;
     }
@@ -195,8 +235,6 @@ fn names(all: &[Parted]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use super::*;
     use crate::config::Layer;
     use proptest::prelude::*;

@@ -100,11 +100,13 @@ fn carry_out(verb: Verb, request: &Request, plan: Plan, mut stdout: File) -> Res
     if verb == Verb::Run && request.print_config {
         return print(&mut stdout, plan.common.to_toml().as_bytes());
     }
+    if verb == Verb::Run && !request.dry_run {
+        return run::run(plan, stdout);
+    }
     let reads = matches!(verb, Verb::Run | Verb::Check | Verb::Verify | Verb::Bench | Verb::Plan);
     let plan = if reads { find::find(plan)? } else { plan };
     match verb {
-        Verb::Run if request.dry_run => check::dry_run(&plan),
-        Verb::Run => run::run(plan, stdout),
+        Verb::Run => check::dry_run(&plan),
         Verb::Check => check::check(&plan, &mut stdout),
         Verb::Inspect if !request.flags.0.contains_key("model") => inspect::list(json, &mut stdout),
         Verb::Inspect => inspect::inspect(&plan.common, json, &mut stdout),

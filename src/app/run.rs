@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use super::board::Board;
+use super::find;
 use super::inputs::{self, Job};
 use super::job::{self, Common};
 use super::limit::Limit;
@@ -13,6 +14,7 @@ use super::models::Models;
 use super::notify::Notifier;
 use super::preview::Page;
 use super::shared::SharedOutputs;
+use super::total::Unbegun;
 use super::{clashes, crew, done, parts, shards, signals, total};
 use crate::cancel::Cancel;
 use crate::config::{Config, Plan};
@@ -27,17 +29,40 @@ use crate::{stdio, usage};
 
 /// Runs as planned.
 pub(super) fn run(plan: Plan, stdout: File) -> Result<Status, Error> {
-    let Plan { common: config, inputs } = plan;
-    let config = &config;
+    let config = plan.common.clone();
     let batch = &config.batch;
+    let given = plan.inputs.iter().filter_map(|one| one.input.clone());
+    let list = batch.list.as_ref().map(|(path, _)| path.clone());
+    let records = config.detections.iter().map(|path| path.display().to_string());
+    let given = given.chain(list).chain(records).collect();
+    let unbegun = Unbegun { config: &config, given };
     // Threads are as nice as who starts them.
     be_nice(batch.nice)?;
+    // Before anything is looked for: a list may take its time.
     let _lock = batch.lock.as_deref().map(Lock::take).transpose()?;
     let cancel = Cancel::default();
     signals::install(&cancel)?;
     let _limit = batch.max_time.map(|time| Limit::start(time, &cancel)).transpose()?;
     #[cfg(feature = "libav")]
     crate::av::init(config.verbose);
+    let ended = find::find(plan).and_then(|plan| found(plan, stdout, &cancel));
+    match &ended {
+        Ok(Some(status)) => return Ok(*status),
+        Ok(None) => unbegun.write(cancel.stop(), None)?,
+        // What is wrong with the command is not for who reads how runs went.
+        Err(error) if error.code() == 2 => {}
+        // What failed is told once.
+        Err(error) => {
+            unbegun.write(cancel.stop(), Some(error)).ok();
+        }
+    }
+    ended.map(|_| total::stopped(cancel.stop()))
+}
+
+/// Runs on what was found; gives nothing where the only input was stopped before it began.
+fn found(plan: Plan, stdout: File, cancel: &Cancel) -> Result<Option<Status>, Error> {
+    let Plan { common: config, inputs } = plan;
+    let config = &config;
     let stored = parts::stored(config)?;
     let jobs = inputs::jobs(inputs, stored.as_ref())?;
     let alone = jobs.len() == 1;
@@ -48,11 +73,11 @@ pub(super) fn run(plan: Plan, stdout: File) -> Result<Status, Error> {
     done::refuse(&jobs)?;
     let (jobs, others) = shards::of(jobs, config);
     if jobs.is_empty() {
-        return shards::nothing(&others, config, &stdout);
+        return shards::nothing(&others, config, &stdout).map(Some);
     }
-    let (first, models) = match load(&jobs, alone, stored.as_ref(), config, &cancel) {
+    let (first, models) = match load(&jobs, alone, stored.as_ref(), config, cancel) {
         Err(Error::Source(SourceError::Stopped { .. })) if cancel.stop().is_some() => {
-            return Ok(total::stopped(cancel.stop()));
+            return Ok(None);
         }
         loaded => loaded?,
     };
@@ -93,7 +118,7 @@ pub(super) fn run(plan: Plan, stdout: File) -> Result<Status, Error> {
     }
     let status = total::conclude(&jobs, ends, common, config);
     if let Some(page) = page {
-        page.close(&cancel);
+        page.close(cancel);
     }
     status
 }

@@ -10,24 +10,26 @@ use crate::cancel::Stop;
 use crate::config::Config;
 use crate::exit::{Error, OUTPUT_FAILED, Status};
 use crate::logging;
+use crate::reason::masked;
 use crate::record::{Exit, FailedInput, Record, TotalRecord, round};
 
 /// Ends what the inputs shared and says how the program ends.
 ///
 /// # Errors
-/// Where the only input could not be begun, or the last record cannot be written.
+/// Where the only input could not be begun, or the last record cannot be written. Nothing comes where
+/// the only input was stopped before it began.
 pub(super) fn conclude(
     jobs: &[Job],
     mut ends: Vec<End>,
     common: Common,
     config: &Config,
-) -> Result<Status, Error> {
+) -> Result<Option<Status>, Error> {
     let stop = common.cancel.stop();
     if common.alone {
         return match ends.pop() {
-            Some(End::Begun(end)) => Ok(end?.status),
-            Some(End::DoneBefore) => Ok(Status::Code(0)),
-            _ => Ok(stopped(stop)),
+            Some(End::Begun(end)) => Ok(Some(end?.status)),
+            Some(End::DoneBefore) => Ok(Some(Status::Code(0))),
+            _ => Ok(None),
         };
     }
     let mut shared = common.shared;
@@ -52,10 +54,60 @@ pub(super) fn conclude(
         summary::write_record(&Record::Total(&total), path, config.outputs.no_clobber)?;
     }
     match ended {
-        Ok(()) => Ok(status),
+        Ok(()) => Ok(Some(status)),
         Err(error) => {
             logging::report(&error, error.hint().as_deref());
-            Ok(Status::Code(error.code()))
+            Ok(Some(Status::Code(error.code())))
+        }
+    }
+}
+
+/// A run that did not begin.
+pub(super) struct Unbegun<'a> {
+    pub(super) config: &'a Config,
+    /// The inputs as they were given.
+    pub(super) given: Vec<String>,
+}
+
+impl Unbegun<'_> {
+    /// Writes its summary: it was stopped, or `error` was in the way.
+    ///
+    /// # Errors
+    /// Where that cannot be written.
+    pub(super) fn write(&self, stop: Option<Stop>, error: Option<&Error>) -> Result<(), Error> {
+        let path = self.config.outputs.summary_json.as_deref();
+        let Some(path) = path.filter(|path| !crate::config::template::has_field(path)) else {
+            return Ok(());
+        };
+        let total = self.total(stop, error);
+        let record = Record::Total(&total);
+        summary::write_record(&record, path, self.config.outputs.no_clobber)
+    }
+
+    fn total(&self, stop: Option<Stop>, error: Option<&Error>) -> TotalRecord {
+        let inputs = self.given.len() as u64;
+        let failed = error.map(|error| FailedInput {
+            source: masked(self.given.first().map_or("", String::as_str)).into(),
+            error: error.to_string(),
+            exit_code: error.code(),
+        });
+        TotalRecord {
+            shard: self.config.shards.shard.map(|part| part.to_string()),
+            inputs,
+            done: 0,
+            done_before: 0,
+            left: inputs.saturating_sub(u64::from(failed.is_some())),
+            exit: match (&failed, stop) {
+                (Some(_), _) => Exit::Error,
+                (None, Some(Stop::Limit)) => Exit::Limit,
+                (None, _) => Exit::Interrupted,
+            },
+            exit_code: failed.as_ref().map_or(stopped(stop).code(), |failed| failed.exit_code),
+            failed: failed.into_iter().collect(),
+            frames: 0,
+            detections: 0,
+            elapsed_s: 0.0,
+            fps: 0.0,
         }
     }
 }

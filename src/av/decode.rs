@@ -70,6 +70,8 @@ pub struct Decoder {
     frames: u64,
     /// Packets of the picture that are still to be left out.
     passed_over: u64,
+    /// Packets of the picture that were read.
+    packets: u64,
     draining: bool,
     ended: bool,
     converter: Converter,
@@ -174,6 +176,7 @@ impl Decoder {
             first_waits: false,
             frames: 0,
             passed_over: 0,
+            packets: 0,
             draining: false,
             ended: false,
             converter: Converter::new(Size::new(0, 0), Pixel::BGR24),
@@ -276,8 +279,14 @@ impl Decoder {
             }
             match read {
                 Ok(()) if packet.stream() != self.stream => {}
-                Ok(()) if self.passed_over > 0 => self.passed_over -= 1,
-                Ok(()) => return self.send(&packet),
+                Ok(()) if self.passed_over > 0 => {
+                    self.passed_over -= 1;
+                    self.packets += 1;
+                }
+                Ok(()) => {
+                    self.packets += 1;
+                    return self.send(&packet);
+                }
                 Err(ffmpeg::Error::Eof) => break,
                 Err(error) if self.waits(error) => {}
                 Err(error) if self.breaks(error) => break,

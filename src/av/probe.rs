@@ -4,6 +4,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use ffmpeg_the_third as ffmpeg;
+
+use ffmpeg::Packet;
+use ffmpeg::format::context::Input;
+
 use super::decode::{
     SCRIPTS, TEXT, frame_rate, is_read_by, quarter_turns, stated_end_s, unreadable, video_stream,
 };
@@ -47,14 +52,40 @@ pub fn probe(path: &Path) -> Result<About, SourceError> {
     let fps = frame_rate(&stream);
     // Where the header is silent, what FFmpeg makes of the first packets and the last.
     let whole = || (input.duration() > 0).then(|| input.duration() as f64 / 1e6);
-    let duration_s = stated_end_s(&input, &stream).or_else(whole);
+    let (end_s, whole) = (stated_end_s(&input, &stream), whole());
     let counted = u64::try_from(stream.frames()).ok().filter(|&count| count > 0);
+    let (size, codec) = (Size::new(width, height), coded.id().name());
+    let start_s = start_s(input).unwrap_or_default();
+    let length_s = end_s.map(|end_s| end_s - start_s).filter(|&length_s| length_s > 0.0);
+    let duration_s = length_s.or(whole);
     let by_rate = || Some((duration_s? * fps?).round() as u64);
     Ok(About {
-        size: Some(Size::new(width, height)).filter(|size| size.is_acceptable()),
+        size: Some(size).filter(|size| size.is_acceptable()),
         fps: fps.map(|fps| round(fps, 1e3)),
         duration_s: duration_s.map(|seconds| round(seconds, 1e3)),
         frames: counted.or_else(by_rate),
-        codec: coded.id().name(),
+        codec,
     })
+}
+
+/// When the picture starts on the container's time line, in seconds: a piece that a recorder cut
+/// keeps the times of the whole.
+fn start_s(mut input: Input) -> Option<f64> {
+    /// Packets that are read where the header does not say.
+    const MOST: usize = 100;
+    let stream = video_stream(&input)?;
+    let (index, tick_s) = (stream.index(), f64::from(stream.time_base()));
+    // i64::MIN stands for "not known".
+    let known = Some(stream.start_time()).filter(|&start| start != i64::MIN);
+    let first = || {
+        let mut packet = Packet::empty();
+        for _ in 0..MOST {
+            packet.read(&mut input).ok()?;
+            if packet.stream() == index {
+                return packet.pts();
+            }
+        }
+        None
+    };
+    Some(known.or_else(first)? as f64 * tick_s)
 }

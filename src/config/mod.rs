@@ -48,6 +48,8 @@ use crate::track::{Method, TrackTime};
 pub struct Config {
     /// What to read.
     pub input: Option<String>,
+    /// Whether that was found in a folder or by a pattern: nobody named it.
+    pub found: bool,
     /// Records of earlier runs whose detections are used.
     pub detections: Vec<PathBuf>,
     /// Name of the source in the records.

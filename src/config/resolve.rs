@@ -200,6 +200,7 @@ pub(super) fn resolve(layer: &Layer, elsewhere: &[String]) -> Result<Config, Con
     let places = tracking::places(&mut take)?;
     let config = Config {
         input,
+        found: false,
         detections: shards::detections(&mut take)?,
         shards: shards::shards(&mut take)?,
         name: take.optional("name", units::text)?,

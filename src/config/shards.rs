@@ -79,6 +79,13 @@ pub(super) fn shard(text: &str, variable: impl Fn(&str) -> Option<String>) -> Re
             return Err(format!("must be auto/N: {name} does not say of how many"));
         }
     };
+    if said.is_none() && count == 1 && index > 1 {
+        // A task of an array that is done again alone: all inputs are not its part.
+        let name = array.index;
+        return Err(format!(
+            "cannot tell of how many shards it is: {name} is {index}, alone; say I/N"
+        ));
+    }
     let from_zero = if array.index == SLURM.index { slurm(index, count, number)? } else { index };
     Part::new(from_zero.saturating_add(1), count)
         .ok_or_else(|| format!("has {count} shards from 0 on, and {} is {index}", array.index))
@@ -139,6 +146,8 @@ mod tests {
         assert_eq!(array("0", "0", "3", "1", "4").as_deref(), Ok("1/4"));
         assert_eq!(array("4", "1", "4", "1", "4").as_deref(), Ok("4/4"));
         assert_eq!(array("12", "0", "12", "4", "4").as_deref(), Ok("4/4"));
+        assert_eq!(array("1", "1", "1", "1", "1").as_deref(), Ok("1/1"));
+        assert!(array("7", "7", "7", "1", "1").unwrap_err().contains("say I/N"));
         assert!(array("7", "1", "7", "1", "3").unwrap_err().contains("gaps"));
         assert!(array("0", "1", "3", "1", "3").is_err());
     }

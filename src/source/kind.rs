@@ -97,7 +97,13 @@ fn from_glob(input: &str, missing: &std::io::Error) -> Result<Kind, SourceError>
     let Ok(paths) = glob::glob(input) else {
         return Err(SourceError::from_io(input, missing));
     };
-    let found = paths.filter_map(Result::ok).filter(|file| is_picture(file)).collect();
+    let mut found = Vec::new();
+    for path in paths {
+        let closed = |error: glob::GlobError| {
+            SourceError::from_io(&error.path().to_string_lossy(), error.error())
+        };
+        found.extend(Some(path.map_err(closed)?).filter(|file| is_picture(file)));
+    }
     in_order(input, found, "no video and no picture matches the pattern")
 }
 

@@ -87,7 +87,11 @@ pub fn stands_for(given: &str, recursive: bool) -> Result<Option<Vec<String>>, S
 /// The videos that a pattern names, in the order of their paths.
 fn matching(pattern: &str) -> Result<Vec<PathBuf>, SourceError> {
     let Ok(paths) = glob::glob(pattern) else { return Ok(Vec::new()) };
-    let paths = paths.filter_map(Result::ok).filter(|path| is_video(path) && !path.is_dir());
+    let paths = paths.filter_map(|found| match found {
+        Ok(path) => (is_video(&path) && !path.is_dir()).then_some(path),
+        // A folder that is closed to us is heard of.
+        Err(error) => Some(error.path().to_owned()),
+    });
     let mut found: Vec<PathBuf> = paths.take(MAX_VIDEOS + 1).collect();
     if found.len() > MAX_VIDEOS {
         return Err(too_many(pattern));

@@ -310,7 +310,10 @@ impl SourceError {
         let reason = io_reason(error);
         match error.kind() {
             std::io::ErrorKind::NotFound => {
-                let hint = what_is_there(Path::new(uri));
+                let hint = match uri.contains(char::REPLACEMENT_CHARACTER) {
+                    true => "names that are not UTF-8 cannot be read: rename it".into(),
+                    false => what_is_there(Path::new(uri)),
+                };
                 Self::Missing { uri: uri.into(), reason, hint }
             }
             _ => Self::Denied { uri: uri.into(), reason },

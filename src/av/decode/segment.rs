@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Converter, Decoder, Pixel, unreadable};
+use super::{Converter, Decoder, Pixel, is_damaged, unreadable};
 use crate::av::log_watch::errors_on_this_thread;
 use crate::av::survey::{Promise, survey};
 use crate::av::{open_file, reason};
@@ -101,15 +101,23 @@ impl Decoder {
         decoder.clock = self.clock.clone();
         decoder.clock.begins_at(promise.stamps.first().copied());
         let wanted = promise.stamps.get(usize::try_from(from).unwrap_or(usize::MAX));
+        let before = promise.packets_before(from, 0);
+        // What the decoder has to make up before the frame's own packet, and what it shows before
+        // the frame, are not part of the segment.
+        let mut excused = 0;
         // Behind the frame there is no need to look for it.
         while decoder.decode() && decoder.frame.pts().as_ref() <= wanted {
             if decoder.frame.pts().as_ref() == wanted {
-                // What the decoder had to make up before is not part of the segment.
-                decoder.evidence.faults = 0;
+                decoder.evidence.faults = decoder.evidence.faults.saturating_sub(excused);
+                decoder.evidence.frames_before = from;
                 decoder.frames = from;
                 decoder.first_waits = true;
                 return Ok(Some(decoder));
             }
+            excused = match decoder.packets <= before {
+                true => decoder.evidence.faults,
+                false => excused + u64::from(is_damaged(&decoder.frame)),
+            };
         }
         Ok(None)
     }
