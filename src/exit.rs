@@ -141,6 +141,9 @@ impl Error {
             Self::Infer(error) | Self::Stage(StageError::Infer { error, .. }) => {
                 error.hint().map(str::to_owned)
             }
+            Self::Journal(JournalError::Foreign { .. }) => Some(
+                "move it away: a run before this one may have been cut off as it wrote it".into(),
+            ),
             Self::Journal(_) | Self::Stage(_) | Self::System(_) => None,
         }
     }

@@ -1,6 +1,6 @@
 //! `--resume`: a run that was killed and is begun again ends as if nothing had happened.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -115,14 +115,108 @@ fn a_stop_is_gone_on_from_too() {
 }
 
 #[test]
-fn a_damaged_input_leaves_no_journal() {
+fn what_was_found_in_a_damaged_input_is_kept() {
     let place = Place::new();
     let film = std::fs::read(sample()).unwrap();
     // Its index is in front, so half of it can be read.
     let input = place.file("cut.mp4", &film[..film.len() / 2]);
     let run = format!("run {} --engine fake --ndjson a.ndjson --resume -q", input.display());
     place.output(&run).ended(65);
-    assert_eq!(place.names(), ["a.ndjson", "cut.mp4"]);
+    // A disk or a share that failed once may work tomorrow.
+    assert_eq!(place.names(), ["a.ndjson", "a.ndjson.resume", "cut.mp4"]);
+    let frames = frame_ids(&records_of(&place.path("a.ndjson"))).len();
+    place.output(&run).ended(65);
+    let summary = of_type(&records_of(&place.path("a.ndjson")), "summary")[0].clone();
+    assert_eq!(summary["recalled"], frames);
+}
+
+#[test]
+fn a_run_that_is_refused_takes_nothing_away() {
+    let place = Place::new();
+    let run = format!("run {} --engine fake:sleep-ms=10 --ndjson a.ndjson -q", sample().display());
+    let journal = place.path("a.ndjson.resume");
+    assert!(killed_after(&place, &format!("{run} --resume"), &journal, 30));
+    let before = std::fs::read(&journal).unwrap();
+    place.file("b.csv", b"somebody's");
+    for (more, code) in [
+        ("-n --csv b.csv", 2),
+        ("--csv none.csv/b.csv --font nowhere.ttf", 2),
+        ("--resume --conf 0.5 --csv b.csv/c.csv", 74),
+    ] {
+        place.output(&format!("{run} {more}")).ended(code);
+        assert!(std::fs::read(&journal).unwrap() == before, "{more}");
+    }
+}
+
+/// How often each alert was told, by its event.
+fn told_of(place: &Place) -> BTreeMap<String, usize> {
+    let text = std::fs::read_to_string(place.path("told.json")).unwrap_or_default();
+    let mut told = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        let alert: serde_json::Value = serde_json::from_str(line).unwrap();
+        *told.entry(alert["event_id"].to_string()).or_default() += 1;
+    }
+    told
+}
+
+#[test]
+fn who_was_not_told_of_an_alert_is_told() {
+    let place = Place::new();
+    let rule = |name: &str, command: &str| {
+        let command = format!("command = [\"sh\", \"-c\", \"{command}\"]");
+        let rule = format!("[[rule]]\nname = \"seen\"\nevent = \"appeared\"\n{command}\n");
+        place.file(name, format!("tracker = \"bytetrack\"\n{rule}"));
+    };
+    rule("up.toml", "cat >> told.json; echo >> told.json");
+    rule("down.toml", "false");
+    place.file("none.toml", "tracker = \"bytetrack\"\n");
+    let run = |config: &str| {
+        format!(
+            "run {} --engine fake:boxes=3:sleep-ms=15 --workers 1 -q --resume --ndjson a.ndjson \
+             --config {config}.toml",
+            sample().display()
+        )
+    };
+    let alerts = |times: usize| -> BTreeMap<String, usize> {
+        let records = records_of(&place.path("a.ndjson"));
+        let alerts = records.iter().filter(|record| record["event"] == "alert");
+        alerts.map(|alert| (alert["event_id"].to_string(), times)).collect()
+    };
+    let journal = place.path("a.ndjson.resume");
+    // Nobody was told in the run that was killed.
+    assert!(killed_after(&place, &run("none"), &journal, 60));
+    place.output(&run("up")).ended(0);
+    assert!(!alerts(1).is_empty());
+    assert_eq!(told_of(&place), alerts(1));
+    // Somebody was, but to no avail.
+    std::fs::remove_file(place.path("told.json")).unwrap();
+    place.output(&run("down")).ended(3);
+    assert!(journal.exists());
+    place.output(&run("up")).ended(0);
+    assert_eq!(told_of(&place), alerts(1));
+    // Who was told is not told again.
+    assert!(killed_after(&place, &run("up"), &journal, 60));
+    place.output(&run("up")).ended(0);
+    let told = told_of(&place);
+    assert!(told.values().all(|times| *times <= 2), "{told:?}");
+}
+
+#[test]
+fn pictures_that_were_made_anew_are_looked_at_anew() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("p")).unwrap();
+    let paint = |level: u8| {
+        for index in 0..20 {
+            let image = image::RgbImage::from_pixel(32, 32, image::Rgb([level; 3]));
+            image.save(place.path(&format!("p/{index:02}.bmp"))).unwrap();
+        }
+    };
+    let run = "run p --engine fake:sleep-ms=50 --workers 1 -q --resume --ndjson a.ndjson";
+    paint(0);
+    assert!(killed_after(&place, run, &place.path("a.ndjson.resume"), 8));
+    paint(255);
+    place.output(run).ended(0);
+    assert_eq!(of_type(&records_of(&place.path("a.ndjson")), "summary")[0].get("recalled"), None);
 }
 
 #[test]
@@ -159,6 +253,7 @@ fn what_cannot_be_gone_on_with_is_refused() {
         ("run synthetic:64x48@10x5 --resume", "needs an output file"),
         ("run synthetic:64x48@10x5 --resume --ndjson /dev/null", "needs an output file"),
         ("run synthetic:64x48@10x5 --resume --loop --ndjson a.ndjson", "what has no end"),
+        ("run http://127.0.0.1:1/a.mp4 --resume --ndjson a.ndjson", "streams"),
         ("run synthetic:64x48@10x5 --resume -n --ndjson a.ndjson", "--no-clobber"),
         ("run synthetic:64x48@10x5 --resume --segment 1s --ndjson %S.ndjson", "--segment"),
     ];
@@ -323,6 +418,19 @@ mod video {
     }
 
     #[test]
+    fn every_encoder_is_let_go() {
+        let place = Place::new();
+        let run = format!(
+            "run {} --engine fake --max-frames 9 -q --resume -o a.mp4 --encoder libsvtav1 \
+             --preset 12 --output-size 128x96",
+            sample().display()
+        );
+        // Debian has it; it waits for ever where it is not told of the end.
+        place.output(&run).ended(0);
+        assert_eq!(decoded(&place.path("a.mp4"), "v").len(), 9);
+    }
+
+    #[test]
     fn a_run_on_its_own_takes_nothing_from_a_resumed_one() {
         let place = Place::new();
         let input = film(&place);
@@ -334,6 +442,8 @@ mod video {
         assert!(killed_after(&place, &run("--resume"), &journal, 300), "it ended too early");
         assert!(first_piece(&place, "a.mp4").is_some());
         place.file("a.mp4.pieces/notes", b"mine");
+        let piece = place.output("run a.mp4.pieces/0 --engine fake -q -o a.mp4").ended(2);
+        assert!(piece.stderr().contains("is a piece of --output 'a.mp4'"), "{}", piece.stderr());
         place.output(&run("")).ended(0);
         // What the killed run left is not of this video; what somebody else left is not ours.
         assert_eq!(place.names(), ["a.mp4", "a.mp4.pieces", "in.mp4"]);

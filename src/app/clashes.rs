@@ -146,8 +146,13 @@ impl Taken {
         }
         // What is written on the way must not meet an input or another output either.
         let mut on_the_way = Target::names_on_the_way(&at);
-        if job.config.resume {
-            on_the_way.extend([Journal::path_of(&at), Pieces::path_of(&at)]);
+        // A run without --resume takes away what one with it left.
+        let pieces = Pieces::path_of(&at);
+        on_the_way.extend([Journal::path_of(&at), pieces.clone()]);
+        if let Some(input) = self.inputs.iter().find(|input| input.starts_with(&pieces)) {
+            let input = input.display();
+            let what = format!("the input '{input}' is a piece of {flag} '{shown}'");
+            return Err(ConfigError::new(what).with_hint("give the output another name"));
         }
         let is_taken =
             |way: &&PathBuf| self.inputs.contains(*way) || self.outputs.contains_key(*way);

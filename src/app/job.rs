@@ -144,7 +144,7 @@ fn assembled(
     let recorder = recorder(job, kind, stored, &info, model)?;
     let run = Arc::new(run_record(config, &info, &recorder, model, common.workers.threads()));
     let journal = resume::journal(job, &run, live, common.alone)?;
-    let kept = journal.as_ref().map(|journal| (journal, resume::shown(&run)));
+    let kept = journal.as_ref().map(|journal| (journal, resume::shown(kind, &run)));
     let mut sinks = sinks(job, common, &info, recorder.recorded_at, kept.as_ref(), cancel)?;
     let running = Running {
         source: recorder.source.clone(),
@@ -171,7 +171,11 @@ fn assembled(
     let parts = Parts { source, gate, detector, workers, observer, annotator, sinks, run };
     let parts = match journal {
         Some(journal) => resume::with(journal, parts, kind)?,
-        None => parts,
+        None => {
+            // What is made from now on is not what a journal that lies there speaks of.
+            resume::remove(job, common.alone);
+            parts
+        }
     };
     Ok((parts, running))
 }

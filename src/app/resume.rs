@@ -1,14 +1,15 @@
 //! `--resume`: the journal of an input, where it lies and when it goes.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use super::inputs::Job;
 use super::job::Ended;
 use crate::config::{Config, ConfigError, EngineChoice, TextTarget};
-use crate::exit::{Error, Status};
+use crate::exit::{Error, OUTPUT_FAILED, Status};
 use crate::journal::{Ends, Journal, Past, Pieces};
 use crate::pipeline::Parts;
-use crate::record::{Exit, RunRecord};
+use crate::record::RunRecord;
 use crate::recorder::{config_id, digest};
 use crate::sink::{Sink, SinkSpec};
 use crate::source::kind::Kind;
@@ -26,13 +27,15 @@ pub(super) fn journal(
 ) -> Result<Option<Journal>, Error> {
     let config = &job.config;
     if !config.resume {
-        // What is made from now on is not what a journal that lies there speaks of.
-        remove(job, alone);
         return Ok(None);
     }
-    possible(config, live)?;
-    let key = config_id(&run.source_id, &run.config_id);
-    let journal = Journal::open(&path(job, alone)?, &key)?;
+    let kind = job.kind.as_ref().map_err(Clone::clone)?;
+    if live {
+        return Err(endless().into());
+    }
+    let tells = config.rules.iter().any(|rule| !rule.actions.is_empty()).then(|| shown(kind, run));
+    let key = config_id(&run.source_id, &format!("{} {}", changed(kind), run.config_id));
+    let journal = Journal::open(&path(job, alone)?, &key, tells.as_deref())?;
     let known = journal.known().count();
     if known > 0 {
         log::info!("'{}': {known} frames are known from before", job.name);
@@ -41,19 +44,36 @@ pub(super) fn journal(
 }
 
 /// Stands for all that shows in the pictures of a video.
-pub(super) fn shown(run: &RunRecord) -> String {
+pub(super) fn shown(kind: &Kind, run: &RunRecord) -> String {
     let settings = run.settings_id.as_deref().unwrap_or_default();
-    digest(&format!("{} {} {} {settings}", run.source, run.source_id, run.config_id))
+    let (source, changed) = (&run.source, changed(kind));
+    digest(&format!("{source} {} {changed} {} {settings}", run.source_id, run.config_id))
 }
 
-/// Takes away what was kept of a job when all is done that it was for: unless it was cut short, an
-/// output failed, or it failed for another reason than its input, of which there is no more.
+/// When the files of an input were changed last: their identity is known from parts of them alone.
+fn changed(kind: &Kind) -> String {
+    let files = match kind {
+        Kind::Video(path) | Kind::Recorded(path) => std::slice::from_ref(path),
+        Kind::Pictures(files) => files,
+        _ => &[],
+    };
+    let time = |path: &PathBuf| {
+        let about = path.metadata().ok()?;
+        Some(format!("{}.{:09}\n", about.mtime(), about.mtime_nsec()))
+    };
+    digest(&files.iter().filter_map(time).collect::<String>())
+}
+
+/// Takes away what was kept of a job when all is done that it was for: it was not cut short, and
+/// neither the input nor an output failed. An input that cannot be read to its end may be tomorrow.
 pub(super) fn settle(job: &Job, ended: &Ended, alone: bool) {
-    const DONE: Status = Status::Code(0);
-    const DAMAGED: Status = Status::Code(65);
-    let is_read = matches!(ended.summary.exit, Exit::EndOfInput | Exit::Limit);
-    if !ended.cut && ((is_read && ended.status == DONE) || ended.status == DAMAGED) {
-        forget(job, alone);
+    match ended.status {
+        Status::Code(0) if !ended.cut => forget(job, alone),
+        // Somebody may not have been told.
+        Status::Code(OUTPUT_FAILED) if job.config.resume && !job.config.rules.is_empty() => {
+            path(job, alone).iter().for_each(|path| Journal::untell(path));
+        }
+        _ => {}
     }
 }
 
@@ -66,7 +86,7 @@ pub(super) fn forget(job: &Job, alone: bool) {
 
 /// Takes away what a run kept of a job. The pieces of a video go first: who has no journal does not
 /// ask for them.
-fn remove(job: &Job, alone: bool) {
+pub(super) fn remove(job: &Job, alone: bool) {
     if let Some(video) = &job.config.outputs.video {
         Pieces::remove(video);
     }
@@ -80,7 +100,7 @@ pub(super) fn to_be_told(
     couriers: Vec<Box<dyn Sink>>,
     journal: Option<&Journal>,
 ) -> impl Iterator<Item = SinkSpec> {
-    let known = journal.map(Journal::known);
+    let known = journal.map(Journal::told);
     let once = move |courier: Box<dyn Sink>| -> Box<dyn Sink> {
         match known.clone() {
             Some(known) => Box::new(Past::new(courier, known)),
@@ -109,13 +129,33 @@ pub(super) fn with(journal: Journal, parts: Parts, kind: &Kind) -> Result<Parts,
     Ok(Parts { source, gate, observer, ..parts })
 }
 
-/// Refuses what cannot be gone on with.
-fn possible(config: &Config, live: bool) -> Result<(), ConfigError> {
+/// Refuses what cannot be gone on with, as far as it is known before an input is open.
+///
+/// # Errors
+/// Usage errors with what to do instead.
+pub(super) fn refuse(jobs: &[Job]) -> Result<(), ConfigError> {
+    let resumed = jobs.iter().filter(|job| job.config.resume);
+    let known = resumed.filter_map(|job| Some((&job.config, job.kind.as_ref().ok()?)));
+    known.into_iter().try_for_each(|(config, kind)| possible(config, kind))
+}
+
+fn endless() -> ConfigError {
+    let error = ConfigError::new("--resume is not for what has no end");
+    error.with_hint("leave --resume out; --segment keeps what was written")
+}
+
+fn possible(config: &Config, kind: &Kind) -> Result<(), ConfigError> {
     let refused = |what: &str, hint: &str| {
         Err(ConfigError::new(format!("--resume is not for {what}")).with_hint(hint))
     };
-    if live || config.live.repeat {
-        return refused("what has no end", "leave --resume out; --segment keeps what was written");
+    if config.live.repeat {
+        return Err(endless());
+    }
+    if matches!(kind, Kind::Stream(_)) {
+        return refused(
+            "streams: nobody knows whether one is the same again",
+            "fetch it to a file",
+        );
     }
     if !config.detections.is_empty() {
         return refused("--detections, which run no model", "leave --resume out");

@@ -15,7 +15,7 @@ use super::notify::Notifier;
 use super::preview::Page;
 use super::shared::SharedOutputs;
 use super::total::Unbegun;
-use super::{clashes, crew, done, parts, shards, signals, total};
+use super::{clashes, crew, done, parts, resume, shards, signals, total};
 use crate::cancel::Cancel;
 use crate::config::{Config, Plan};
 use crate::exit::{Error, Status};
@@ -71,6 +71,7 @@ fn found(plan: Plan, stdout: File, cancel: &Cancel) -> Result<Option<Status>, Er
     }
     clashes::refuse(&jobs)?;
     done::refuse(&jobs)?;
+    resume::refuse(&jobs)?;
     let (jobs, others) = shards::of(jobs, config);
     if jobs.is_empty() {
         return shards::nothing(&others, config, &stdout).map(Some);

@@ -218,6 +218,11 @@ impl Coder {
         self.interval = self.last.map(|last| ticks - last);
         self.last = Some(ticks);
         self.fill(panels);
+        self.encode(ticks)
+    }
+
+    /// Encodes the picture that is filled in, to be shown at `ticks`.
+    fn encode(&mut self, ticks: i64) -> Result<(), ffmpeg::Error> {
         let mut picture = self.converter.convert(&self.bgr, self.coding)?;
         if let Some(palette) = &mut self.palette {
             picture = palette.convert(&picture);
@@ -277,6 +282,20 @@ impl Coder {
     /// # Errors
     /// When the encoder refuses.
     pub(super) fn end(&mut self) -> Result<(), ffmpeg::Error> {
-        self.codec.send_eof()
+        if self.is_empty() { Ok(()) } else { self.codec.send_eof() }
+    }
+}
+
+impl Drop for Coder {
+    /// SVT-AV1 waits for ever where it is freed before it was told of the end, and where that comes
+    /// before any picture.
+    fn drop(&mut self) {
+        if self.is_empty() {
+            self.bgr.data_mut(0).fill(0);
+            self.encode(0).ok();
+        }
+        if self.codec.send_eof().is_ok() {
+            while matches!(self.receive(), Ok(Some(_))) {}
+        }
     }
 }

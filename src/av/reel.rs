@@ -107,7 +107,7 @@ impl Reel {
             self.close()?;
         }
         if self.open.is_none() {
-            let path = self.pieces.path(self.pieces.whole().len());
+            let path = self.pieces.next_path()?;
             let container = container_of(self.target.writing_path(), None).map_err(io_error)?;
             let encoder = Encoder::of(&path, container, self.size, &self.settings, None);
             let encoder = encoder.map_err(|error| match error {

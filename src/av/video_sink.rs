@@ -264,7 +264,9 @@ fn finish_file(
 /// Makes the finished file of pieces, the index in front where its kind has one.
 fn finish_reel(pieces: &Finished, target: &Target) -> Result<(), SinkError> {
     let part = target.writing_path();
-    let has_room = free_space(part).is_none_or(|free| free >= pieces.bytes());
+    let folder = part.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let free = free_space(folder.unwrap_or(Path::new(".")));
+    let has_room = free.is_none_or(|free| free >= pieces.bytes());
     let joined = match has_room {
         true => pieces.join(),
         false => {

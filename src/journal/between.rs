@@ -5,7 +5,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use super::recall::{Bypass, Passing, Recalling};
-use super::{Journal, JournalError, Lines, failed, line};
+use super::{Claim, Journal, JournalError, Lines, Sound, failed, line};
 use crate::analyze::{Observer, Told};
 use crate::frame::{FrameMeta, Size};
 use crate::gate::Gate;
@@ -30,17 +30,23 @@ impl Journal {
     ///
     /// # Errors
     /// Where it cannot be read again.
-    pub fn between(self, ends: Ends, unseen_before: u64) -> Result<Ends, JournalError> {
-        let Self { path, file, length, known, .. } = self;
-        let mut lines = Lines::open(&path, length).map_err(|error| failed(&path, &error))?;
-        // The first says what it is a journal of.
-        lines.next().map_err(|error| failed(&path, &error))?;
+    pub fn between(mut self, ends: Ends, unseen_before: u64) -> Result<Ends, JournalError> {
+        let prepared = self.prepare();
+        let Self { claim, sound: Sound { known, length, .. }, .. } = self;
+        let lines = prepared.and_then(|()| Lines::open(&claim.path, length));
+        let lines = lines.map_err(|error| failed(&claim.path, &error))?;
         let passing = Passing::default();
-        let (inner, is_unseen) = (ends.source, false);
-        let reading =
-            Recalling { inner, known, lines, passing: passing.clone(), unseen_before, is_unseen };
+        let reading = Recalling {
+            inner: ends.source,
+            known,
+            lines,
+            stretch: None,
+            passing: passing.clone(),
+            unseen_before,
+            is_unseen: false,
+        };
         let bypass = Bypass { inner: ends.gate, passing: passing.clone() };
-        let writer = Writer { file: Some(file), path };
+        let writer = Writer(Some(claim));
         let keeping = Keeping { inner: ends.observer, passing, writer };
         Ok(Ends {
             source: Box::new(reading),
@@ -79,19 +85,16 @@ impl Observer for Keeping {
 }
 
 /// Adds lines to a journal, until the disk refuses: then the run goes on without.
-struct Writer {
-    file: Option<std::fs::File>,
-    path: std::path::PathBuf,
-}
+struct Writer(Option<Claim>);
 
 impl Writer {
     fn keep(&mut self, index: u64, found: &Found) {
-        let Some(file) = &mut self.file else { return };
+        let Some(Claim { path, file }) = &mut self.0 else { return };
         // A line at a time: whatever ends the process, those before are whole.
         if let Err(error) = file.write_all(&line::write(index, found)) {
-            let error = failed(&self.path, &error);
+            let error = failed(path, &error);
             log::warn!("{error}; a run after this one goes on from here at the most");
-            self.file = None;
+            self.0 = None;
         }
     }
 }

@@ -25,6 +25,22 @@ struct Head<'a> {
     key: &'a str,
 }
 
+/// What a line says.
+#[derive(Debug, PartialEq)]
+pub(super) enum Entry {
+    /// What was found in the frame of this index.
+    Frame(u64, Found),
+    /// Who is told of alerts in the frames of the lines from here on, by what stands for rules and
+    /// settings; `None` where nobody is, and nobody need have been told of any before.
+    Told(Option<String>),
+}
+
+/// See [`Entry::Told`].
+#[derive(Serialize, Deserialize)]
+struct Told {
+    told: Option<String>,
+}
+
 /// A number by its bits.
 type Bits = u32;
 
@@ -76,15 +92,23 @@ pub(super) fn write(frame: u64, found: &Found) -> Vec<u8> {
     whole(serde_json::to_vec(&Line { frame, found: kept, top, outputs: found.outputs.clone() }))
 }
 
+/// The line that says who is told from here on.
+pub(super) fn told(by: Option<&str>) -> Vec<u8> {
+    whole(serde_json::to_vec(&Told { told: by.map(str::to_owned) }))
+}
+
 /// What a line says; `None` where it is none of ours.
-pub(super) fn read(line: &[u8]) -> Option<(u64, Found)> {
+pub(super) fn read(line: &[u8]) -> Option<Entry> {
+    if line.starts_with(br#"{"told":"#) {
+        return serde_json::from_slice::<Told>(line).ok().map(|Told { told }| Entry::Told(told));
+    }
     let Line { frame, found, top, outputs } = serde_json::from_slice(line).ok()?;
     let detections = found.iter().map(detection).collect::<Option<_>>()?;
     let top = match top {
         Some((class, sure)) => Some((class, number(sure)?)),
         None => None,
     };
-    Some((frame, Found { detections, top, outputs, ..Found::default() }))
+    Some(Entry::Frame(frame, Found { detections, top, outputs, ..Found::default() }))
 }
 
 /// A line with its end. Maps with words as keys always have a form.
@@ -208,8 +232,9 @@ mod tests {
             let line = write(frame, &found);
             let read = read(line.strip_suffix(b"\n").unwrap()).unwrap();
             // -0 and 0 are equal as numbers, not as bits.
-            prop_assert_eq!(write(read.0, &read.1), line);
-            prop_assert_eq!(read, (frame, found));
+            let Entry::Frame(index, there) = &read else { panic!("{read:?}") };
+            prop_assert_eq!(write(*index, there), line);
+            prop_assert_eq!(read, Entry::Frame(frame, found));
         }
 
         #[test]

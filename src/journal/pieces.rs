@@ -2,12 +2,14 @@
 //! a video of its own, and a list of those that are whole.
 
 use std::fs::File;
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use super::{JournalError, Lines, claimed, failed, line, removed};
+use super::{Claim, JournalError, Lines, claimed, failed, line, removed};
+use crate::infer::model::hex;
 
 /// The form of the list; another version of the program may make other pictures.
 const FORM: &str = concat!("vision-pipe-pieces/1 ", env!("CARGO_PKG_VERSION"));
@@ -34,6 +36,7 @@ struct Line {
     frame: u64,
     start: u64,
     length: u64,
+    sha256: String,
 }
 
 /// A piece that is whole.
@@ -49,13 +52,18 @@ pub struct Piece {
     pub length_s: f64,
 }
 
-/// The pieces of a video, which belong to this run alone.
+/// The pieces of a video, which belong to this run alone. Nothing in their folder is changed before
+/// the first that is added.
 pub struct Pieces {
     folder: PathBuf,
-    /// Where lines are added; it holds the lock.
-    list: File,
+    key: String,
+    list: Claim,
     whole: Vec<Piece>,
+    /// The size of all of them, and of the good lines of the list.
     bytes: u64,
+    length: u64,
+    /// Whether more can be added.
+    is_ready: bool,
 }
 
 impl Pieces {
@@ -80,19 +88,12 @@ impl Pieces {
         if !path.exists() && !is_empty(&folder).map_err(failed)? {
             return Err(JournalError::Foreign { file: folder.display().to_string() });
         }
-        let mut list = claimed(&path, START)?;
+        let list = claimed(&path, START)?;
         let (length, pieces) = sound(&folder, key).map_err(failed)?;
-        if length == 0 {
-            remove_files(&folder);
-            list.set_len(0).map_err(failed)?;
-            list.write_all(&head(key)).and_then(|()| list.sync_all()).map_err(failed)?;
-        } else {
-            list.set_len(length).map_err(failed)?;
-            list.seek(SeekFrom::Start(length)).map_err(failed)?;
-        }
         let bytes = pieces.iter().map(|(_, bytes)| bytes).sum();
         let whole = pieces.into_iter().map(|(piece, _)| piece).collect();
-        Ok(Self { folder, list, whole, bytes })
+        let (key, is_ready) = (key.to_owned(), false);
+        Ok(Self { folder, key, list, whole, bytes, length, is_ready })
     }
 
     /// Those that are whole, in their order.
@@ -105,9 +106,27 @@ impl Pieces {
         self.bytes
     }
 
-    /// The file of a piece; that after the last is the one to write next.
+    /// The file of a piece.
     pub fn path(&self, index: usize) -> PathBuf {
         self.folder.join(index.to_string())
+    }
+
+    /// The file to write next. What is not good of the list, and of the pieces, goes.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn next_path(&mut self) -> std::io::Result<PathBuf> {
+        if !std::mem::replace(&mut self.is_ready, true) {
+            remove_files(&self.folder, self.whole.len());
+            let list = &mut self.list.file;
+            list.set_len(self.length)?;
+            list.seek(SeekFrom::Start(self.length))?;
+            if self.length == 0 {
+                list.write_all(&head(&self.key))?;
+                list.sync_all()?;
+            }
+        }
+        Ok(self.path(self.whole.len()))
     }
 
     /// Adds the piece that was written next, once its content has reached the disk.
@@ -120,15 +139,17 @@ impl Pieces {
         file.sync_all()?;
         File::open(&self.folder)?.sync_all()?;
         let bytes = file.metadata()?.len();
-        self.list.write_all(&line::whole(serde_json::to_vec(&Line {
+        let list = &mut self.list.file;
+        list.write_all(&line::whole(serde_json::to_vec(&Line {
             piece: index,
             bytes,
             pictures: piece.pictures,
             frame: piece.frame,
             start: piece.start_s.to_bits(),
             length: piece.length_s.to_bits(),
+            sha256: sha256(file)?,
         })))?;
-        self.list.sync_data()?;
+        list.sync_data()?;
         self.whole.push(piece);
         self.bytes += bytes;
         Ok(())
@@ -143,10 +164,32 @@ impl Pieces {
             return;
         }
         let Ok(_lock) = claimed(&list, START) else { return };
-        remove_files(&folder);
+        remove_files(&folder, 0);
         removed(std::fs::remove_file(&list), &list);
         // What somebody put there stays, and the folder with it.
         removed(std::fs::remove_dir(&folder), &folder);
+    }
+}
+
+impl Drop for Pieces {
+    fn drop(&mut self) {
+        if self.list.file.metadata().is_ok_and(|about| about.len() == 0) {
+            removed(std::fs::remove_file(&self.list.path), &self.list.path);
+            removed(std::fs::remove_dir(&self.folder), &self.folder);
+        }
+    }
+}
+
+/// The digest of a file's content from its beginning on.
+fn sha256(mut file: File) -> std::io::Result<String> {
+    let mut digest = Sha256::new();
+    file.rewind()?;
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hex(&digest.finalize())),
+            count => digest.update(&buffer[..count]),
+        }
     }
 }
 
@@ -158,16 +201,19 @@ fn is_empty(folder: &Path) -> std::io::Result<bool> {
     Ok(std::fs::read_dir(folder)?.next().is_none())
 }
 
-/// Removes the files of all pieces that the list names, and the one that was being written. Nothing
-/// else in the folder is ours.
-fn remove_files(folder: &Path) {
+/// Removes the files from piece `from` on that the list names, and the one that was being written:
+/// the last first, so that those that are left are still named when this is cut off. Nothing else in
+/// the folder is ours.
+fn remove_files(folder: &Path, from: usize) {
     let Ok(mut lines) = Lines::open(&folder.join(LIST), u64::MAX) else { return };
-    let mut index: usize = 0;
     // The first line names none; so many lines, so many files.
+    let mut count: usize = 0;
     while let Ok(Some(_)) = lines.next() {
+        count += 1;
+    }
+    for index in (from..count).rev() {
         let path = folder.join(index.to_string());
         removed(std::fs::remove_file(&path), &path);
-        index += 1;
     }
 }
 
@@ -182,23 +228,26 @@ fn sound(folder: &Path, key: &str) -> std::io::Result<(u64, Vec<(Piece, u64)>)> 
     if !lines.next()?.is_some_and(is_head) {
         return Ok((0, pieces));
     }
-    let mut length = lines.read;
+    let mut length = lines.at;
     while let Some(found) = lines.next()?.and_then(|line| piece(line, pieces.len(), folder)) {
         pieces.push(found);
-        length = lines.read;
+        length = lines.at;
     }
     Ok((length, pieces))
 }
 
 /// The piece of a line, with its size; `None` where it is not there as it was written.
 fn piece(line: &[u8], index: usize, folder: &Path) -> Option<(Piece, u64)> {
-    let Line { piece, bytes, pictures, frame, start, length } =
-        serde_json::from_slice(line).ok()?;
-    let (start_s, length_s) = (f64::from_bits(start), f64::from_bits(length));
-    let about = std::fs::metadata(folder.join(index.to_string())).ok()?;
-    let is_there = piece == index && about.is_file() && about.len() == bytes && pictures > 0;
-    (is_there && start_s.is_finite() && length_s.is_finite())
-        .then_some((Piece { pictures, frame, start_s, length_s }, bytes))
+    let line: Line = serde_json::from_slice(line).ok()?;
+    let (start_s, length_s) = (f64::from_bits(line.start), f64::from_bits(line.length));
+    let path = folder.join(index.to_string());
+    let about = std::fs::metadata(&path).ok()?;
+    let is_sound = line.piece == index && line.pictures > 0;
+    let is_there = is_sound && about.is_file() && about.len() == line.bytes;
+    let is_good = is_there && start_s.is_finite() && length_s.is_finite();
+    let same = is_good && File::open(&path).and_then(sha256).ok()? == line.sha256;
+    let Line { pictures, frame, bytes, .. } = line;
+    same.then_some((Piece { pictures, frame, start_s, length_s }, bytes))
 }
 
 #[cfg(test)]
@@ -208,7 +257,7 @@ mod tests {
     /// Writes a piece.
     fn add(pieces: &mut Pieces, content: &str) {
         let index = pieces.whole().len();
-        std::fs::write(pieces.path(index), content).unwrap();
+        std::fs::write(pieces.next_path().unwrap(), content).unwrap();
         pieces.add(of(index)).unwrap();
     }
 
@@ -251,8 +300,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let video = dir.path().join("a.mp4");
         add(&mut Pieces::open(&video, "k").unwrap(), "one");
-        assert!(Pieces::open(&video, "other").unwrap().whole().is_empty());
+        let mut other = Pieces::open(&video, "other").unwrap();
+        assert!(other.whole().is_empty());
+        assert_eq!(names(&Pieces::path_of(&video)), ["0", LIST], "it may be refused yet");
+        other.next_path().unwrap();
         assert_eq!(names(&Pieces::path_of(&video)), [LIST]);
+        drop(other);
         assert!(Pieces::open(&video, "k").unwrap().whole().is_empty());
     }
 
@@ -271,11 +324,19 @@ mod tests {
         std::fs::write(&path, "longer").unwrap();
         assert_eq!(Pieces::open(&video, "k").unwrap().whole(), [of(0)]);
         std::fs::remove_file(begin()).unwrap();
-        assert_eq!(Pieces::open(&video, "k").unwrap().whole(), [of(0)]);
+        let mut pieces = Pieces::open(&video, "k").unwrap();
+        assert_eq!(pieces.whole(), [of(0)]);
+        // The one behind it is not forgotten.
+        pieces.next_path().unwrap();
+        assert_eq!(names(&Pieces::path_of(&video)), ["0", LIST]);
+        drop(pieces);
+        std::fs::write(begin(), "9").unwrap();
+        assert_eq!(Pieces::open(&video, "k").unwrap().whole(), [of(0)], "one of the same size");
         begin();
         let list = Pieces::path_of(&video).join(LIST);
         let text = std::fs::read(&list).unwrap();
-        for cut in 0..text.len() {
+        // Its first line reached the disk before there was a piece.
+        for cut in 1..text.len() {
             std::fs::write(&list, &text[..cut]).unwrap();
             let pieces = Pieces::open(&video, "k").unwrap();
             let lines = text[..cut].iter().filter(|byte| **byte == b'\n').count();
@@ -294,6 +355,8 @@ mod tests {
         let folder = Pieces::path_of(&video);
         std::fs::create_dir(&folder).unwrap();
         // Nobody's: who made it may have been killed before it wrote a word.
+        drop(Pieces::open(&video, "k").unwrap());
+        assert_eq!(names(dir.path()), [""; 0], "nothing was written");
         add(&mut Pieces::open(&video, "k").unwrap(), "one");
         std::fs::write(folder.join("7"), "mine").unwrap();
         Pieces::remove(&video);

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Known, Lines, line};
+use super::line::{self, Entry};
+use super::{Known, Lines};
 use crate::frame::{FrameMeta, Image};
 use crate::gate::Gate;
 use crate::infer::{Basis, Found};
@@ -39,6 +40,8 @@ pub(super) struct Recalling {
     pub(super) inner: Box<dyn Source>,
     pub(super) known: Known,
     pub(super) lines: Lines,
+    /// Where the stretch begins that the next line is in.
+    pub(super) stretch: Option<u64>,
     pub(super) passing: Passing,
     /// Known frames before this one come with black pixels: nobody looks at them, and it costs time
     /// to make true ones.
@@ -50,10 +53,16 @@ pub(super) struct Recalling {
 impl Recalling {
     /// What was found in a frame that is known. Frames come in their order.
     fn recall(&mut self, wanted: u64) -> Option<Found> {
+        let stretch = self.known.stretch(wanted);
+        if self.stretch != stretch {
+            self.lines.seek(stretch?).ok()?;
+            self.stretch = stretch;
+        }
         loop {
-            let (index, found) = line::read(self.lines.next().ok()??)?;
-            if index >= wanted {
-                return (index == wanted).then_some(found);
+            match line::read(self.lines.next().ok()??)? {
+                Entry::Frame(index, found) if index == wanted => return Some(found),
+                Entry::Frame(index, _) if index > wanted => return None,
+                Entry::Frame(..) | Entry::Told(_) => {}
             }
         }
     }

@@ -76,7 +76,17 @@ fn model(index: u64) -> Found {
 
 /// Runs over frames with these indices, and gives what was told and at how many the model looked.
 fn run(path: &Path, key: &str, frames: &[u64]) -> (Vec<(u64, Found)>, usize) {
-    let journal = Journal::open(path, key).unwrap();
+    run_telling(path, key, frames, None)
+}
+
+/// The same with somebody who is told of alerts.
+fn run_telling(
+    path: &Path,
+    key: &str,
+    frames: &[u64],
+    tells: Option<&str>,
+) -> (Vec<(u64, Found)>, usize) {
+    let journal = Journal::open(path, key, tells).unwrap();
     let notes = Notes::default();
     let observer = Box::new(notes.clone());
     let ends = Ends { source: Frames::of(frames), gate: None, observer };
@@ -114,8 +124,51 @@ fn the_second_run_looks_only_at_what_is_new() {
     assert_eq!(run(&path, "k", &[0, 1, 2]), (expected(&[0, 1, 2]), 3));
     assert_eq!(run(&path, "k", &[0, 1, 2, 3, 4]), (expected(&[0, 1, 2, 3, 4]), 2));
     assert_eq!(run(&path, "k", &[0, 1, 2, 3, 4]).1, 0);
-    let known = Journal::open(&path, "k").unwrap().known();
+    let known = Journal::open(&path, "k", None).unwrap().known();
     assert_eq!((known.count(), known.has(4), known.has(5)), (5, true, false));
+}
+
+#[test]
+fn frames_are_known_in_whatever_order_they_came() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("j");
+    run(&path, "k", &[0, 2, 4, 20, 21, 22]);
+    let all: Vec<u64> = (0..24).collect();
+    assert_eq!(run(&path, "k", &all[..10]), (expected(&all[..10]), 7));
+    assert_eq!(run(&path, "k", &all), (expected(&all), 11));
+    assert_eq!(run(&path, "k", &all), (expected(&all), 0));
+}
+
+#[test]
+fn who_was_told_is_known_by_who_tells() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("j");
+    let told = |by: Option<&str>| {
+        let journal = Journal::open(&path, "k", by).unwrap();
+        (0..6).filter(|index| journal.told().has(*index)).collect::<Vec<_>>()
+    };
+    run(&path, "k", &[0, 1]);
+    run_telling(&path, "k", &[0, 1, 2, 3], Some("a"));
+    assert_eq!((told(Some("a")), told(Some("b")), told(None)), (vec![2, 3], vec![], vec![]));
+    // Where no frame was new, nobody else is noted.
+    run_telling(&path, "k", &[0, 1], Some("b"));
+    run_telling(&path, "k", &[4, 5], Some("a"));
+    assert_eq!(told(Some("a")), [2, 3, 4, 5]);
+    Journal::untell(&path);
+    assert_eq!(told(Some("a")), [0; 0]);
+    assert_eq!(run(&path, "k", &[0, 1, 2, 3, 4, 5]).1, 0);
+}
+
+#[test]
+fn nothing_is_changed_before_the_run_begins() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("j");
+    drop(Journal::open(&path, "k", None).unwrap());
+    assert!(!path.exists());
+    run(&path, "k", &[0, 1]);
+    let before = std::fs::read(&path).unwrap();
+    drop(Journal::open(&path, "other", Some("a")).unwrap());
+    assert_eq!(std::fs::read(&path).unwrap(), before);
 }
 
 #[test]
@@ -132,7 +185,7 @@ fn what_somebody_else_wrote_stays() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("j");
     std::fs::write(&path, "mine\n").unwrap();
-    assert!(matches!(Journal::open(&path, "k"), Err(JournalError::Foreign { .. })));
+    assert!(matches!(Journal::open(&path, "k", None), Err(JournalError::Foreign { .. })));
     Journal::remove(&path);
     assert_eq!(std::fs::read(&path).unwrap(), b"mine\n");
 }
@@ -141,13 +194,13 @@ fn what_somebody_else_wrote_stays() {
 fn two_runs_do_not_share_a_journal() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("j");
-    let first = Journal::open(&path, "k").unwrap();
-    assert!(matches!(Journal::open(&path, "k"), Err(JournalError::Busy { .. })));
+    let first = Journal::open(&path, "k", None).unwrap();
+    assert!(matches!(Journal::open(&path, "k", None), Err(JournalError::Busy { .. })));
     // Nor does one take away what another is at work on.
     Journal::remove(&path);
     assert!(path.exists());
     drop(first);
-    Journal::open(&path, "k").unwrap();
+    run(&path, "k", &[0]);
     Journal::remove(&path);
     Journal::remove(&path);
     assert!(!path.exists());
@@ -172,7 +225,7 @@ proptest! {
         let frames: Vec<u64> = (0..30).step_by(step).collect();
         let (told, _) = run(&path, "k", &frames);
         prop_assert_eq!(told, expected(&frames));
-        prop_assert!(!Journal::open(&path, "k").unwrap().known().has(1000));
+        prop_assert!(!Journal::open(&path, "k", None).unwrap().known().has(1000));
     }
 
     #[test]
@@ -181,7 +234,7 @@ proptest! {
         let path = dir.path().join("j");
         let indices: Vec<u64> = indices.into_iter().collect();
         run(&path, "k", &indices);
-        let known = Journal::open(&path, "k").unwrap().known();
+        let known = Journal::open(&path, "k", None).unwrap().known();
         prop_assert_eq!(known.count(), indices.len() as u64);
         for index in 0..61 {
             prop_assert_eq!(known.has(index), indices.contains(&index));
