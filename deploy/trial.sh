@@ -13,9 +13,9 @@ trap 'rm -rf "$work"' EXIT
 # $work/videos, and in $work/one the frame lines of one machine that runs them all, which reports one and says 3.
 prepare() {
     "$deploy/make-videos.sh" "$work/videos"
-    printf '%s\n' "$work"/videos/*.mp4 > "$work/videos.txt"
+    printf '%s\n' "$work"/videos/*.mp4 "$work"/videos/west/* > "$work/videos.txt"
     local code=0
-    "$VISION_PIPE" run "$work"/videos/*.mp4 --ndjson "$work/one.ndjson" 2> "$work/one.err" || code=$?
+    "$VISION_PIPE" run --inputs-from "$work/videos.txt" --ndjson "$work/one.ndjson" 2> "$work/one.err" || code=$?
     [ "$code" = 3 ] || { cat "$work/one.err"; fail "one machine ended with $code"; }
     frames "$work/one.ndjson" > "$work/one"
     echo "one machine: $(wc -l < "$work/one") frames, exit 3"
@@ -55,5 +55,9 @@ kill_busy() {
     local pid
     pid=$(busy "$1")
     kill -9 "$pid"
+    while [ -e "/proc/$pid/exe" ]; do sleep 0.1; done
     echo "killed the program at work on $1"
 }
+
+# DIR: how many outputs there have their names.
+named() { find "$1" -name '*.ndjson' ! -name '*.part.ndjson' | wc -l; }

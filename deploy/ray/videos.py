@@ -2,9 +2,9 @@
 
     python videos.py LIST OUT      LIST: a path a line; OUT: a folder for Parquet
 
-A row is a record: `source`, `type`, `frame_id` (-1 where there is none) and `record`, the line itself. A video that
-is damaged or missing is a row of type "failed" and stops nobody (exit 3); a program that was killed or found a service
-away is started again; a worker or node that dies is replaced by Ray.
+A row is a record: `source`, `type`, `frame_id` (-1 where there is none) and `record`, the line itself. A program
+that was killed, or found a service away, is started again; a worker or node that dies is replaced by Ray. A video that
+fails for good is a row of type "failed" and stops nobody (exit 3); wrong settings stop the job.
 """
 
 import json
@@ -16,8 +16,8 @@ import time
 import ray
 
 PROGRAM = os.environ.get("VISION_PIPE", "vision-pipe")
-DATA = {65, 66}  # the video's fault: another try would end the same
 SETTINGS = {2, 78}  # everybody's fault: nobody need try
+AGAIN = {69, 74, 75, 130, 137, 143}  # and below 0, killed: another try may end well
 TRIES = 3
 
 
@@ -28,19 +28,24 @@ def detect(row):
         done = subprocess.run(
             [PROGRAM, "run", "-q", path, "--workers", "1", "--ndjson", "-"], capture_output=True, text=True
         )
-        if done.returncode == 0 or done.returncode in DATA | SETTINGS:
+        if done.returncode >= 0 and done.returncode not in AGAIN:
             break
         time.sleep(2**attempt)
-    if done.returncode not in DATA | {0}:
+    if done.returncode in SETTINGS:
         raise RuntimeError(f"{path}: exit {done.returncode}: {done.stderr.strip()}")
+    lines = done.stdout.split("\n")[:-1]
+    if not (lines and lines[-1].startswith('{"type":"summary"')):
+        lines = []  # it died, anywhere
     rows = []
-    for line in done.stdout.splitlines():
+    for line in lines:
         record = json.loads(line)
         rows.append(
             {"source": record["source"], "type": record["type"], "frame_id": record.get("frame_id", -1), "record": line}
         )
     if done.returncode != 0:
-        said = {"type": "failed", "source": path, "exit_code": done.returncode, "error": done.stderr.splitlines()[0]}
+        silent = "killed" if done.returncode < 0 else "its summary tells what was lost"
+        error = (done.stderr.splitlines() or [silent])[0]
+        said = {"type": "failed", "source": path, "exit_code": done.returncode, "error": error}
         rows.append({"source": path, "type": "failed", "frame_id": -1, "record": json.dumps(said)})
     return rows
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Spark on this machine for real: a corrupt video, a killed program and a killed executor. $PYTHON is one that has
-# requirements.txt; Java comes from Debian's default-jre-headless.
+# Spark on this machine for real: a corrupt video, a killed program and a killed executor that has no file of
+# the driver's. $PYTHON is one that has requirements.txt; Java comes from Debian's default-jre-headless.
 . "$(dirname "$0")/../trial.sh"
 prepare
 PYTHON=${PYTHON:-python3}
@@ -30,8 +30,14 @@ wait "$job"
 lost "$work/killed"
 same "spark, a program killed" "$work"/killed/part-*
 
-# Two executors of one core, each a process of its own, as on two machines.
-run 'local-cluster[2,1,1024]' "$work/executor" &
+# Two executors of one core, each a process of its own, which sees no file of the driver's, as on two machines.
+mkdir -p "$work/java/bin"
+cat > "$work/java/bin/java" << END
+#!/bin/sh
+exec unshare -rm sh -c 'mount -t tmpfs none "$deploy/spark" && mount -t tmpfs none "$work/local" && exec "\$@"' sh "$(command -v java)" "\$@"
+END
+chmod +x "$work/java/bin/java"
+run "local-cluster[2,1,1024] --conf spark.executorEnv.JAVA_HOME=$work/java" "$work/executor" &
 job=$!
 pid=$(busy square.mp4)
 executor=$pid
@@ -39,6 +45,7 @@ until tr '\0' ' ' < "/proc/$executor/cmdline" | grep -q CoarseGrainedExecutorBac
     executor=$(awk '{ sub(/.*\) /, ""); print $2 }' "/proc/$executor/stat")
     [ "$executor" -gt 1 ] || fail "no executor above $pid"
 done
+[ ! -e "/proc/$pid/root$deploy/spark/pipe.sh" ] || fail "the executor sees the driver's files"
 kill -9 "$executor" "$pid"
 echo "killed an executor with what it ran"
 wait "$job"

@@ -9,13 +9,14 @@ damaged or missing are printed and stop nobody (exit 3).
 
 import json
 import os
+import pathlib
 import shlex
 import sys
 
-from pyspark import SparkFiles
 from pyspark.sql import SparkSession
 
-
+# Its text, as a machine that does a partition need not have the file.
+SCRIPT = shlex.join(["bash", "-c", pathlib.Path(__file__).with_name("pipe.sh").read_text()])
 PASSED = ("PATH", "HOME", "XDG_DATA_HOME", "ORT_", "VISION_PIPE")
 
 
@@ -30,16 +31,13 @@ def unfinished(lines, paths):
 def main(listing, out, partitions=None):
     spark = SparkSession.builder.appName("vision-pipe").getOrCreate()
     context = spark.sparkContext
-    context.addFile(os.path.join(os.path.dirname(os.path.abspath(__file__)), "pipe.sh"))
     with open(listing) as lines:
         paths = [line.rstrip("\n") for line in lines if line.strip()]
 
     # `pipe` starts with an empty environment: what the program needs to find its files, and its settings.
     passed = {name: value for name, value in os.environ.items() if name.startswith(PASSED)}
     videos = context.parallelize(paths, int(partitions or len(paths)))
-    # What the partition's script is called on the machine that does it.
-    script = shlex.join(["bash", SparkFiles.get("pipe.sh")])
-    videos.pipe(script, env=passed, checkCode=True).saveAsTextFile(out)
+    videos.pipe(SCRIPT, env=passed, checkCode=True).saveAsTextFile(out)
 
     records = spark.read.json(context.textFile(out))
     records.createOrReplaceTempView("records")
