@@ -22,6 +22,15 @@ pub fn masked(uri: &str) -> String {
     }
 }
 
+/// What is to be the address of a server, but may be none: without all that may be a name and
+/// password, and without a query.
+pub fn masked_text(text: &str) -> String {
+    let text = text.split_once('?').map_or_else(|| text.to_owned(), |(at, _)| format!("{at}?***"));
+    let Some((before, host)) = text.rsplit_once('@') else { return text };
+    let scheme = before.split_once("://").map(|(scheme, _)| format!("{scheme}://"));
+    format!("{}***@{host}", scheme.unwrap_or_default())
+}
+
 /// Text from elsewhere on one line of at most `max` characters.
 pub fn one_line(text: &str, max: usize) -> String {
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");

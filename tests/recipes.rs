@@ -217,17 +217,34 @@ fn deployed(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name)
 }
 
+/// The records of the video with this stem, whose name begins with a hash.
+#[track_caller]
+fn records_in_out(place: &Place, stem: &str) -> PathBuf {
+    let files = std::fs::read_dir(place.path("out")).unwrap().map(|file| file.unwrap().path());
+    let end = format!("-{stem}.ndjson");
+    let found: Vec<_> = files.filter(|path| path.to_str().unwrap().ends_with(&end)).collect();
+    assert_eq!(found.len(), 1, "{stem}: {found:?}");
+    found[0].clone()
+}
+
+/// Marks records between their first and last line, which tell that they are whole.
+fn mark(records: &Path) -> String {
+    let marked = read_to_string(records).unwrap().replacen('\n', "\nkept\n", 1);
+    std::fs::write(records, &marked).unwrap();
+    marked
+}
+
 /// That `out` has the lines of one machine.
 #[track_caller]
 fn as_of_one_machine(place: &Place) {
     shell(place, "vision-pipe run -q videos/* --ndjson one.ndjson").ended(3);
-    let of = |name: &str| -> Vec<String> {
-        let text = read_to_string(place.path(name)).unwrap();
+    let of = |path: PathBuf| -> Vec<String> {
+        let text = read_to_string(path).unwrap();
         frame_lines(&text).into_iter().map(str::to_owned).collect()
     };
-    let many = [of("out/gate.ndjson"), of("out/main $street's.ndjson")].concat();
+    let many = ["gate", "main $street's"].map(|stem| of(records_in_out(place, stem))).concat();
     assert_eq!(many.len(), 20);
-    assert_eq!(many, of("one.ndjson"));
+    assert_eq!(many, of(place.path("one.ndjson")));
 }
 
 #[test]
@@ -239,9 +256,10 @@ fn parallel_does_a_list() {
     assert!(told.stderr().contains("no.mp4"), "{}", told.stderr());
     as_of_one_machine(&place);
     // What is whole is left alone.
-    place.file("out/gate.ndjson", "kept");
+    let gate = records_in_out(&place, "gate");
+    let marked = mark(&gate);
     shell(&place, &run).ended(1);
-    assert_eq!(read_to_string(place.path("out/gate.ndjson")).unwrap(), "kept");
+    assert_eq!(read_to_string(gate).unwrap(), marked);
 }
 
 #[test]
@@ -252,9 +270,10 @@ fn xargs_does_a_list() {
     assert!(told.stderr().contains("no.mp4"), "{}", told.stderr());
     as_of_one_machine(&place);
     // What is missing is done, several at a time.
-    std::fs::remove_file(place.path("out/gate.ndjson")).unwrap();
-    place.file("out/main $street's.ndjson", "kept");
+    let [gate, street] = ["gate", "main $street's"].map(|stem| records_in_out(&place, stem));
+    std::fs::remove_file(&gate).unwrap();
+    let marked = mark(&street);
     shell(&place, &format!("BATCH=5 {run}")).ended(123);
-    assert!(read_to_string(place.path("out/gate.ndjson")).unwrap().contains("\"summary\""));
-    assert_eq!(read_to_string(place.path("out/main $street's.ndjson")).unwrap(), "kept");
+    assert!(read_to_string(gate).unwrap().contains("\"summary\""));
+    assert_eq!(read_to_string(street).unwrap(), marked);
 }

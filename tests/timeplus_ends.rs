@@ -66,6 +66,88 @@ fn a_run_that_goes_on_keeps_its_clock() {
 }
 
 #[test]
+fn a_loop_is_never_gone_on_with() {
+    let place = Place::new();
+    let away = "--timeplus http://127.0.0.1:1 --timeplus-give-up 1s --spool spool -q";
+    for waiting in [120, 240] {
+        let run = format!("{RUN} --loop --max-frames 40 {away} --ndjson a.ndjson");
+        output(&place, &run).ended(3);
+        let summary = of_type(&records_of(&place.path("a.ndjson")), "summary")[0].clone();
+        assert_eq!(summary["rows"]["waiting"], waiting, "{summary}");
+    }
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_a_server() {
+    let place = Place::new();
+    let run = format!(
+        "{RUN} --timeplus http://127.0.0.1:1 --drain-timeout 3s -q --ndjson a.ndjson --csv a.csv"
+    );
+    let mut child = place.spawnable(&run).stderr(Stdio::null()).spawn().unwrap();
+    // The table is whole when all frames are done; the records wait for the summary.
+    await_some("the table", || place.path("a.csv").exists().then_some(()));
+    assert!(child.try_wait().unwrap().is_none(), "it waits ten minutes");
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let status = await_some("its end", || child.try_wait().unwrap());
+    assert_eq!(status.code(), Some(3));
+    let summary = of_type(&records_of(&place.path("a.ndjson")), "summary")[0].clone();
+    assert_eq!((&summary["rows"]["lost"], &summary["rows"]["waiting"]), (&90.into(), &0.into()));
+}
+
+#[test]
+fn rows_that_nobody_takes_for_too_long_are_counted() {
+    let place = Place::new();
+    let run = "run synthetic:64x48@10x3000 --engine fake:boxes=9 --conf 0.01 --ndjson a.ndjson \
+               --timeplus http://127.0.0.1:1 --timeplus-give-up 1s --spool-bytes 1KB";
+    let said = output(&place, run).ended(3);
+    let records = records_of(&place.path("a.ndjson"));
+    let found: usize =
+        of_type(&records, "frame").iter().map(|f| f["predictions"].as_array().unwrap().len()).sum();
+    let rows = found + 3000;
+    let summary = of_type(&records, "summary")[0].clone();
+    assert_eq!((&summary["rows"]["lost"], &summary["rows"]["waiting"]), (&rows.into(), &0.into()));
+    assert!(said.stderr().contains(&format!("{rows} rows did not get to")), "{}", said.stderr());
+}
+
+#[test]
+fn a_damaged_batch_is_no_success() {
+    let (place, fake) = (Place::new(), Fake::start(&[]));
+    let away = "--timeplus http://127.0.0.1:1 --timeplus-give-up 1s --spool spool -q";
+    output(&place, &format!("{RUN} {away}")).ended(3);
+    let entries =
+        std::fs::read_dir(place.path("spool")).unwrap().map(|entry| entry.unwrap().path());
+    let batch = entries.into_iter().find(|path| path.extension().is_some_and(|e| e == "new"));
+    let batch = batch.unwrap();
+    let mut bytes = std::fs::read(&batch).unwrap();
+    bytes[1] ^= 0xff;
+    std::fs::write(&batch, bytes).unwrap();
+    output(&place, &format!("timeplus drain --timeplus {} --spool spool", fake.url)).ended(3);
+}
+
+#[test]
+fn the_server_of_the_environment_is_for_who_speaks_of_rows() {
+    let (place, fake) = (Place::new(), Fake::start(&[]));
+    let host = fake.url.strip_prefix("http://").unwrap();
+    let run = |more: &str| {
+        let mut command = place.command(&format!("{RUN} -q {more}"));
+        command.env("TIMEPLUS_HOST", host).env("TIMEPLUS_USER", USER);
+        command.env("TIMEPLUS_PASSWORD", PASSWORD).assert().success();
+        fake.rows("vision_pipe_detections").len()
+    };
+    assert_eq!(run(""), 0);
+    assert_eq!(run("--require timeplus"), 60);
+    assert_eq!(run("--spool spool"), 120);
+    for address in ["{}/database", "{}/?user=a&password=b"] {
+        let address = address.replace("{}", &fake.url);
+        let refused = output(&place, &format!("{RUN} -q --timeplus {address}")).ended(2);
+        assert!(refused.stderr().contains("no path and no query"), "{}", refused.stderr());
+    }
+    let shown = output(&place, &format!("{RUN} --timeplus me:hidden@h:8123 --print-config"));
+    assert!(!shown.stdout().contains("hidden"), "{}", shown.stdout());
+}
+
+#[test]
 fn rows_that_a_server_refuses_or_misses_wait_in_the_spool() {
     let (place, fake) = (Place::new(), Fake::start(&[]));
     let rows = |run: &str| {

@@ -145,7 +145,7 @@ fn assembled(
     let run = Arc::new(run_record(config, &info, &recorder, model, common.workers.threads()));
     let journal = resume::journal(job, &run, live, common.alone)?;
     let kept = journal.as_ref().map(|journal| (journal, resume::shown(kind, &run)));
-    let mut sinks = sinks(job, common, &info, recorder.recorded_at, kept.as_ref(), cancel)?;
+    let mut sinks = sinks(job, common, &info, recorder.recorded_at, kept.as_ref())?;
     let running = Running {
         source: recorder.source.clone(),
         stats: Arc::default(),
@@ -188,14 +188,14 @@ fn sinks(
     info: &SourceInfo,
     recorded_at: Option<SystemTime>,
     kept: Option<&(&Journal, String)>,
-    cancel: &Cancel,
 ) -> Result<Vec<SinkSpec>, Error> {
     let config = &job.config;
     let shown = kept.map(|(_, shown)| &**shown);
     let mut sinks = outputs::open(config, info, &common.shared, &common.stdout, shown)?;
     let journal = kept.map(|(journal, _)| *journal);
     sinks.extend(resume::to_be_told(common.shared.couriers(config)?, journal));
-    sinks.extend(timeplus::sink(job, info, recorded_at, common.alone, cancel)?);
+    // While rows wait at the end, the run's own request to stop has been made.
+    sinks.extend(timeplus::sink(job, info, recorded_at, common.alone, &common.cancel)?);
     if let Some(misses) = common.misses.lock().ok().and_then(|mut misses| misses.take()) {
         log::warn!("{misses}");
     }

@@ -77,6 +77,8 @@ pub(super) fn sink(
         drain: wanted.at_end,
         drain_stopped: config.drain_timeout.saturating_sub(MARGIN),
         cancel: cancel.clone(),
+        resumes: !config.live.repeat,
+        required: wanted.required,
         ..Settings::default()
     };
     let prepare = preparing(wanted.clone(), tables);
@@ -98,7 +100,17 @@ pub(super) fn server(wanted: &TimeplusConfig) -> Result<Server, ConfigError> {
         let error = ConfigError::new("no server is given");
         error.with_hint("add --timeplus http://HOST:8123")
     })?;
-    let settings = ServerSettings { ca_file: wanted.ca_file.clone(), ..ServerSettings::default() };
+    let place = url.0.split_once("://").map_or(&*url.0, |(_, place)| place);
+    let place = place.strip_suffix('/').unwrap_or(place);
+    if place.contains(['/', '?', '#']) {
+        let error = ConfigError::new("the address of a server for rows has no path and no query");
+        return Err(error.with_hint("--timeplus-stream DATABASE.NAME names a database"));
+    }
+    let settings = ServerSettings {
+        ca_file: wanted.ca_file.clone(),
+        is_timeplus: wanted.is_timeplus,
+        ..ServerSettings::default()
+    };
     let password = wanted.password.as_ref().map(|password| password.0.as_str());
     Server::new(&url.0, wanted.user.as_deref(), password, settings).map_err(|error| {
         let hint = error.hint();
@@ -185,12 +197,27 @@ pub(super) fn dialect(server: &Server, wanted: &TimeplusConfig) -> Dialect {
 /// Makes streams that are missing when the server was away, or somebody has dropped them.
 pub(super) fn preparing(wanted: TimeplusConfig, tables: Vec<Table>) -> Prepare {
     Box::new(move |server| match settle(server, &wanted, &tables) {
-        Ok(_) => Ok(()),
+        Ok(settled) => fits(&tables, &settled),
         Err(Greeting::Away(error)) => Err(error),
         // Nothing that a retry mends: rows wait until somebody does.
         Err(Greeting::Unfit(error)) => {
             Err(ServerError::Http(HttpError::BadRequest { reason: error.to_string() }))
         }
+    })
+}
+
+/// Rows that wait were made for streams as we make them; one that takes texts alone would take them
+/// without a word, and keep nothing.
+fn fits(tables: &[Table], settled: &[Settled]) -> Result<(), ServerError> {
+    let other =
+        tables.iter().zip(settled).find(|(table, now)| now.target.table.schema != table.schema);
+    other.map_or(Ok(()), |(table, _)| {
+        let reason = format!(
+            "{} takes rows of the schema raw alone, and others wait: give them another stream, or \
+             begin anew with another --spool",
+            table.name
+        );
+        Err(ServerError::Http(HttpError::BadRequest { reason }))
     })
 }
 

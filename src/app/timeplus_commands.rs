@@ -20,7 +20,7 @@ use crate::sink::timeplus::fit::Settled;
 use crate::sink::timeplus::server::{Server, ServerError, ServerSettings};
 use crate::sink::timeplus::tables::{Dialect, Table};
 use crate::sink::timeplus::views::views;
-use crate::sink::timeplus::{Drained, Mood, Settings, WhenSpoolFull, drain, look, spools};
+use crate::sink::timeplus::{Drained, Lying, Mood, Settings, WhenSpoolFull, drain, look, spools};
 use crate::source::SourceError;
 
 /// Does what is asked for.
@@ -85,7 +85,7 @@ fn drain_all(wanted: &TimeplusConfig, stdout: &mut File) -> Result<Status, Error
 }
 
 fn drain_one(wanted: &TimeplusConfig, folder: &Path, cancel: &Cancel) -> Result<Drained, Error> {
-    let tables = look(folder)?.tables;
+    let Lying { tables, damaged, .. } = look(folder)?;
     let mut server = server(wanted)?;
     match server.about(GREETING) {
         // It may come back, for as long as delivery waits.
@@ -98,7 +98,8 @@ fn drain_one(wanted: &TimeplusConfig, folder: &Path, cancel: &Cancel) -> Result<
         cancel: cancel.clone(),
         ..Settings::default()
     };
-    Ok(drain(folder, server, preparing(wanted.clone(), tables), &settings)?)
+    let drained = drain(folder, server, preparing(wanted.clone(), tables), &settings)?;
+    Ok(Drained { damaged: drained.damaged + damaged, ..drained })
 }
 
 /// Says what did not arrive; the exit code of that.
@@ -114,7 +115,11 @@ fn told(server: &Server, folder: &Path, drained: &Drained) -> u8 {
         lost,
         refused,
         spool: Some(folder.display().to_string()),
-        reason: stats.last_reason.clone().unwrap_or_else(|| "it does not answer".into()),
+        reason: match &stats.last_reason {
+            Some(reason) => reason.clone(),
+            None if kept == 0 => "they were damaged on the disk".into(),
+            None => "it does not answer".into(),
+        },
     };
     logging::report(&error, error.hint().as_deref());
     let is_away = kept > 0 && stats.mood == Mood::Retrying;
@@ -162,11 +167,22 @@ fn query(wanted: &TimeplusConfig, sql: &str, stdout: &mut File) -> Result<Status
         answer.push('\n');
     }
     let printed = print(stdout, answer.as_bytes())?;
+    if let Some(message) = exception_in(&answer) {
+        let (status, code, message) = (200, None, message.to_owned());
+        return Err(at(&server)(ServerError::Refused { status, code, message, after: None }));
+    }
     if is_cut {
         log::warn!("the answer is too long, and its end is missing; add a LIMIT");
         return Ok(Status::Code(OUTPUT_FAILED));
     }
     Ok(printed)
+}
+
+/// The exception that ends an answer whose head said that all is well.
+fn exception_in(answer: &str) -> Option<&str> {
+    let last = answer.trim_end().rsplit('\n').next()?;
+    let is_code = last.strip_prefix("Code: ")?.starts_with(|c: char| c.is_ascii_digit());
+    (is_code && last.contains("Exception")).then_some(last)
 }
 
 /// Says how the server does, what it has, and what waits.

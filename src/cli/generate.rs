@@ -137,7 +137,7 @@ variable counts as not set.
 .PP
 These of the Python demo supply values where nobody else says anything, and turn nothing on by themselves:
 \fBTIMEPLUS_USER\fR and \fBTIMEPLUS_PASSWORD\fR say who we are; \fBTIMEPLUS_HOST\fR names the server for
-\fBvision\-pipe timeplus\fR; \fBSTREAM_NAME\fR is \fB\-\-timeplus\-stream\fR of rows of the form raw;
+\fBvision\-pipe timeplus\fR, and where something else is said of rows; \fBSTREAM_NAME\fR is \fB\-\-timeplus\-stream\fR of rows of the form raw;
 \fBROBOFLOW_API_KEY\fR is \fB\-\-roboflow\-api\-key\fR; \fBROBOFLOW_USERNAME\fR and
 \fBROBOFLOW_WORKFLOW\fR together are \fB\-\-workflow\fR.
 .PP

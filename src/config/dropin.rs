@@ -53,6 +53,7 @@ pub fn layer(of: Use, given: &Layer, variables: Variables<'_>) -> Result<Layer, 
     old.values();
     match of {
         Use::Run if is_wanted(given, variables) => old.act()?,
+        Use::Run if asks_for_rows(given) => old.server(),
         Use::Rows => old.server(),
         _ => {}
     }
@@ -68,6 +69,15 @@ pub fn acts(layer: &Layer) -> bool {
 fn is_wanted(given: &Layer, variables: Variables<'_>) -> bool {
     let has_input = INPUTS.iter().any(|name| given.0.contains_key(name));
     !has_input && variables("INPUT_VIDEO").is_some_and(|video| !video.is_empty())
+}
+
+/// Whether something is said of rows, which makes no sense without a server.
+fn asks_for_rows(given: &Layer) -> bool {
+    let of_rows = |name: &str| {
+        let others = ["spool", "spool-bytes", "require"];
+        name.starts_with("timeplus-") || others.contains(&name)
+    };
+    !given.0.contains_key("timeplus") && given.0.keys().any(|name| of_rows(name))
 }
 
 /// Its variables on their way to our settings.

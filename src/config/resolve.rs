@@ -329,8 +329,8 @@ fn recorded_at(text: &str) -> Result<RecordedAt, Expected> {
         "container" => Ok(RecordedAt::Container),
         "mtime" => Ok(RecordedAt::Mtime),
         "now" => Ok(RecordedAt::Now),
-        _ => humantime::parse_rfc3339_weak(text).map(RecordedAt::At).map_err(|_| {
-            "must be a UTC time such as 2026-11-22T06:00:00Z, container, mtime or now".into()
+        _ => units::moment(text).map(RecordedAt::At).ok_or_else(|| {
+            "must be a time such as 2026-11-22T06:00:00Z, container, mtime or now".into()
         }),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::frame::Size;
 
@@ -168,6 +168,27 @@ pub fn one_of<T: Copy>(words: &[(&'static str, T)]) -> impl Fn(&str) -> Result<T
     }
 }
 
+/// A moment by RFC 3339, in UTC where it does not say how far its clock is ahead.
+pub fn moment(text: &str) -> Option<SystemTime> {
+    const LENGTH: usize = "+00:00".len();
+    let ahead = || {
+        let at = text.len().checked_sub(LENGTH)?;
+        let (time, ahead) = (text.get(..at)?, text.get(at..)?);
+        let hours: u64 = ahead.get(1..3)?.parse().ok()?;
+        let minutes: u64 = ahead.get(4..)?.parse().ok()?;
+        let digits = ahead.bytes().enumerate().all(|(i, b)| i % 3 == 0 || b.is_ascii_digit());
+        let is_one = digits && ahead.get(3..4) == Some(":") && hours < 24 && minutes < 60;
+        let offset = Duration::from_secs(hours * 3600 + minutes * 60);
+        let time = humantime::parse_rfc3339(&format!("{time}Z")).ok().filter(|_| is_one)?;
+        match ahead.chars().next() {
+            Some('+') => time.checked_sub(offset),
+            Some('-') => time.checked_add(offset),
+            _ => None,
+        }
+    };
+    humantime::parse_rfc3339_weak(text).ok().or_else(ahead)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,6 +254,24 @@ mod tests {
                 duration(&format!("{h:02}:{m:02}:{s:02}")).map(|d| d.as_secs()),
                 Ok(h * 3600 + m * 60 + s)
             );
+        }
+    }
+
+    #[test]
+    fn a_moment_may_be_on_a_clock_that_is_ahead() {
+        let utc = moment("2026-11-22T06:00:00Z").unwrap();
+        for same in [
+            "2026-11-22 06:00:00",
+            "2026-11-22T08:00:00+02:00",
+            "2026-11-22T00:30:00-05:30",
+            "2026-11-22T06:00:00.000+00:00",
+        ] {
+            assert_eq!(moment(same), Some(utc), "{same}");
+        }
+        for none in
+            ["", "+02:00", "2026-11-22T06:00:00+2:000", "2026-11-22T06:00:00+24:00", "é+02:00"]
+        {
+            assert_eq!(moment(none), None, "{none}");
         }
     }
 }

@@ -372,7 +372,11 @@ impl Crew {
             self.failed = true;
             self.cancel.without_signal();
         }
-        self.outcome.error.get_or_insert(error);
+        match &self.outcome.error {
+            // The first says how the run ended; the others are heard of.
+            Some(_) => log::error!("{error}"),
+            None => self.outcome.error = Some(error),
+        }
     }
 
     fn leave(self) -> Outcome {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::{ConfigError, TimeplusConfig, Token, units};
 use super::Resolver;
-use crate::reason::masked;
+use crate::reason::masked_text;
 
 /// What there can be rows of.
 const SCHEMAS: [&str; 3] = ["detections", "events", "raw"];
@@ -29,7 +29,7 @@ pub(super) fn timeplus(take: &mut Resolver<'_>) -> Result<TimeplusConfig, Config
     let words = [("auto", None), ("timeplus", Some(true)), ("clickhouse", Some(false))];
     let url = take.optional("timeplus", secret)?;
     if let Some(shown) = take.resolved.last_mut() {
-        shown.value = shown.value.take().map(|text| masked(&text));
+        shown.value = shown.value.take().map(|text| masked_text(&text));
     }
     let required = take.optional("require", units::one_of(&[("timeplus", true)]))?;
     let give_up = take.value("timeplus-give-up", units::duration)?;

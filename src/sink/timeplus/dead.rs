@@ -8,9 +8,13 @@ use serde::Serialize;
 use serde_json::value::Value;
 
 use super::server::ServerError;
+use crate::reason::one_line;
 
 /// Says no more than this about refused rows in the log.
 const MAX_TOLD: u32 = 10;
+
+/// Longest row that the log shows, in characters.
+const MAX_SHOWN: usize = 4000;
 
 /// The file, opened for the first row.
 #[derive(Debug)]
@@ -29,7 +33,7 @@ struct Letter<'a> {
 }
 
 impl DeadLetters {
-    /// Writes to `path` at its end; nowhere but to the log where there is none.
+    /// Writes to `path` at its end; to the log where there is none.
     pub(super) fn new(path: Option<PathBuf>) -> Self {
         Self { path, file: None, told: 0 }
     }
@@ -47,7 +51,11 @@ impl DeadLetters {
             let last = if self.told == MAX_TOLD { "; more are not said" } else { "" };
             log::warn!("a row for {stream} is given up: {message}{last}");
         }
-        let Some(path) = &self.path else { return Ok(()) };
+        let Some(path) = &self.path else {
+            // Nowhere else: the guard against refusals in a row bounds how many.
+            log::warn!("the row: {}", one_line(row, MAX_SHOWN));
+            return Ok(());
+        };
         let row = serde_json::from_str(row).unwrap_or_else(|_| Value::String(row.into()));
         let letter = Letter { code: why.number(), message, stream, row };
         let mut line = serde_json::to_vec(&letter)?;

@@ -5,6 +5,7 @@
 //! again only when the server answers, a while has passed, and no row of its id is there. Which
 //! refusal means what is `verdict`'s.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,7 +70,8 @@ pub(super) struct Delivery {
     waits: Waits,
     backoff: Backoff,
     dead: DeadLetters,
-    dead_in_a_row: u32,
+    /// Of each stream.
+    dead_in_a_row: HashMap<String, u32>,
     /// Whether it is known that the run has come to its end.
     knows_end: bool,
     name: String,
@@ -143,7 +145,7 @@ impl Delivery {
             waits,
             backoff,
             dead,
-            dead_in_a_row: 0,
+            dead_in_a_row: HashMap::new(),
             knows_end: false,
             name,
         }
@@ -165,7 +167,7 @@ impl Delivery {
                 Ok(Sent::Stored) => Ok(self.stored(front)?),
                 Ok(Sent::Lacks(lines)) => self.lacks(front, &lines),
                 Err(Trouble::Before(error)) => Ok(self.judge_before(&error)),
-                Err(Trouble::Rows(error)) => self.judge(front, &mut way, &error),
+                Err(Trouble::Rows(error)) => self.refused(front, &mut way, &error),
                 Err(Trouble::Spool(error)) => Err(error),
                 Err(Trouble::Over) => return Ok(()),
             };
@@ -298,7 +300,7 @@ impl Delivery {
         }
         let plain = self.server.is_plain().then(|| segment.unpacked()).transpose()?;
         let body = plain.as_deref().unwrap_or(&segment.packed);
-        self.server.insert(limit, &segment.stream, body).map_err(Trouble::Rows)
+        self.server.insert(limit, &segment.stream, &segment.id, body).map_err(Trouble::Rows)
     }
 
     /// The time for one request.
@@ -318,7 +320,7 @@ impl Delivery {
             log::warn!("{} works again; {} rows wait", self.name, stats.snapshot().rows_waiting);
         }
         self.backoff.reset();
-        self.dead_in_a_row = 0;
+        self.dead_in_a_row.remove(&front.segment.stream.sql_name);
         Ok(Step::Done)
     }
 
@@ -341,6 +343,43 @@ impl Delivery {
                 self.again(Mood::Retrying, error)
             }
             _ => self.again(Mood::Parked, error),
+        }
+    }
+
+    /// What to do when the server refuses rows. A table of ClickHouse is written before the views
+    /// that hang on it, so that rows may be there though a view refused them: how many are is
+    /// asked at once, because the answer to an insert comes when that is over.
+    fn refused(
+        &mut self,
+        front: &Front,
+        way: &mut Way,
+        error: &ServerError,
+    ) -> Result<Step, SpoolError> {
+        let segment = &front.segment;
+        let may_be_there = error.follows_writing() && segment.stream.batch_id;
+        // What is of unknown fate is asked for later.
+        let is_unsure = error.verdict() == Verdict::Retry { maybe_stored: true };
+        if !may_be_there || is_unsure || self.server.is_timeplus() {
+            return self.judge(front, way, error);
+        }
+        let count = self.ask(&segment.stream.count(false, &segment.id));
+        match count.map(|count| count.trim().parse::<u64>()) {
+            Ok(Ok(0)) => self.judge(front, way, error),
+            Ok(Ok(count)) if count >= segment.rows => {
+                let what =
+                    "the rows are there all the same; does a view of the stream refuse them?";
+                log::warn!("{}: {error}; {what}", self.name);
+                self.stored(front)
+            }
+            Err(Trouble::Before(unknown))
+                if unknown.number() == UNKNOWN_COLUMN && segment.stream.key.is_none() =>
+            {
+                self.judge(front, way, error)
+            }
+            _ => {
+                way.unsure = true;
+                Ok(self.again(Mood::Retrying, error))
+            }
         }
     }
 
@@ -384,7 +423,8 @@ impl Delivery {
 
     /// Looks for the row that is refused, if it is not all of them.
     fn find(&mut self, front: &Front, error: &ServerError) -> Result<Step, SpoolError> {
-        if self.dead_in_a_row >= MAX_DEAD_IN_A_ROW {
+        let dead = self.dead_in_a_row.get(&front.segment.stream.sql_name);
+        if dead.is_some_and(|dead| *dead >= MAX_DEAD_IN_A_ROW) {
             return Ok(self.again(Mood::Parked, error));
         }
         self.halve(front, error)
@@ -425,7 +465,7 @@ impl Delivery {
         self.queue.spool(|spool| spool.remove(&front.name))?;
         self.queue.stats.gave_up(error.number(), &error.to_string());
         Stats::add(&self.queue.stats.rows_dead, front.segment.rows);
-        self.dead_in_a_row += 1;
+        *self.dead_in_a_row.entry(front.segment.stream.sql_name.clone()).or_default() += 1;
         Ok(Step::Done)
     }
 

@@ -29,6 +29,8 @@ pub struct Lying {
     pub rows: u64,
     /// Their bytes on the disk.
     pub bytes: u64,
+    /// Rows that were damaged, at the least.
+    pub damaged: u64,
 }
 
 /// The spools in a folder: it is one, or each input of a run has one there.
@@ -59,7 +61,8 @@ pub fn look(folder: &Path) -> Result<Lying, SinkError> {
             tables.push(table);
         }
     }
-    Ok(Lying { tables, batches: spool.batches(), rows: spool.rows(), bytes: spool.bytes() })
+    let (batches, rows, bytes) = (spool.batches(), spool.rows(), spool.bytes());
+    Ok(Lying { tables, batches, rows, bytes, damaged: spool.damaged() })
 }
 
 /// What became of the rows.

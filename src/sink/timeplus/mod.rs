@@ -99,6 +99,11 @@ pub struct Settings {
     pub dead_letters: Option<PathBuf>,
     /// Set by a signal: then the run is not at its end, and the next one goes on behind it.
     pub cancel: Cancel,
+    /// Whether a run that was cut off is gone on with: not where its frames come again and again.
+    pub resumes: bool,
+    /// Whether the run ends where nothing goes out for too long; otherwise rows are let go from then
+    /// on, and counted.
+    pub required: bool,
 }
 
 impl Settings {
@@ -120,6 +125,8 @@ impl Default for Settings {
             waits: Waits::default(),
             dead_letters: None,
             cancel: Cancel::default(),
+            resumes: true,
+            required: false,
         }
     }
 }
@@ -139,6 +146,8 @@ pub struct Timeplus {
     safe: Option<u64>,
     /// Whether the run can be continued.
     resumes: bool,
+    /// Set when nothing went out for so long that rows are let go.
+    gave_up: Option<Duration>,
     /// Disconnected when the thread has ended.
     ended: Receiver<()>,
     thread: Option<JoinHandle<()>>,
@@ -170,7 +179,7 @@ impl Timeplus {
         let delivery = Delivery::new(Arc::clone(&queue), server, prepare, settings.waits, dead);
         let (thread, ended) = run(delivery).map_err(|error| SinkError::open(&target, &error))?;
         let (pending, thread) = (Vec::new(), Some(thread));
-        let (frame, safe, resumes) = (None, None, false);
+        let (frame, safe, resumes, gave_up) = (None, None, false, None);
         Ok(Self {
             target,
             names,
@@ -181,6 +190,7 @@ impl Timeplus {
             frame,
             safe,
             resumes,
+            gave_up,
             ended,
             thread,
         })
@@ -199,7 +209,8 @@ impl Timeplus {
                 // Other frames, zones or lines make other rows of the same detections.
                 let settings = run.settings_id.as_deref().unwrap_or_default();
                 let key = format!("{}/{}/{settings}/{}", run.source_id, run.config_id, self.names);
-                self.resumes = !run.input.live && self.settings.spool.is_some();
+                let Settings { resumes, spool, .. } = &self.settings;
+                self.resumes = *resumes && !run.input.live && spool.is_some();
                 let known = self.queue.begin(self.resumes.then_some(key));
                 let kept = self.make.begin(run, known.and_then(|known| known.first_frame));
                 self.queue.keep_first_frame(kept);
@@ -228,20 +239,34 @@ impl Timeplus {
 
     /// Hands the rows of a whole frame over.
     fn hand_over(&mut self) {
-        if let Some(frame) = self.frame.filter(|_| !self.pending.is_empty()) {
+        if self.gave_up.is_some() {
+            Stats::add(&self.queue.stats.rows_dropped, self.pending.len() as u64);
+        } else if let Some(frame) = self.frame.filter(|_| !self.pending.is_empty()) {
             self.queue.push(&self.pending, frame);
         }
         self.pending.clear();
     }
 
-    fn make_safe(&self, all: bool) -> Result<(), SinkError> {
+    /// Makes rows safe, where that is still tried.
+    fn make_safe(&mut self, all: bool) -> Result<(), SinkError> {
+        if self.gave_up.is_some() {
+            return Ok(());
+        }
         let when_full = match self.settings.when_full {
             WhenSpoolFull::Block(time) if self.settings.cancel.is_cancelled() => {
                 WhenSpoolFull::Block(time.min(self.settings.drain_stopped))
             }
             other => other,
         };
-        self.queue.make_safe(when_full, all).map_err(|stuck| self.stuck(stuck))
+        match self.queue.make_safe(when_full, all) {
+            Err(Stuck::GaveUp(time)) if !self.settings.required => {
+                let waited_s = time.as_secs();
+                log::warn!("{} took nothing for {waited_s} s: rows are let go", self.name());
+                self.gave_up = Some(time);
+                Ok(())
+            }
+            result => result.map_err(|stuck| self.stuck(stuck)),
+        }
     }
 
     fn stuck(&self, stuck: Stuck) -> SinkError {
@@ -303,6 +328,11 @@ impl Timeplus {
         }
         let snapshot = stats.snapshot();
         let reason = match snapshot.last_reason {
+            reason if self.gave_up.is_some() => {
+                let waited_s = self.gave_up.unwrap_or_default().as_secs();
+                let reason = reason.unwrap_or_else(|| "it does not answer".into());
+                format!("it took nothing for {waited_s} s: {reason}")
+            }
             Some(reason) if snapshot.mood != Mood::Fine || refused > 0 => reason,
             _ => format!("the run ended, and {} s were not enough", self.drain().as_secs()),
         };
@@ -357,7 +387,8 @@ impl Sink for Timeplus {
         if ending == Ending::Whole {
             self.hand_over();
         }
-        self.queue.finish(self.drain());
+        let drain = if self.gave_up.is_some() { Duration::ZERO } else { self.drain() };
+        self.queue.finish(drain);
         let safe = self.make_safe(true);
         let in_time = self.wait_for_delivery();
         let panicked =

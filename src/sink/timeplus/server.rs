@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::stream::Stream;
-use super::verdict::{OPTIONAL_SETTINGS, Verdict, verdict};
+use super::verdict::{OPTIONAL_SETTINGS, Verdict, follows_writing, verdict};
 use crate::net::address::{Address, AddressError, Login};
 use crate::net::http::{self, Client, HttpError, Method, Response};
 use crate::reason::one_line;
@@ -74,6 +74,13 @@ impl ServerError {
         }
     }
 
+    /// Whether an insert that ended with this may have written rows: see [`verdict`].
+    ///
+    /// [`verdict`]: super::verdict
+    pub(super) fn follows_writing(&self) -> bool {
+        matches!(self, Self::Refused { code: Some(code), .. } if follows_writing(*code))
+    }
+
     /// What it means for a batch that was sent.
     pub fn verdict(&self) -> Verdict {
         match self {
@@ -113,6 +120,8 @@ pub struct ServerSettings {
     pub ca_file: Option<PathBuf>,
     /// The most of an answer that is read, bytes.
     pub max_answer: usize,
+    /// Whether it is Timeplus or Proton, where somebody says so; else it is asked.
+    pub is_timeplus: Option<bool>,
 }
 
 impl Default for ServerSettings {
@@ -122,6 +131,7 @@ impl Default for ServerSettings {
             total: Duration::from_secs(30),
             ca_file: None,
             max_answer: 16 * 1024 * 1024,
+            is_timeplus: None,
         }
     }
 }
@@ -142,6 +152,7 @@ pub struct Server {
     address: Address,
     total: Duration,
     about: Option<About>,
+    is_timeplus: Option<bool>,
     /// Settings that it does not know.
     unknown: Vec<&'static str>,
     plain: bool,
@@ -168,7 +179,7 @@ impl Server {
             let user = user.unwrap_or("default").into();
             address = address.with_login(Login { user, password: password.unwrap_or("").into() });
         }
-        let ServerSettings { connect, total, ca_file, max_answer } = settings;
+        let ServerSettings { connect, total, ca_file, max_answer, is_timeplus } = settings;
         let settings = http::Settings {
             connect,
             total,
@@ -179,7 +190,7 @@ impl Server {
         };
         let client = Client::new(settings);
         let (about, unknown, plain, no_rest) = (None, Vec::new(), false, false);
-        Ok(Self { client, address, total, about, unknown, plain, no_rest })
+        Ok(Self { client, address, total, about, is_timeplus, unknown, plain, no_rest })
     }
 
     /// Its address without secrets.
@@ -221,7 +232,8 @@ impl Server {
             let answer = self.post(limit, "/", "", &[], b"SELECT version()")?;
             let ours =
                 |name: &str| name.starts_with("x-timeplus-") || name.starts_with("x-proton-");
-            let is_timeplus = answer.headers.iter().any(|(name, _)| ours(name));
+            let says = || answer.headers.iter().any(|(name, _)| ours(name));
+            let is_timeplus = self.is_timeplus.unwrap_or_else(says);
             let version = one_line(&text(&answer), 40);
             self.about = Some(About { is_timeplus, version });
         }
@@ -239,11 +251,13 @@ impl Server {
         self.about.as_ref().is_some_and(|about| about.is_timeplus)
     }
 
-    /// Inserts packed rows.
+    /// Inserts packed rows. ClickHouse refuses (216) a second insert `id` while the first is still
+    /// under way, which may be long after we have stopped waiting for it.
     pub(super) fn insert(
         &self,
         limit: Duration,
         stream: &Stream,
+        id: &str,
         packed: &[u8],
     ) -> Result<(), ServerError> {
         let mut query =
@@ -252,6 +266,9 @@ impl Server {
             if !self.unknown.contains(&name) {
                 query.push_str(&format!("&{name}={value}"));
             }
+        }
+        if !self.is_timeplus() {
+            query.push_str(&format!("&query_id={}", utf8_percent_encode(id, NON_ALPHANUMERIC)));
         }
         let mut headers = vec![("content-type", "application/x-ndjson")];
         if !self.plain {

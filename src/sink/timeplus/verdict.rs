@@ -47,8 +47,9 @@ fn by_code(code: u32, message: &str) -> Verdict {
         // Refused before anything is written: too many queries, read-only replica or disk, no
         // space, too many parts, the disk's share is used up.
         202 | 203 | 242 | 243 | 252 | 2529 => Verdict::Retry { maybe_stored: false },
-        // Time-outs, broken connections, memory, replicas of unknown state.
-        3 | 107 | 159 | 209 | 210 | 236 | 241 | 285 | 319 | 364 | 425 | 999 => {
+        // Time-outs, broken connections, memory, replicas of unknown state; an insert of the same
+        // name that is still under way.
+        3 | 107 | 159 | 216 | 209 | 210 | 236 | 241 | 285 | 319 | 364 | 425 | 999 => {
             Verdict::Retry { maybe_stored: true }
         }
         60 | 81 => Verdict::SchemaNotReady,
@@ -66,6 +67,17 @@ fn by_code(code: u32, message: &str) -> Verdict {
         // 164, 192 to 194, 497 and 516 are about who we are; what is not known is kept as well.
         _ => Verdict::Park,
     }
+}
+
+/// Whether an insert that was refused with this code may have come as far as to write: all but
+/// those that are refused before it begins. A stream, database, column or setting is not there, we
+/// may not, the server has too much to do, or it cannot take the body.
+pub(super) fn follows_writing(code: u32) -> bool {
+    !matches!(
+        code,
+        16 | 47 | 60 | 62 | 78 | 81 | 115 | 164 | 192
+            ..=194 | 202 | 203 | 229 | 242 | 271 | 354 | 497 | 516 | 2514 | 2529
+    )
 }
 
 fn by_status(status: u16) -> Verdict {

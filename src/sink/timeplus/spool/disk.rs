@@ -68,6 +68,9 @@ impl RunProgress {
     }
 }
 
+/// How far runs came, the segments that wait, and how many are spoilt.
+pub(super) type Loaded = (Progress, Vec<(Name, Found)>, u64);
+
 /// An open folder.
 pub(super) struct Disk {
     folder: PathBuf,
@@ -94,7 +97,8 @@ impl Disk {
     }
 
     /// What is there, after everything that does not count was removed.
-    pub(super) fn load(&self) -> Result<(Progress, Vec<(Name, Found)>), SpoolError> {
+    /// Gives how many segments said nothing of themselves, too.
+    pub(super) fn load(&self) -> Result<Loaded, SpoolError> {
         let progress = self.progress()?;
         let mut segments = Vec::new();
         for entry in std::fs::read_dir(&self.folder).map_err(|e| self.failed(&e))? {
@@ -108,17 +112,20 @@ impl Disk {
         }
         segments.sort();
         let all: Vec<_> = segments.iter().map(|(name, _)| name.clone()).collect();
-        let mut found = Vec::new();
+        let (mut found, mut spoilt) = (Vec::new(), 0);
         for (name, tried) in segments {
             let divided = name.parent().is_some_and(|whole| all.binary_search(&whole).is_ok());
             if name.number > progress.last || divided {
                 self.remove_file(&name, tried)?;
             } else {
-                found.extend(self.head(&name, tried)?.map(|head| (name, head)));
+                match self.head(&name, tried)? {
+                    Some(head) => found.push((name, head)),
+                    None => spoilt += 1,
+                }
             }
         }
         self.sync()?;
-        Ok((progress, found))
+        Ok((progress, found, spoilt))
     }
 
     fn progress(&self) -> Result<Progress, SpoolError> {

@@ -110,9 +110,10 @@ impl Spool {
     /// When another process uses it, or the disk refuses.
     pub fn open(folder: &Path, max_bytes: u64) -> Result<Self, SpoolError> {
         let disk = Disk::open(folder)?;
-        let (progress, found) = disk.load()?;
+        // How many rows were in what says nothing of itself nobody knows: one at the least.
+        let (progress, found, damaged) = disk.load()?;
         let waiting = found.into_iter().collect();
-        Ok(Self { disk: Some(disk), waiting, progress, max_bytes, damaged: 0 })
+        Ok(Self { disk: Some(disk), waiting, progress, max_bytes, damaged })
     }
 
     /// Waits in memory, at most `max_bytes`; at least one group of batches always fits.

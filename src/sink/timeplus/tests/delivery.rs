@@ -18,6 +18,11 @@ fn against(
     (seen, ended, stats)
 }
 
+/// The inserts among requests.
+fn inserts(seen: &[Request]) -> impl Iterator<Item = &Request> {
+    seen.iter().filter(|request| request.path != "/")
+}
+
 #[test]
 fn rows_arrive_packed_under_one_id_from_who_we_are() {
     bounded_test(|| {
@@ -28,8 +33,9 @@ fn rows_arrive_packed_under_one_id_from_who_we_are() {
         assert_eq!(numbers, [0, 1, 2]);
         assert_eq!(id.len(), 36);
         let tail = "%28%60batch%5Fid%60%2C%60n%60%29%20FORMAT%20JSONEachRow\
-                    &date_time_input_format=best_effort&input_format_skip_unknown_fields=1";
-        assert!(seen[0].path.ends_with(tail), "{}", seen[0].path);
+                    &date_time_input_format=best_effort&input_format_skip_unknown_fields=1&query_id=";
+        let tail = format!("{tail}{}", id.replace('-', "%2D"));
+        assert!(seen[0].path.ends_with(&tail), "{}", seen[0].path);
         // printf 'me:hidden-from-all' | base64
         assert_eq!(seen[0].header("authorization"), Some("Basic bWU6aGlkZGVuLWZyb20tYWxs"));
         assert_eq!(seen[0].header("content-encoding"), Some("gzip"));
@@ -41,14 +47,47 @@ fn rows_arrive_packed_under_one_id_from_who_we_are() {
 #[test]
 fn what_is_surely_not_stored_is_sent_again_as_it_is() {
     bounded_test(|| {
-        let script =
-            vec![version(), exception(500, 252), exception(500, 202), code(429), code(200)];
+        // A refusal that comes while rows are written is followed by a question at once.
+        let busy = exception(500, 202);
+        let script = vec![version(), exception(500, 252), ok("0\n"), busy, code(429), code(200)];
         let (seen, ended, stats) = against(&trial(), script, 2);
         ended.unwrap();
-        let all: Vec<_> = seen.iter().map(inserted).collect();
+        assert!(question(&seen[1]).starts_with("SELECT count()"));
+        let all: Vec<_> = inserts(&seen).map(inserted).collect();
         assert!(all.iter().all(|one| *one == all[0]), "{all:?}");
         assert_eq!((stats.retries, stats.rows_sent, stats.mood), (3, 2, Mood::Fine));
         assert_eq!(stats.last_code, Some(429));
+    });
+}
+
+#[test]
+fn rows_that_are_there_though_a_view_refused_them_are_not_sent_again() {
+    bounded_test(|| {
+        for refused in [exception(500, 153), exception(500, 252), exception(400, 27)] {
+            let script = vec![version(), refused, ok("2\n")];
+            let (seen, ended, stats) = against(&trial(), script, 2);
+            ended.unwrap();
+            let (id, _) = inserted(&seen[0]);
+            assert!(question(&seen[1]).ends_with(&format!("WHERE batch_id = '{id}'")));
+            assert_eq!((stats.rows_sent, stats.rows_dead), (2, 0));
+        }
+    });
+}
+
+#[test]
+fn an_insert_that_is_still_under_way_is_not_sent_beside_itself() {
+    bounded_test(|| {
+        let asked = || [ok("1\n"), ok("0\n")];
+        let mut script = vec![version(), Reply::Close];
+        script.extend(asked());
+        script.push(exception(500, 216));
+        script.extend([ok("1\n"), ok("2\n")]);
+        let (seen, ended, stats) = against(&trial(), script, 2);
+        ended.unwrap();
+        let query_id =
+            |request: &Request| request.path.rsplit("&query_id=").next().map(str::to_owned);
+        assert_eq!(query_id(&seen[3]), query_id(&seen[0]));
+        assert_eq!(stats.rows_sent, 2);
     });
 }
 
@@ -138,14 +177,16 @@ fn a_bad_row_is_found_and_the_others_arrive() {
         let mut trial = trial();
         trial.settings.dead_letters = Some(dead.clone());
         let bad = || exception(400, 27);
-        let script = vec![version(), bad(), code(200), bad(), bad(), code(200)];
+        let none = || ok("0\n");
+        let script =
+            vec![version(), bad(), none(), code(200), bad(), none(), bad(), none(), code(200)];
         let (seen, ended, stats) = against(&trial, script, 4);
         let error = ended.unwrap_err();
         assert!(error.to_string().contains("1 were refused for good"), "{error}");
         assert!(error.to_string().contains("code 27"), "{error}");
-        let rows: Vec<_> = seen.iter().map(|request| inserted(request).1).collect();
+        let rows: Vec<_> = inserts(&seen).map(|request| inserted(request).1).collect();
         assert_eq!(rows, [vec![0, 1, 2, 3], vec![0, 1], vec![2, 3], vec![2], vec![3]]);
-        let mut ids: Vec<_> = seen.iter().map(|request| inserted(request).0).collect();
+        let mut ids: Vec<_> = inserts(&seen).map(|request| inserted(request).0).collect();
         ids.sort();
         ids.dedup();
         assert_eq!(ids.len(), 5, "parts have ids of their own");
@@ -192,7 +233,7 @@ fn what_the_server_does_not_know_is_left_out() {
         let (seen, ended, _) = against(&trial(), script, 2);
         ended.unwrap();
         assert_eq!(seen[1].header("content-encoding"), None);
-        assert!(seen[2].path.ends_with("JSONEachRow&date_time_input_format=best_effort"));
+        assert!(seen[2].path.contains("JSONEachRow&date_time_input_format=best_effort&query_id="));
         assert!(seen.iter().all(|request| inserted(request) == inserted(&seen[0])));
     });
 }
@@ -251,6 +292,13 @@ fn who_waits_gives_up_in_the_end() {
         trial.settings.max_bytes = 1;
         trial.settings.limits.rows = 1;
         trial.settings.when_full = WhenSpoolFull::Block(ms(100));
+        let (ended, stats) = trial.run(&format!("http://127.0.0.1:{}", free_port()), 100);
+        // The run goes on without, and knows how many rows were lost.
+        let error = ended.unwrap_err();
+        assert!(matches!(error, SinkError::LeftBehind { kept: 0, lost: 100, .. }), "{error:?}");
+        assert!(error.to_string().contains("it took nothing for 0 s"), "{error}");
+        assert_eq!((stats.rows_dropped, stats.rows_waiting), (100, 0));
+        trial.settings.required = true;
         let mut sink = trial.start(&format!("http://127.0.0.1:{}", free_port()));
         sink.write(&run_item(false)).unwrap();
         let failed = (0..100).find_map(|frame| sink.write(&frame_item(frame)).err());
