@@ -221,6 +221,10 @@ fn a_summary_is_written_of_what_did_not_begin_too() {
         assert_eq!(failed.len(), 1, "{total}");
         assert_eq!(failed[0]["source"], input.trim_start_matches("--inputs-from "));
     }
+    // A list that names nothing is no summary.
+    place.file("list.txt", "# nothing yet\n");
+    place.output("run --inputs-from list.txt --engine fake --summary-json ./list.txt").ended(66);
+    assert_eq!(std::fs::read(place.path("list.txt")).unwrap(), b"# nothing yet\n");
     // What is wrong with the command says nothing of runs.
     place.file("last.json", "yesterday");
     place.output("run no.mp4 --workers x --summary-json last.json").ended(2);

@@ -1,7 +1,9 @@
 //! How several runs end together.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use super::clashes::place;
 use super::crew::End;
 use super::inputs::Job;
 use super::job::{Common, Ended};
@@ -79,6 +81,10 @@ impl Unbegun<'_> {
         let Some(path) = path.filter(|path| !crate::config::template::has_field(path)) else {
             return Ok(());
         };
+        // What cannot be read is not written over either: nobody has looked for clashes yet.
+        if self.given.iter().any(|given| place(Path::new(given)) == place(path)) {
+            return Ok(());
+        }
         let total = self.total(stop, error);
         let record = Record::Total(&total);
         summary::write_record(&record, path, self.config.outputs.no_clobber)
