@@ -19,6 +19,7 @@ pub mod onnx;
 pub mod preprocess;
 pub mod tensor;
 pub mod tiles;
+mod weights;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -185,6 +186,16 @@ pub enum ModelError {
         /// How to get an ONNX file from it.
         hint: String,
     },
+    /// Its weights, which lie in other files, cannot be had.
+    #[error("the model '{path}' cannot be used: {reason}")]
+    Weights {
+        /// The model's file.
+        path: String,
+        /// Why.
+        reason: String,
+        /// How to get a whole model.
+        hint: String,
+    },
     /// A known model lies at none of the usual places.
     #[error("the model '{name}' is not here: looked in {folders}")]
     Missing {
@@ -302,6 +313,7 @@ impl ModelError {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NotOnnx { hint, .. }
+            | Self::Weights { hint, .. }
             | Self::UnknownClass { hint, .. }
             | Self::UnknownHead { hint, .. }
             | Self::Unrecognised { hint, .. } => hint.clone(),

@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from onnx import TensorProto, checker, helper, numpy_helper
+from onnx import TensorProto, checker, external_data_helper, helper, numpy_helper
 
 HERE = Path(__file__).parent
 SIZE = 64
@@ -107,13 +107,19 @@ class Net:
             self.op("Add", self.shaped(value, *shape), zero, name=name)
         self.outputs.append(helper.make_tensor_value_info(name, kind, shape))
 
-    def save(self, file, family, task, detections, note, metadata=None, **more):
-        """Writes the model, and what is expected of it to the list."""
+    def save(self, file, family, task, detections, note, metadata=None, outside=False, **more):
+        """Writes the model, and what is expected of it to the list; all weights to `file`.data
+        where `outside`."""
         parts = self.nodes, Path(file).stem, self.inputs, self.outputs, self.weights
         model = helper.make_model(helper.make_graph(*parts), producer_name="make.py",
                                   opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
         helper.set_model_props(model, metadata or {})
         checker.check_model(model, full_check=True)
+        if outside:
+            (HERE / f"{file}.data").unlink(missing_ok=True)
+            external_data_helper.convert_model_to_external_data(
+                model, location=f"{file}.data", size_threshold=0, convert_attribute=True)
+            model = external_data_helper.write_external_data_tensors(model, str(HERE))
         (HERE / file).write_bytes(model.SerializeToString(deterministic=True))
         EXPECTED.append({"file": file, "family": family, "task": task,
                          "detections": detections, "note": note, **more})
@@ -226,6 +232,12 @@ def yolov8_half():
     net.output("output0", None, [1, 7, 84], TensorProto.FLOAT16)
     net.save("yolov8-half.onnx", "yolov8", "detect", found(SPOTS[:3]), "16-bit floats",
              metadata=ultralytics())
+
+
+def yolov8_weights():
+    filled = {row_of(b, s): centred(b) + scores(c, score) for b, c, score, s in SPOTS}
+    yolov8_net(filled).save("yolov8-weights.onnx", "yolov8", "detect", found(SPOTS[:3]),
+                            "all weights in a file beside it; NMS", ultralytics(), outside=True)
 
 
 def yolov8_pose():
@@ -642,8 +654,8 @@ def seekers():
 
 
 def main():
-    for make in (yolov5, yolov8, yolov8_half, yolov8_pose, yolov8_seg, end_to_end, yolox,
-                 rtdetr_ultralytics,
+    for make in (yolov5, yolov8, yolov8_half, yolov8_weights, yolov8_pose, yolov8_seg, end_to_end,
+                 yolox, rtdetr_ultralytics,
                  rtdetr, detr, nanodet, nanodet_plus, ssd, blazeface, centerface, classify, movenet,
                  semantic, yolov8_dynamic, yolov8_hard, yolov8_30000, no_tract, seekers):
         make()
