@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::config::{ConfigError, EngineChoice, Hints, ModelConfig, catalogue};
 use crate::exit::Error;
+use crate::geometry::Fit;
 use crate::infer::card::recognise;
 use crate::infer::cascade::Cascade;
 use crate::infer::fake::{self, FakeDetector, Script};
@@ -91,7 +92,15 @@ pub(super) fn card(opened: &Opened, engine: &dyn Engine) -> Result<Card, ModelEr
     let facts = Facts { feed, outputs: &outputs, model: about };
     let mut card = recognise(&file.name, &facts, hints.head.as_deref())?;
     let preprocess = &mut card.preprocess;
+    // Whole numbers have no room for a family's fractions: such a model does that itself.
+    if preprocess.element.is_whole() {
+        (preprocess.mean, preprocess.std) = ([0.0; 3], [1.0; 3]);
+    }
     preprocess.fit = hints.fit.unwrap_or(preprocess.fit);
+    if matches!(preprocess.fit, Fit::Crop | Fit::CropOf(_)) {
+        preprocess.pad = 0;
+    }
+    preprocess.filter = hints.filter.unwrap_or(preprocess.filter);
     preprocess.rgb = hints.rgb.unwrap_or(preprocess.rgb);
     preprocess.mean = hints.mean.unwrap_or(preprocess.mean);
     preprocess.std = hints.std.unwrap_or(preprocess.std);
@@ -326,6 +335,9 @@ fn settings(card: &Card, keep: &PostProcess, labels: &Labels, hints: &Hints) -> 
         labels.names().join("\n"),
     );
     let Hints { fit: said_fit, rgb: said_rgb, mean: said_mean, std: said_std, .. } = hints;
+    if let Some(filter) = hints.filter {
+        text += &format!(" filter={filter:?}");
+    }
     if said_fit.is_some() || said_rgb.is_some() || said_mean.is_some() || said_std.is_some() {
         text += &format!(" fit={fit:?} rgb={rgb} mean={mean:?} std={std:?}");
     }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::feed::Feed;
 use super::head::{Head, Layout, Rows};
 use super::onnx::Description;
-use super::preprocess::Preprocess;
+use super::preprocess::{Filter, Preprocess};
 use super::tensor::TensorSpec;
 use crate::geometry::Fit;
 
@@ -223,6 +223,8 @@ impl Facts<'_> {
             mean: [0.0; 3],
             std: [255.0; 3],
             pad: 114,
+            filter: Filter::Linear,
+            colours: self.feed.colours,
             channels_last: self.feed.channels_last,
             element: self.feed.picture().element,
         }
