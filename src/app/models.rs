@@ -5,6 +5,8 @@ use std::sync::Arc;
 use crate::config::{ConfigError, EngineChoice, Hints, ModelConfig, catalogue};
 use crate::exit::Error;
 use crate::geometry::Fit;
+#[cfg(any(feature = "onnxruntime", feature = "tract"))]
+use crate::infer::batched::for_one_picture;
 use crate::infer::card::recognise;
 use crate::infer::cascade::Cascade;
 use crate::infer::fake::{self, FakeDetector, Script};
@@ -399,11 +401,13 @@ pub(super) fn onnxruntime(
     use crate::infer::engine_onnxruntime::{OnnxRuntimeEngine, runtime};
     let runtime = runtime(config.onnxruntime_lib.as_deref())
         .map_err(|reason| ModelError::NoOnnxRuntime { reason })?;
-    let Opened { file, feed, .. } = opened;
-    let engine = OnnxRuntimeEngine::load(runtime, file, feed, &config.device, calls)?;
     let (version, path) = (&runtime.version, runtime.path.display());
-    log::info!("ONNX Runtime {version} is '{path}', on {}", engine.device());
-    Ok(Arc::new(engine))
+    let Opened { file, about, feed, .. } = opened;
+    Ok(for_one_picture(&file.name, about, feed, |feed| {
+        let engine = OnnxRuntimeEngine::load(runtime, file, feed, &config.device, calls)?;
+        log::info!("ONNX Runtime {version} is '{path}', on {}", engine.device());
+        Ok(Arc::new(engine))
+    })?)
 }
 
 #[cfg(not(feature = "onnxruntime"))]
@@ -413,7 +417,10 @@ pub(super) fn onnxruntime(_: &Opened, _: &ModelConfig, _: usize) -> Result<Arc<d
 
 #[cfg(feature = "tract")]
 pub(super) fn tract(opened: &Opened) -> Result<Arc<dyn Engine>, Error> {
-    Ok(Arc::new(crate::infer::engine_tract::TractEngine::load(&opened.file, &opened.feed)?))
+    use crate::infer::engine_tract::TractEngine;
+    let Opened { file, about, feed, .. } = opened;
+    let load = |feed: &Feed| Ok(Arc::new(TractEngine::load(file, feed)?) as Arc<dyn Engine>);
+    Ok(for_one_picture(&file.name, about, feed, load)?)
 }
 
 #[cfg(not(feature = "tract"))]

@@ -21,6 +21,8 @@ pub struct Feed {
     pub colours: usize,
     /// Whether colours are the last side, `[1, height, width, 3]`, and not the one before height.
     pub channels_last: bool,
+    /// Pictures of a run as the model declares them; 1 where it leaves that open.
+    pub declared_batch: usize,
 }
 
 impl Feed {
@@ -41,6 +43,7 @@ impl Feed {
             size,
             colours: form.colours,
             channels_last: form.channels_last,
+            declared_batch: form.declared_batch.unwrap_or(1),
         };
         feed.inputs[place].shape = form.shape(size).into_iter().map(Some).collect();
         for (i, input) in model.inputs.iter().enumerate().filter(|(i, _)| *i != place) {
@@ -50,6 +53,18 @@ impl Feed {
             feed.constants[i] = Some(constant);
         }
         Ok(feed)
+    }
+
+    /// The same for as many pictures at once as the model declares.
+    #[must_use]
+    pub fn for_declared_batch(&self) -> Self {
+        let count = self.declared_batch;
+        let mut feed = self.clone();
+        for (input, constant) in feed.inputs.iter_mut().zip(&mut feed.constants) {
+            input.shape.iter_mut().take(1).for_each(|side| *side = side.map(|side| side * count));
+            *constant = constant.as_ref().map(|constant| constant.repeated(count));
+        }
+        feed
     }
 
     /// The input that takes the picture.
@@ -231,7 +246,8 @@ mod tests {
         let example = || vec![input("x", Element::F32, &[10, 3, 32, 32].map(Some))];
         assert_eq!(plan(example(), Some(640)).unwrap().size, Size::new(640, 640));
         let feed = plan(example(), None).unwrap();
-        assert_eq!(feed.picture().shape[0], Some(1));
+        assert_eq!((feed.picture().shape[0], feed.declared_batch), (Some(1), 10));
+        assert_eq!(feed.for_declared_batch().picture().shape[0], Some(10));
     }
 
     #[test]

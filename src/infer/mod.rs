@@ -1,5 +1,6 @@
 //! From a picture to detections: preprocessing, engine, head and NMS behind one trait.
 
+pub mod batched;
 pub mod card;
 pub mod cascade;
 mod detector;
@@ -262,6 +263,16 @@ pub enum ModelError {
         /// Why.
         reason: String,
     },
+    /// It takes several pictures at once, and what it says of each cannot be told apart.
+    #[error("the model '{name}' takes {batch} pictures at once and says of all in one: {output}")]
+    Batch {
+        /// Name of the model.
+        name: String,
+        /// How many.
+        batch: usize,
+        /// What it says.
+        output: String,
+    },
     /// No known family has these inputs and outputs.
     #[error("the model '{name}' is of no family that can be told: {shapes}")]
     Unrecognised {
@@ -322,6 +333,7 @@ impl ModelError {
             Self::Inputs { .. } => "one picture must be fed, [1,3,height,width] or \
                 [1,height,width,3]; 'vision-pipe inspect' shows what it has"
                 .into(),
+            Self::Batch { .. } => "export it with batch 1 or a dynamic batch".into(),
             Self::Device { .. } => {
                 "'vision-pipe engines' lists the devices; --device auto takes what works".into()
             }

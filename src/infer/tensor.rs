@@ -54,6 +54,16 @@ impl Input {
     }
 }
 
+impl Input {
+    /// The same `count` times along the first side.
+    #[must_use]
+    pub fn repeated(&self, count: usize) -> Self {
+        let mut shape = self.shape.clone();
+        shape.iter_mut().take(1).for_each(|side| *side *= count);
+        Self { shape, values: self.values.repeated(count) }
+    }
+}
+
 /// Most values of an input: three colours of the largest picture.
 const MAX_VALUES: usize = 3 << 27;
 
@@ -70,6 +80,20 @@ pub enum Values {
     U8(Vec<u8>),
     /// 64-bit floats.
     F64(Vec<f64>),
+}
+
+impl Values {
+    /// The same values `count` times, one after the other.
+    #[must_use]
+    pub fn repeated(&self, count: usize) -> Self {
+        match self {
+            Self::F32(values) => Self::F32(values.repeat(count)),
+            Self::I32(values) => Self::I32(values.repeat(count)),
+            Self::I64(values) => Self::I64(values.repeat(count)),
+            Self::U8(values) => Self::U8(values.repeat(count)),
+            Self::F64(values) => Self::F64(values.repeat(count)),
+        }
+    }
 }
 
 /// The type of a tensor's values.

@@ -687,6 +687,10 @@ def inputs():
         seek(net, channels, picture)
         save_seeker(net, f"seek-{name}.onnx", "yolov8", metadata=ultralytics())
 
+    # Four at once. Where one is fed, this one goes wrong without an error: [4, 7, 84] again.
+    net = Net(("images", [4, 3, SIZE, SIZE]))
+    seek(net, 1, net.op("Mul", net.input, net.const(255.0)), batch=4)
+    save_seeker(net, "seek-batch4.onnx", "yolov8", metadata=ultralytics(batch="4"))
 
 
 def types():
