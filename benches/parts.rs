@@ -13,7 +13,7 @@ use vision_pipe::infer::Found;
 use vision_pipe::infer::head::{Columns, Form, Head, Layout, PostProcess, Rows};
 use vision_pipe::infer::labels::Labels;
 use vision_pipe::infer::nms::{Candidate, nms};
-use vision_pipe::infer::preprocess::Preprocess;
+use vision_pipe::infer::preprocess::{Filter, Preprocess};
 use vision_pipe::infer::tensor::{Element, Tensor};
 use vision_pipe::record::Record;
 use vision_pipe::recorder::Recorder;
@@ -42,15 +42,24 @@ fn preprocess(c: &mut Criterion) {
         mean: [103.53, 116.28, 123.675],
         std: [57.375, 57.12, 58.395],
         pad: 114,
+        filter: Filter::Linear,
+        colours: 3,
         channels_last: false,
         element: Element::F32,
     };
     for (name, size) in [("768x576", (768, 576)), ("1920x1080", (1920, 1080))] {
         let image = picture(Size::new(size.0, size.1));
         let whole = Region::whole(image.size());
-        c.bench_function(&format!("preprocess {name} to 416x416"), |b| {
-            b.iter(|| wanted.apply(black_box(&image), whole));
-        });
+        for filter in [Filter::Linear, Filter::Antialias, Filter::Bicubic] {
+            let wanted = Preprocess { filter, ..wanted.clone() };
+            let said = match filter {
+                Filter::Linear => String::new(),
+                other => format!(", {other:?}"),
+            };
+            c.bench_function(&format!("preprocess {name} to 416x416{said}"), |b| {
+                b.iter(|| wanted.apply(black_box(&image), whole));
+            });
+        }
     }
 }
 

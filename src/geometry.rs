@@ -1,5 +1,7 @@
 //! Boxes, parts of pictures, and the view that maps a part into a model's input.
 
+use std::ops::Range;
+
 use crate::frame::Size;
 
 /// An axis-aligned box by its corners, in pixels; `x2` and `y2` are the right and lower edges.
@@ -119,23 +121,6 @@ impl Region {
         let height = end(bbox.y2, size.height).saturating_sub(y).max(1);
         Self { x, y, size: Size::new(width, height) }
     }
-
-    /// The largest part in the middle with the proportions of `shape`.
-    fn centred(self, shape: Size) -> Self {
-        let (width, height) = (f64::from(self.size.width), f64::from(self.size.height));
-        let aspect = f64::from(shape.width) / f64::from(shape.height);
-        let side = |v: f64, limit: u32| (v.round() as u32).clamp(1, limit);
-        let size = Size::new(
-            side(width.min(height * aspect), self.size.width),
-            side(height.min(width / aspect), self.size.height),
-        );
-        let margin = |all: u32, part: u32| (all - part) / 2;
-        Self {
-            x: self.x + margin(self.size.width, size.width),
-            y: self.y + margin(self.size.height, size.height),
-            size,
-        }
-    }
 }
 
 /// How a picture is brought to a model's size.
@@ -145,13 +130,19 @@ pub enum Fit {
     /// (`yolox/data/data_augment.py`, `preproc`), one ratio for both axes and the scaled size
     /// truncated to whole pixels.
     TopLeft,
-    /// Proportions kept, in the middle: Ultralytics (`ultralytics/data/augment.py`, `LetterBox`),
-    /// the scaled size rounded.
+    /// Proportions kept, in the middle: Ultralytics 8.4 (`ultralytics/data/augment.py`,
+    /// `LetterBox`, and back `ultralytics/utils/ops.py`, `scale_boxes`), the scaled size rounded
+    /// to whole pixels, halves to even ones, and each axis scaled by what became of it.
     Centre,
     /// Both axes scaled to fill: DETR and SSD models.
     Stretch,
-    /// The largest part in the middle that has the model's proportions: classifiers.
+    /// Proportions kept, the canvas just covered by the middle: classifiers of Ultralytics
+    /// (`ultralytics/data/augment.py`, `classify_transforms`) with a square input.
     Crop,
+    /// The shorter side scaled to so many pixels and the middle of that: classifiers of
+    /// torchvision (`torchvision/transforms`, `Resize` and `CenterCrop`), such as 256 for an input
+    /// of 224. The longer side is truncated to whole pixels; what is missing is padding.
+    CropOf(u32),
 }
 
 /// Where a part of a picture lies on a model's canvas; maps positions back.
@@ -161,47 +152,74 @@ pub struct View {
     pub region: Region,
     /// Size of the canvas.
     pub canvas: Size,
-    /// Size of the scaled part on the canvas.
+    /// Size of the scaled part; where it is larger than the canvas, its edges are cut off.
     pub content: Size,
-    /// First column and row of the scaled part; the rest is padding.
-    pub offset: (u32, u32),
+    /// Column and row of the canvas at which the scaled part begins, less than 0 where its edge
+    /// is cut off; what it leaves free is padding.
+    pub offset: (i32, i32),
     scale: (f64, f64),
 }
 
 impl View {
     /// Fits `region` into `canvas`; both must have pixels.
     pub fn fit(fit: Fit, region: Region, canvas: Size) -> Self {
-        let region = if fit == Fit::Crop { region.centred(canvas) } else { region };
         let by = |side: u32, from: u32| f64::from(side) / f64::from(from);
         let scale = (by(canvas.width, region.size.width), by(canvas.height, region.size.height));
         let view = Self { region, canvas, content: canvas, offset: (0, 0), scale };
         let ratio = scale.0.min(scale.1);
-        // A ratio like 416/768 is not exact in binary: 768 * ratio must not become 415.
-        let scaled = |side: u32, limit: u32, round: fn(f64) -> f64| {
-            (round(f64::from(side) * ratio + 1e-6) as u32).clamp(1, limit.max(1))
-        };
-        let content = |round| {
+        let content = |scaled: &dyn Fn(f64) -> f64| {
+            let side = |side: u32, limit: u32| {
+                (scaled(f64::from(side) * ratio) as u32).clamp(1, limit.max(1))
+            };
             Size::new(
-                scaled(region.size.width, canvas.width, round),
-                scaled(region.size.height, canvas.height, round),
+                side(region.size.width, canvas.width),
+                side(region.size.height, canvas.height),
             )
         };
         match fit {
-            Fit::Stretch | Fit::Crop => view,
-            Fit::TopLeft => Self { content: content(f64::floor), scale: (ratio, ratio), ..view },
-            Fit::Centre => {
-                let content = content(f64::round);
-                let margin = |all: u32, part: u32| (all - part) / 2;
-                let offset =
-                    (margin(canvas.width, content.width), margin(canvas.height, content.height));
-                Self { content, offset, scale: (ratio, ratio), ..view }
+            Fit::Stretch => view,
+            Fit::TopLeft => {
+                // A ratio like 416/768 is not exact in binary: 768 * ratio must not become 415.
+                let content = content(&|side| (side + 1e-6).floor());
+                Self { content, scale: (ratio, ratio), ..view }
             }
+            Fit::Centre => {
+                let margin = |all: u32, part: u32| (all - part) as i32 / 2;
+                view.placed(content(&f64::round_ties_even), margin)
+            }
+            Fit::Crop => view.placed(covering(region.size, canvas), cut),
+            Fit::CropOf(shorter) => view.placed(shortened(region.size, shorter), cut),
         }
+    }
+
+    /// The scaled part of this size, and its first column and row as `margin` says of the sides
+    /// of the canvas and of the part.
+    fn placed(self, content: Size, margin: fn(u32, u32) -> i32) -> Self {
+        let Self { canvas, region: Region { size, .. }, .. } = self;
+        let by = |side: u32, from: u32| f64::from(side) / f64::from(from);
+        Self {
+            content,
+            offset: (margin(canvas.width, content.width), margin(canvas.height, content.height)),
+            scale: (by(content.width, size.width), by(content.height, size.height)),
+            ..self
+        }
+    }
+
+    /// The columns of the scaled part that are shown, and the first column of the canvas that
+    /// shows them.
+    pub fn columns(&self) -> (Range<u32>, u32) {
+        shown(self.content.width, self.offset.0, self.canvas.width)
+    }
+
+    /// The rows of the scaled part that are shown, and the first row of the canvas that shows
+    /// them.
+    pub fn rows(&self) -> (Range<u32>, u32) {
+        shown(self.content.height, self.offset.1, self.canvas.height)
     }
 
     /// Maps a point on the canvas to the source.
     pub fn point_to_source(&self, on_canvas: Point) -> Point {
-        let back = |v: f32, offset: u32, scale: f64, origin: u32| {
+        let back = |v: f32, offset: i32, scale: f64, origin: u32| {
             ((f64::from(v) - f64::from(offset)) / scale + f64::from(origin)) as f32
         };
         Point {
@@ -219,7 +237,7 @@ impl View {
 
     /// Maps a point of the source to the canvas.
     pub fn point_to_canvas(&self, on_source: Point) -> Point {
-        let there = |v: f32, offset: u32, scale: f64, origin: u32| {
+        let there = |v: f32, offset: i32, scale: f64, origin: u32| {
             ((f64::from(v) - f64::from(origin)) * scale + f64::from(offset)) as f32
         };
         Point {
@@ -227,6 +245,47 @@ impl View {
             y: there(on_source.y, self.offset.1, self.scale.1, self.region.y),
         }
     }
+}
+
+/// The size of the smallest picture of these proportions that covers `canvas`; the side that is
+/// not the canvas's is truncated.
+fn covering(size: Size, canvas: Size) -> Size {
+    let scaled = |side: u32, to: u32, from: u32, least: u32| {
+        (u64::from(side) * u64::from(to) / u64::from(from)).clamp(least.into(), MAX_SIDE) as u32
+    };
+    let across = u64::from(canvas.width) * u64::from(size.height);
+    let down = u64::from(canvas.height) * u64::from(size.width);
+    if across >= down {
+        let height = scaled(size.height, canvas.width, size.width, canvas.height);
+        Size::new(canvas.width, height)
+    } else {
+        let width = scaled(size.width, canvas.height, size.height, canvas.width);
+        Size::new(width, canvas.height)
+    }
+}
+
+/// The size with its shorter side brought to `shorter`.
+fn shortened(size: Size, shorter: u32) -> Size {
+    covering(size, Size::new(shorter.max(1), shorter.max(1)))
+}
+
+/// Longest side of a scaled picture, of which only the middle is used.
+const MAX_SIDE: u64 = 1 << 30;
+
+/// First column or row of a part that is cut to, or padded to, `all`: torchvision's rounding.
+fn cut(all: u32, part: u32) -> i32 {
+    if part > all {
+        -(f64::from(part - all) / 2.0).round_ties_even() as i32
+    } else {
+        (all - part) as i32 / 2
+    }
+}
+
+fn shown(content: u32, offset: i32, canvas: u32) -> (Range<u32>, u32) {
+    let first = offset.min(0).unsigned_abs();
+    let start = offset.max(0).unsigned_abs();
+    let count = (content - first).min(canvas - start);
+    (first..first + count, start)
 }
 
 #[cfg(test)]
@@ -260,7 +319,39 @@ mod tests {
         let corner = centre.to_source(&BBox::new(0.0, 80.0, 640.0, 560.0));
         assert!((corner.x2 - 768.0).abs() < 1e-3 && corner.y1.abs() < 1e-3, "{corner:?}");
         let crop = fit(Fit::Crop, source, canvas);
-        assert_eq!(crop.region, Region { x: 96, y: 0, size: Size::new(576, 576) });
+        assert_eq!((crop.content, crop.offset), (Size::new(853, 640), (-106, 0)));
+        assert_eq!((crop.columns(), crop.rows()), ((106..746, 0), (0..640, 0)));
+    }
+
+    /// What Ultralytics 8.4.190 says: `LetterBox(new_shape=canvas)(image=picture)`, where a white
+    /// picture begins and ends in it, and `scale_boxes` of the far corner of the canvas.
+    #[test]
+    fn letterboxes_are_those_of_ultralytics() {
+        for (source, canvas, content, offset, corner) in LETTERBOXES {
+            let size = |(width, height)| Size::new(width, height);
+            let view = fit(Fit::Centre, size(source), size(canvas));
+            assert_eq!((view.content, view.offset), (size(content), offset), "{source:?}");
+            let far = Point { x: canvas.0 as f32, y: canvas.1 as f32 };
+            let back = view.point_to_source(far);
+            let off = (back.x - corner.0).abs().max((back.y - corner.1).abs());
+            assert!(off < 1e-3, "{source:?} in {canvas:?}: {back:?} and not {corner:?}");
+        }
+    }
+
+    /// What torchvision 0.29.2 does with a PIL image: the size after `Resize(shorter)`, and the
+    /// first column and row that `CenterCrop((height, width))` takes of it, less than 0 where it
+    /// pads.
+    #[test]
+    fn crops_are_those_of_torchvision() {
+        for (source, shorter, canvas, content, first) in CROPS {
+            let size = |(width, height)| Size::new(width, height);
+            let view = fit(Fit::CropOf(shorter), size(source), size(canvas));
+            let taken = (-view.offset.0, -view.offset.1);
+            assert_eq!((view.content, taken), (size(content), first), "{source:?}");
+            if canvas == (shorter, shorter) {
+                assert_eq!(fit(Fit::Crop, size(source), size(canvas)), view);
+            }
+        }
     }
 
     #[test]
@@ -277,6 +368,41 @@ mod tests {
         assert!(!BBox::new(0.0, 0.0, f32::INFINITY, 5.0).is_sound());
     }
 
+    type Pair<T> = (T, T);
+
+    /// Picture, canvas, content, its first column and row, and the canvas's far corner in the
+    /// picture.
+    const LETTERBOXES: [(Pair<u32>, Pair<u32>, Pair<u32>, Pair<i32>, Pair<f32>); 13] = [
+        ((768, 576), (640, 640), (640, 480), (0, 80), (768.0, 672.0)),
+        ((1920, 1080), (640, 640), (640, 360), (0, 140), (1920.0, 1500.0)),
+        ((1280, 720), (640, 384), (640, 360), (0, 12), (1280.0, 744.0)),
+        ((333, 500), (640, 640), (426, 640), (107, 0), (416.6408, 500.0)),
+        ((641, 427), (640, 640), (640, 426), (0, 107), (641.0, 534.2512)),
+        ((1000, 3), (320, 320), (320, 1), (0, 159), (1000.0, 483.0)),
+        ((3, 1000), (320, 320), (1, 320), (159, 0), (483.0, 1000.0)),
+        ((1365, 1024), (416, 416), (416, 312), (0, 52), (1365.0, 1194.6667)),
+        ((101, 77), (640, 480), (630, 480), (5, 0), (101.8016, 77.0)),
+        ((500, 375), (512, 512), (512, 384), (0, 64), (500.0, 437.5)),
+        ((1279, 719), (640, 640), (640, 360), (0, 140), (1279.0, 998.6111)),
+        ((640, 425), (320, 320), (320, 212), (0, 54), (640.0, 533.2547)),
+        ((3000, 1), (640, 640), (640, 1), (0, 319), (3000.0, 321.0)),
+    ];
+
+    /// Picture, its shorter side then, canvas, content, and the first column and row taken.
+    const CROPS: [(Pair<u32>, u32, Pair<u32>, Pair<u32>, Pair<i32>); 11] = [
+        ((768, 576), 256, (224, 224), (341, 256), (58, 16)),
+        ((500, 333), 256, (224, 224), (384, 256), (80, 16)),
+        ((333, 500), 256, (224, 224), (256, 384), (16, 80)),
+        ((640, 427), 224, (224, 224), (335, 224), (56, 0)),
+        ((427, 641), 224, (224, 224), (224, 336), (0, 56)),
+        ((100, 100), 232, (224, 224), (232, 232), (4, 4)),
+        ((1920, 1080), 640, (640, 640), (1137, 640), (248, 0)),
+        ((1081, 719), 235, (224, 224), (353, 235), (64, 6)),
+        ((90, 60), 100, (224, 96), (150, 100), (-37, 2)),
+        ((3, 400), 64, (64, 64), (64, 8533), (0, 4234)),
+        ((1280, 721), 292, (288, 160), (518, 292), (115, 66)),
+    ];
+
     proptest! {
         #[test]
         fn iou_is_symmetric_and_between_0_and_1(a in any_box(), b in any_box()) {
@@ -288,20 +414,20 @@ mod tests {
         #[test]
         fn a_view_fills_its_canvas_and_maps_back(
             w in 1u32..5000, h in 1u32..5000, cw in 32u32..1300, ch in 32u32..1300,
-            kind in 0usize..4, x in 0f32..3000.0, y in 0f32..3000.0,
+            kind in 0usize..5, x in 0f32..3000.0, y in 0f32..3000.0,
         ) {
-            let kind = [Fit::TopLeft, Fit::Centre, Fit::Stretch, Fit::Crop][kind];
+            let kind = [
+                Fit::TopLeft, Fit::Centre, Fit::Stretch, Fit::Crop, Fit::CropOf(cw.max(ch) + 7),
+            ][kind];
             let view = fit(kind, Size::new(w, h), Size::new(cw, ch));
-            let (right, below) = (
-                view.offset.0 + view.content.width, view.offset.1 + view.content.height,
-            );
-            prop_assert!(right <= cw && below <= ch);
-            prop_assert!(
-                view.content.width + 1 >= cw || view.content.height + 1 >= ch,
-                "one side fills the canvas"
-            );
-            let region = view.region;
-            prop_assert!(region.x + region.size.width <= w && region.y + region.size.height <= h);
+            let ((columns, left), (rows, top)) = (view.columns(), view.rows());
+            prop_assert!(columns.end <= view.content.width && rows.end <= view.content.height);
+            let (across, down) = (columns.len() as u32, rows.len() as u32);
+            prop_assert!(across >= 1 && left + across <= cw && down >= 1 && top + down <= ch);
+            prop_assert!(across + 1 >= cw || down + 1 >= ch, "one side fills the canvas");
+            if matches!(kind, Fit::Crop | Fit::CropOf(_)) {
+                prop_assert_eq!((across, down), (cw, ch));
+            }
             let back = view.point_to_source(view.point_to_canvas(Point { x, y }));
             for (there, here) in [(back.x, x), (back.y, y)] {
                 prop_assert!((there - here).abs() <= here.abs() * 1e-4 + 0.05);

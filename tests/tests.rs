@@ -26,6 +26,8 @@ mod drawing;
 mod dropin;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract", feature = "onnxruntime"))]
 mod engines;
+#[cfg(all(feature = "libav", feature = "opencv", feature = "tract", feature = "onnxruntime"))]
+mod feeding;
 mod inputs;
 #[cfg(feature = "libav")]
 mod live;

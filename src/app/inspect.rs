@@ -11,6 +11,7 @@ use crate::config::{Config, ModelConfig, catalogue};
 use crate::exit::{Error, Status};
 use crate::geometry::Fit;
 use crate::infer::evidence::Weight;
+use crate::infer::preprocess::Filter;
 use crate::infer::tensor::TensorSpec;
 use crate::record::round;
 
@@ -103,10 +104,21 @@ fn recognised(loaded: &Loaded, config: &ModelConfig) -> Result<Said, Error> {
         card.others.iter().map(|(family, reason)| format!("not {family}: {reason}")).collect();
     let input = &card.preprocess;
     let fit = match input.fit {
-        Fit::TopLeft => "top-left",
-        Fit::Centre => "letterbox",
-        Fit::Stretch => "stretch",
-        Fit::Crop => "crop",
+        Fit::TopLeft => "top-left".to_owned(),
+        Fit::Centre => "letterbox".to_owned(),
+        Fit::Stretch => "stretch".to_owned(),
+        Fit::Crop => "crop".to_owned(),
+        Fit::CropOf(shorter) => format!("crop:{shorter}"),
+    };
+    let filter = match input.filter {
+        Filter::Linear => "linear",
+        Filter::Antialias => "antialias",
+        Filter::Bicubic => "bicubic",
+    };
+    let colour = match (input.colours, input.rgb) {
+        (1, _) => "grey",
+        (_, true) => "rgb",
+        (_, false) => "bgr",
     };
     let iou = config.max_iou.or(card.max_iou);
     Ok(vec![
@@ -123,7 +135,8 @@ fn recognised(loaded: &Loaded, config: &ModelConfig) -> Result<Said, Error> {
         ("keypoints", json!(card.keypoints)),
         ("size", json!(input.size.to_string())),
         ("resize", json!(fit)),
-        ("colour", json!(if input.rgb { "rgb" } else { "bgr" })),
+        ("interpolation", json!(filter)),
+        ("colour", json!(colour)),
         ("mean", json!(input.mean.map(short))),
         ("std", json!(input.std.map(short))),
         ("conf", json!(short(config.min_confidence))),

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use crate::config::{ConfigError, EngineChoice, Hints, ModelConfig, catalogue};
 use crate::exit::Error;
+use crate::geometry::Fit;
+#[cfg(any(feature = "onnxruntime", feature = "tract"))]
+use crate::infer::batched::for_one_picture;
 use crate::infer::card::recognise;
 use crate::infer::cascade::Cascade;
 use crate::infer::fake::{self, FakeDetector, Script};
@@ -17,7 +20,7 @@ use crate::infer::preprocess::Preprocess;
 use crate::infer::probe;
 use crate::infer::tensor::{Input, Tensor};
 use crate::infer::tiles::TiledDetector;
-use crate::infer::{Detector, Engine, ModelDetector, ModelError};
+use crate::infer::{Detector, Engine, ModelDetector, ModelError, Probed};
 use crate::record::ModelInfo;
 use crate::recorder::config_id;
 use crate::replay::{Blind, Stored};
@@ -45,9 +48,6 @@ pub(super) struct Opened {
     /// Whether the catalogue has it by its hash, with its family: such a model needs no probe.
     pub(super) known: bool,
 }
-
-/// An engine with a model in it, and the outputs of one run on a synthetic picture.
-pub(super) type Probed = (Arc<dyn Engine>, Vec<Tensor>);
 
 /// A model that is loaded and recognised, before it is put together.
 pub(super) struct Loaded {
@@ -98,7 +98,15 @@ fn card(opened: &Opened, engine: &dyn Engine, probe: &[Tensor]) -> Result<Card, 
     let facts = Facts { feed, outputs: &outputs, model: about, probe };
     let mut card = recognise(&file.name, &facts, hints.head.as_deref())?;
     let preprocess = &mut card.preprocess;
+    // Whole numbers have no room for a family's fractions: such a model does that itself.
+    if preprocess.element.is_whole() {
+        (preprocess.mean, preprocess.std) = ([0.0; 3], [1.0; 3]);
+    }
     preprocess.fit = hints.fit.unwrap_or(preprocess.fit);
+    if matches!(preprocess.fit, Fit::Crop | Fit::CropOf(_)) {
+        preprocess.pad = 0;
+    }
+    preprocess.filter = hints.filter.unwrap_or(preprocess.filter);
     preprocess.rgb = hints.rgb.unwrap_or(preprocess.rgb);
     preprocess.mean = hints.mean.unwrap_or(preprocess.mean);
     preprocess.std = hints.std.unwrap_or(preprocess.std);
@@ -340,6 +348,9 @@ fn settings(card: &Card, keep: &PostProcess, labels: &Labels, hints: &Hints) -> 
         labels.names().join("\n"),
     );
     let Hints { fit: said_fit, rgb: said_rgb, mean: said_mean, std: said_std, .. } = hints;
+    if let Some(filter) = hints.filter {
+        text += &format!(" filter={filter:?}");
+    }
     if said_fit.is_some() || said_rgb.is_some() || said_mean.is_some() || said_std.is_some() {
         text += &format!(" fit={fit:?} rgb={rgb} mean={mean:?} std={std:?}");
     }
@@ -401,18 +412,21 @@ pub(super) fn onnxruntime(
     use crate::infer::engine_onnxruntime::{OnnxRuntimeEngine, runtime};
     let runtime = runtime(config.onnxruntime_lib.as_deref())
         .map_err(|reason| ModelError::NoOnnxRuntime { reason })?;
-    let Opened { file, feed, .. } = opened;
-    let probe = probe_inputs(opened)?;
-    let (engine, outputs) =
-        OnnxRuntimeEngine::load(runtime, file, feed, &config.device, (calls, &probe))?;
     let (version, path) = (&runtime.version, runtime.path.display());
-    log::info!("ONNX Runtime {version} is '{path}', on {}", engine.device());
-    Ok((Arc::new(engine), outputs))
+    let Opened { file, about, feed, .. } = opened;
+    Ok(for_one_picture(&file.name, about, feed, |feed| {
+        let probe = probe_inputs(opened, feed)?;
+        let (engine, outputs) =
+            OnnxRuntimeEngine::load(runtime, file, feed, &config.device, (calls, &probe))?;
+        log::info!("ONNX Runtime {version} is '{path}', on {}", engine.device());
+        Ok((Arc::new(engine), outputs))
+    })?)
 }
 
 /// The inputs of the first run of a model.
-fn probe_inputs(opened: &Opened) -> Result<Vec<Input>, ModelError> {
-    probe::inputs(&opened.feed).ok_or_else(|| ModelError::Inputs {
+#[cfg(any(feature = "onnxruntime", feature = "tract"))]
+fn probe_inputs(opened: &Opened, feed: &Feed) -> Result<Vec<Input>, ModelError> {
+    probe::inputs(feed).ok_or_else(|| ModelError::Inputs {
         name: opened.file.name.clone(),
         reason: "its input is too large".into(),
     })
@@ -426,10 +440,12 @@ pub(super) fn onnxruntime(_: &Opened, _: &ModelConfig, _: usize) -> Result<Probe
 #[cfg(feature = "tract")]
 pub(super) fn tract(opened: &Opened) -> Result<Probed, Error> {
     use crate::infer::engine_tract::TractEngine;
-    let Opened { file, feed, known, .. } = opened;
-    let probe = if *known { None } else { Some(probe_inputs(opened)?) };
-    let (engine, outputs) = TractEngine::load(file, feed, probe.as_deref())?;
-    Ok((Arc::new(engine), outputs))
+    let Opened { file, about, feed, known, .. } = opened;
+    Ok(for_one_picture(&file.name, about, feed, |feed| {
+        let probe = if *known { None } else { Some(probe_inputs(opened, feed)?) };
+        let (engine, outputs) = TractEngine::load(file, feed, probe.as_deref())?;
+        Ok((Arc::new(engine), outputs))
+    })?)
 }
 
 /// Tract, where its answers are not known to be wrong.

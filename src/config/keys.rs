@@ -184,7 +184,13 @@ pub const KEYS: &[Key] = &[
     key(
         "resize",
         MODEL,
-        "How pictures are fitted: letterbox, top-left, stretch or crop [default: the model's]",
+        "How pictures are fitted: letterbox, top-left, stretch, crop, crop:256 [default: the model's]",
+    )
+    .value("HOW"),
+    key(
+        "interpolation",
+        MODEL,
+        "How they are scaled: linear, antialias or bicubic [default: the model's]",
     )
     .value("HOW"),
     key("colour", MODEL, "Order of colours: rgb or bgr [default: the model's]").value("ORDER"),
@@ -524,13 +530,14 @@ pub fn is_of_an_input(key: &Key) -> bool {
 }
 
 /// Settings of a model, for the file beside it.
-pub const OF_MODEL: [&str; 13] = [
+pub const OF_MODEL: [&str; 14] = [
     "agnostic-nms",
     "class-names",
     "colour",
     "conf",
     "head",
     "imgsz",
+    "interpolation",
     "iou",
     "labels",
     "max-det",

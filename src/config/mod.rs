@@ -34,6 +34,7 @@ use crate::geometry::Fit;
 use crate::infer::device::Device;
 use crate::infer::fake::Script;
 use crate::infer::family::Task;
+use crate::infer::preprocess::Filter;
 use crate::policy::LivePolicy;
 use crate::record::EventKind;
 use crate::sink::ndjson::Emit;
@@ -191,6 +192,8 @@ pub struct Hints {
     pub imgsz: Option<Size>,
     /// How pictures are brought to that size.
     pub fit: Option<Fit>,
+    /// How their pixels are made there.
+    pub filter: Option<Filter>,
     /// Whether red is the first colour.
     pub rgb: Option<bool>,
     /// Subtracted from colours of 0 to 255.
@@ -205,11 +208,12 @@ impl Hints {
     /// These, and `weaker` where nothing is said.
     #[must_use]
     pub fn over(self, weaker: &Self) -> Self {
-        let Self { head, imgsz, fit, rgb, mean, std, class_names } = weaker.clone();
+        let Self { head, imgsz, fit, filter, rgb, mean, std, class_names } = weaker.clone();
         Self {
             head: self.head.or(head),
             imgsz: self.imgsz.or(imgsz),
             fit: self.fit.or(fit),
+            filter: self.filter.or(filter),
             rgb: self.rgb.or(rgb),
             mean: self.mean.or(mean),
             std: self.std.or(std),

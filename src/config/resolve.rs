@@ -22,9 +22,9 @@ use super::{
     ProgressMode, RecordedAt, Resolved, ScaledSize, ServeConfig, StreamForm, TextTarget,
 };
 use crate::frame::MAX_SIDE;
-use crate::geometry::Fit;
 use crate::infer::device::Device;
 use crate::infer::fake::{self, Script};
+use crate::infer::preprocess::Filter;
 use crate::sink::ndjson::Emit;
 use crate::source::select::Selection;
 
@@ -367,13 +367,13 @@ fn hints(take: &mut Resolver<'_>) -> Result<Hints, ConfigError> {
     Ok(Hints {
         head: take.optional("head", units::text)?,
         imgsz: take.optional("imgsz", units::size)?,
-        fit: take.optional(
-            "resize",
+        fit: take.optional("resize", units::fit)?,
+        filter: take.optional(
+            "interpolation",
             units::one_of(&[
-                ("letterbox", Fit::Centre),
-                ("top-left", Fit::TopLeft),
-                ("stretch", Fit::Stretch),
-                ("crop", Fit::Crop),
+                ("linear", Filter::Linear),
+                ("antialias", Filter::Antialias),
+                ("bicubic", Filter::Bicubic),
             ]),
         )?,
         rgb: take.optional("colour", units::one_of(&[("rgb", true), ("bgr", false)]))?,

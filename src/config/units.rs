@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
-use crate::frame::Size;
+use crate::frame::{MAX_SIDE, Size};
+use crate::geometry::Fit;
 
 /// Why a value cannot be read: "must be ...".
 pub type Expected = String;
@@ -156,6 +157,26 @@ pub fn grid(text: &str) -> Result<(u32, u32), Expected> {
     }
 }
 
+/// A way to fit pictures.
+pub fn fit(text: &str) -> Result<Fit, Expected> {
+    match text {
+        "letterbox" => Ok(Fit::Centre),
+        "top-left" => Ok(Fit::TopLeft),
+        "stretch" => Ok(Fit::Stretch),
+        "crop" => Ok(Fit::Crop),
+        _ => text
+            .strip_prefix("crop:")
+            .and_then(|shorter| shorter.parse().ok())
+            .filter(|shorter| (1..=MAX_SIDE).contains(shorter))
+            .map(Fit::CropOf)
+            .ok_or_else(|| {
+                "must be one of letterbox, top-left, stretch, crop, or crop:PIXELS for the \
+                 shorter side before it is cropped, such as crop:256"
+                    .into()
+            }),
+    }
+}
+
 /// One of a few words.
 pub fn one_of<T: Copy>(words: &[(&'static str, T)]) -> impl Fn(&str) -> Result<T, Expected> {
     let words = words.to_vec();
@@ -193,6 +214,16 @@ pub fn moment(text: &str) -> Option<SystemTime> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_crop_may_say_how_long_the_shorter_side_is_before() {
+        assert_eq!(fit("crop"), Ok(Fit::Crop));
+        assert_eq!(fit("crop:256"), Ok(Fit::CropOf(256)));
+        assert_eq!(fit("letterbox"), Ok(Fit::Centre));
+        for text in ["crop:", "crop:0", "crop:-1", "crop:99999", "stretch:2", "fill"] {
+            assert!(fit(text).unwrap_err().starts_with("must be one of letterbox"), "{text}");
+        }
+    }
 
     #[test]
     fn durations_in_all_forms() {

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use half::f16;
+use half::{bf16, f16};
 use ort::environment::Environment;
 use ort::ep::{CUDA, ExecutionProvider, ExecutionProviderDispatch, OpenVINO};
 use ort::logging::LogLevel;
@@ -292,6 +292,10 @@ fn element(kind: &ValueType) -> Element {
         ValueType::Tensor { ty: TensorElementType::Int32, .. } => Element::I32,
         ValueType::Tensor { ty: TensorElementType::Int64, .. } => Element::I64,
         ValueType::Tensor { ty: TensorElementType::Uint8, .. } => Element::U8,
+        ValueType::Tensor { ty: TensorElementType::Float64, .. } => Element::F64,
+        ValueType::Tensor { ty: TensorElementType::Int8, .. } => Element::I8,
+        ValueType::Tensor { ty: TensorElementType::Bfloat16, .. } => Element::Bf16,
+        ValueType::Tensor { ty: TensorElementType::Bool, .. } => Element::Bool,
         _ => Element::Other,
     }
 }
@@ -308,6 +312,7 @@ fn value(input: &Input, element: Element) -> ort::Result<SessionInputValue<'_>> 
         Values::I32(values) => TensorRef::from_array_view((shape, values.as_slice()))?.into(),
         Values::I64(values) => TensorRef::from_array_view((shape, values.as_slice()))?.into(),
         Values::U8(values) => TensorRef::from_array_view((shape, values.as_slice()))?.into(),
+        Values::F64(values) => TensorRef::from_array_view((shape, values.as_slice()))?.into(),
     })
 }
 
@@ -320,11 +325,22 @@ fn run(session: &mut Session, inputs: &[Input], elements: &[Element]) -> ort::Re
 
 /// An output as 32-bit floats.
 fn tensor(value: &DynValue) -> ort::Result<Tensor> {
-    let (shape, data) = match element(value.dtype()) {
-        Element::F16 => converted(value.try_extract_tensor::<f16>()?, |v| v.to_f32()),
-        Element::I32 => converted(value.try_extract_tensor::<i32>()?, |v| v as f32),
-        Element::I64 => converted(value.try_extract_tensor::<i64>()?, |v| v as f32),
-        Element::U8 => converted(value.try_extract_tensor::<u8>()?, f32::from),
+    use TensorElementType as Type;
+    let kind = value.dtype().tensor_type();
+    let (shape, data) = match kind {
+        Some(Type::Float16) => converted(value.try_extract_tensor::<f16>()?, |v| v.to_f32()),
+        Some(Type::Bfloat16) => converted(value.try_extract_tensor::<bf16>()?, |v| v.to_f32()),
+        Some(Type::Float64) => converted(value.try_extract_tensor::<f64>()?, |v| v as f32),
+        Some(Type::Int8) => converted(value.try_extract_tensor::<i8>()?, f32::from),
+        Some(Type::Int16) => converted(value.try_extract_tensor::<i16>()?, f32::from),
+        Some(Type::Int32) => converted(value.try_extract_tensor::<i32>()?, |v| v as f32),
+        Some(Type::Int64) => converted(value.try_extract_tensor::<i64>()?, |v| v as f32),
+        Some(Type::Uint8) => converted(value.try_extract_tensor::<u8>()?, f32::from),
+        Some(Type::Uint16) => converted(value.try_extract_tensor::<u16>()?, f32::from),
+        Some(Type::Uint32) => converted(value.try_extract_tensor::<u32>()?, |v| v as f32),
+        Some(Type::Uint64) => converted(value.try_extract_tensor::<u64>()?, |v| v as f32),
+        Some(Type::Bool) => converted(value.try_extract_tensor::<bool>()?, |v| f32::from(v as u8)),
+        // Fails for any other type, so that none is misread.
         _ => converted(value.try_extract_tensor::<f32>()?, |v| v),
     };
     let shape = shape.iter().map(|&side| usize::try_from(side).unwrap_or(0)).collect();

@@ -92,11 +92,14 @@ fn load(file: &ModelFile, feed: &Feed) -> TractResult<TractEngine> {
 
 fn datum(element: Element) -> DatumType {
     match element {
-        Element::F32 | Element::Other => DatumType::F32,
+        Element::F32 | Element::I8 | Element::Bf16 | Element::Bool | Element::Other => {
+            DatumType::F32
+        }
         Element::F16 => DatumType::F16,
         Element::I32 => DatumType::I32,
         Element::I64 => DatumType::I64,
         Element::U8 => DatumType::U8,
+        Element::F64 => DatumType::F64,
     }
 }
 
@@ -108,6 +111,9 @@ fn element(datum: DatumType) -> Element {
         // A side of a shape is an integer to everybody else.
         DatumType::I64 | DatumType::TDim => Element::I64,
         DatumType::U8 => Element::U8,
+        DatumType::F64 => Element::F64,
+        DatumType::I8 => Element::I8,
+        DatumType::Bool => Element::Bool,
         _ => Element::Other,
     }
 }
@@ -119,6 +125,7 @@ fn tensor(input: &Input, element: Element) -> TractResult<TractTensor> {
         Values::I32(values) => TractTensor::from_shape(&input.shape, values),
         Values::I64(values) => TractTensor::from_shape(&input.shape, values),
         Values::U8(values) => TractTensor::from_shape(&input.shape, values),
+        Values::F64(values) => TractTensor::from_shape(&input.shape, values),
     }?;
     Ok(tensor.cast_to_dt(datum(element))?.into_owned())
 }

@@ -17,8 +17,12 @@ pub struct Feed {
     pub picture: usize,
     /// Size of the picture.
     pub size: Size,
-    /// Whether colours are the last side, `[1, height, width, 3]`, and not the second.
+    /// Colours of a pixel: 3, or 1 for grey.
+    pub colours: usize,
+    /// Whether colours are the last side, `[1, height, width, 3]`, and not the one before height.
     pub channels_last: bool,
+    /// Pictures of a run as the model declares them; 1 where it leaves that open.
+    pub declared_batch: usize,
 }
 
 impl Feed {
@@ -29,30 +33,19 @@ impl Feed {
     /// Where no input is a picture, another input is unknown, or the size is open or another.
     pub fn plan(name: &str, model: &Description, wanted: Option<Size>) -> Result<Self, ModelError> {
         let unusable = |reason: String| ModelError::Inputs { name: name.into(), reason };
-        let fits = |input: &&TensorSpec| is_picture(input);
-        let mut pictures = model.inputs.iter().filter(fits);
-        let (Some(picture), None) = (pictures.next(), pictures.next()) else {
-            let inputs: Vec<_> = model.inputs.iter().map(ToString::to_string).collect();
-            return Err(unusable(format!(
-                "none of its inputs is one picture: {}",
-                inputs.join(", ")
-            )));
-        };
-        let channels_last = picture.shape.get(1) != Some(&Some(3))
-            && picture.shape.get(3).is_some_and(|side| *side == Some(3));
-        let size =
-            size(name, picture, channels_last, wanted.or_else(|| exported_for(model)), wanted)?;
-        let (width, height) = (size.width as usize, size.height as usize);
-        let shape = if channels_last { [1, height, width, 3] } else { [1, 3, height, width] };
-        let place = model.inputs.iter().position(|input| input == picture).unwrap_or(0);
+        let (place, form) = picture(&model.inputs).map_err(unusable)?;
+        let picture = &model.inputs[place];
+        let size = size(name, (picture, &form), wanted.or_else(|| exported_for(model)), wanted)?;
         let mut feed = Self {
             inputs: model.inputs.clone(),
             constants: vec![None; model.inputs.len()],
             picture: place,
             size,
-            channels_last,
+            colours: form.colours,
+            channels_last: form.channels_last,
+            declared_batch: form.declared_batch.unwrap_or(1),
         };
-        feed.inputs[place].shape = shape.map(Some).to_vec();
+        feed.inputs[place].shape = form.shape(size).into_iter().map(Some).collect();
         for (i, input) in model.inputs.iter().enumerate().filter(|(i, _)| *i != place) {
             let constant = constant(input, size)
                 .ok_or_else(|| unusable(format!("nothing is known to feed its input {input}")))?;
@@ -62,6 +55,18 @@ impl Feed {
         Ok(feed)
     }
 
+    /// The same for as many pictures at once as the model declares.
+    #[must_use]
+    pub fn for_declared_batch(&self) -> Self {
+        let count = self.declared_batch;
+        let mut feed = self.clone();
+        for (input, constant) in feed.inputs.iter_mut().zip(&mut feed.constants) {
+            input.shape.iter_mut().take(1).for_each(|side| *side = side.map(|side| side * count));
+            *constant = constant.as_ref().map(|constant| constant.repeated(count));
+        }
+        feed
+    }
+
     /// The input that takes the picture.
     pub fn picture(&self) -> &TensorSpec {
         &self.inputs[self.picture]
@@ -69,22 +74,85 @@ impl Feed {
 
     /// All inputs of one run, in the model's order.
     pub fn inputs_with(&self, picture: Input) -> Vec<Input> {
-        let mut picture = Some(picture);
+        // Where the model has no side for a batch, neither has the picture.
+        let shape = self.picture().fixed().unwrap_or(picture.shape);
+        let mut picture = Some(Input { shape, ..picture });
         let inputs = self.constants.iter();
         inputs.filter_map(|constant| constant.clone().or_else(|| picture.take())).collect()
     }
 }
 
-fn is_picture(input: &TensorSpec) -> bool {
-    let colours = |side: Option<usize>| side.is_none_or(|side| side == 3);
-    let feedable =
-        matches!(input.element, Element::F32 | Element::F16 | Element::I32 | Element::U8);
-    match input.shape.as_slice() {
-        &[_, second, _, last] => feedable && (colours(second) || colours(last)),
-        // No shape at all: some exporters leave it out.
-        [] => feedable,
-        _ => false,
+/// How an input takes a picture.
+struct Form {
+    /// Whether its first side is that of a batch.
+    batched: bool,
+    /// Pictures of a batch, where they are declared.
+    declared_batch: Option<usize>,
+    colours: usize,
+    channels_last: bool,
+    height: Option<usize>,
+    width: Option<usize>,
+}
+
+impl Form {
+    /// The form of an input whose sides are those of a picture of three colours, or of one.
+    fn of(input: &TensorSpec) -> Option<Self> {
+        let (batch, sides) = match *input.shape.as_slice() {
+            // Some exporters leave the shape out.
+            [] => (Some(None), [Some(3), None, None]),
+            [batch, a, b, c] => (Some(batch), [a, b, c]),
+            [a, b, c] if [a, c].contains(&Some(3)) => (None, [a, b, c]),
+            _ => return None,
+        };
+        let (colours, channels_last) = match (sides[0], sides[2]) {
+            (Some(3), _) => (3, false),
+            (_, Some(3)) => (3, true),
+            (None, _) => (3, false),
+            (Some(1), _) => (1, false),
+            (_, Some(1)) => (1, true),
+            _ => return None,
+        };
+        let [height, width] =
+            if channels_last { [sides[0], sides[1]] } else { [sides[1], sides[2]] };
+        let (batched, declared_batch) = (batch.is_some(), batch.flatten());
+        Some(Self { batched, declared_batch, colours, channels_last, height, width })
     }
+
+    /// The sides for one picture.
+    fn shape(&self, size: Size) -> Vec<usize> {
+        let (width, height) = (size.width as usize, size.height as usize);
+        let sides = if self.channels_last {
+            [height, width, self.colours]
+        } else {
+            [self.colours, height, width]
+        };
+        self.batched.then_some(1).into_iter().chain(sides).collect()
+    }
+}
+
+/// The only input that takes a picture, in colour before grey.
+fn picture(inputs: &[TensorSpec]) -> Result<(usize, Form), String> {
+    use Element::{F16, F32, F64, I32, U8};
+    let all = inputs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    for colours in [3, 1] {
+        let forms = inputs.iter().map(Form::of).enumerate();
+        let forms = forms.filter_map(|(i, form)| Some((i, form.filter(|f| f.colours == colours)?)));
+        let (feedable, other): (Vec<_>, Vec<_>) =
+            forms.partition(|(i, _)| matches!(inputs[*i].element, F16 | F32 | F64 | I32 | U8));
+        let count = feedable.len();
+        match (feedable.into_iter().next(), other.first()) {
+            (Some(only), _) if count == 1 => return Ok(only),
+            (None, Some((i, _))) => {
+                return Err(format!(
+                    "pictures are not fed as {}: {all}; export it with 32-bit or 16-bit floats",
+                    inputs[*i].element.name()
+                ));
+            }
+            (None, None) => {}
+            _ => break,
+        }
+    }
+    Err(format!("none of its inputs is one picture: {all}"))
 }
 
 /// The size that the exporter noted, as Ultralytics does: `[height, width]`.
@@ -104,18 +172,15 @@ fn exported_for(model: &Description) -> Option<Size> {
 /// was only an example.
 fn size(
     name: &str,
-    input: &TensorSpec,
-    channels_last: bool,
+    (input, form): (&TensorSpec, &Form),
     usual: Option<Size>,
     wanted: Option<Size>,
 ) -> Result<Size, ModelError> {
-    let at = |i: usize| input.shape.get(i).copied().flatten();
-    let (height, width) = if channels_last { (at(1), at(2)) } else { (at(2), at(3)) };
     let side = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
     // A batch of several was one exporter's example: such a model takes other shapes too.
-    let is_example = at(0).is_some_and(|batch| batch != 1);
+    let is_example = form.declared_batch.is_some_and(|batch| batch != 1);
     let name = || name.to_owned();
-    let size = match (width, height, usual) {
+    let size = match (form.width, form.height, usual) {
         (Some(width), Some(height), _) if wanted.is_none() || !is_example => {
             let fixed = Size::new(side(width), side(height));
             match wanted {
@@ -180,7 +245,9 @@ mod tests {
     fn a_batch_of_several_was_an_example() {
         let example = || vec![input("x", Element::F32, &[10, 3, 32, 32].map(Some))];
         assert_eq!(plan(example(), Some(640)).unwrap().size, Size::new(640, 640));
-        assert_eq!(plan(example(), None).unwrap().picture().shape[0], Some(1));
+        let feed = plan(example(), None).unwrap();
+        assert_eq!((feed.picture().shape[0], feed.declared_batch), (Some(1), 10));
+        assert_eq!(feed.for_declared_batch().picture().shape[0], Some(10));
     }
 
     #[test]
@@ -193,6 +260,39 @@ mod tests {
         let constant = feed.constants[1].as_ref().unwrap();
         assert_eq!(constant.values, Values::I64(vec![96, 64]));
         assert_eq!(constant.shape, [1, 2]);
+    }
+
+    #[test]
+    fn grey_pictures_and_those_without_a_batch_are_taken() {
+        let grey = |shape: [usize; 4]| vec![input("x", Element::F32, &shape.map(Some))];
+        let feed = plan(grey([1, 1, 48, 64]), None).unwrap();
+        assert_eq!((feed.colours, feed.channels_last, feed.size), (1, false, Size::new(64, 48)));
+        let feed = plan(grey([1, 48, 64, 1]), None).unwrap();
+        assert_eq!((feed.colours, feed.channels_last, feed.size), (1, true, Size::new(64, 48)));
+        // A mask beside a picture is no second picture, though nothing is known to feed it.
+        let mask = input("mask", Element::F32, &[1, 1, 48, 64].map(Some));
+        let both = vec![input("x", Element::F32, &[1, 3, 48, 64].map(Some)), mask];
+        let message = plan(both, None).unwrap_err().to_string();
+        assert!(message.contains("mask [1,1,48,64]"), "{message}");
+        for (shape, last) in [([3, 48, 64], false), ([48, 64, 3], true)] {
+            let feed = plan(vec![input("x", Element::U8, &shape.map(Some))], None).unwrap();
+            assert_eq!((feed.channels_last, feed.size), (last, Size::new(64, 48)));
+            let picture = Input::zeros(vec![1, 3, 48, 64], Element::U8).unwrap();
+            assert_eq!(feed.inputs_with(picture)[0].shape, shape);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_picture_is_refused_with_its_type() {
+        let of = |element, shape: &[usize]| {
+            let shape: Vec<_> = shape.iter().copied().map(Some).collect();
+            plan(vec![input("x", element, &shape)], None).unwrap_err().to_string()
+        };
+        assert!(of(Element::Bf16, &[1, 3, 8, 8]).contains("not fed as bf16"));
+        assert!(of(Element::I8, &[1, 3, 8, 8]).contains("not fed as i8"));
+        assert!(of(Element::F32, &[1, 64, 8, 8]).contains("none of its inputs"));
+        assert!(of(Element::F32, &[1, 8, 8]).contains("none of its inputs"));
+        assert!(of(Element::F32, &[3, 5]).contains("none of its inputs"));
     }
 
     #[test]

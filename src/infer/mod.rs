@@ -1,5 +1,6 @@
 //! From a picture to detections: preprocessing, engine, head and NMS behind one trait.
 
+pub mod batched;
 pub mod card;
 pub mod cascade;
 mod detector;
@@ -21,6 +22,7 @@ pub mod preprocess;
 pub mod probe;
 pub mod tensor;
 pub mod tiles;
+mod weights;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,6 +107,9 @@ pub trait Engine: Send + Sync {
     /// When the engine fails.
     fn run(&self, inputs: &[Input]) -> Result<Vec<Tensor>, InferError>;
 }
+
+/// An engine with a model in it, and the outputs of one run on a synthetic picture.
+pub type Probed = (Arc<dyn Engine>, Vec<Tensor>);
 
 /// Why a frame could not be inferred.
 #[derive(Debug, thiserror::Error)]
@@ -212,6 +217,16 @@ pub enum ModelError {
         /// How to get an ONNX file from it.
         hint: String,
     },
+    /// Its weights, which lie in other files, cannot be had.
+    #[error("the model '{path}' cannot be used: {reason}")]
+    Weights {
+        /// The model's file.
+        path: String,
+        /// Why.
+        reason: String,
+        /// How to get a whole model.
+        hint: String,
+    },
     /// A known model lies at none of the usual places.
     #[error("the model '{name}' is not here: looked in {folders}")]
     Missing {
@@ -289,6 +304,16 @@ pub enum ModelError {
         /// Why.
         reason: String,
     },
+    /// It takes several pictures at once, and what it says of each cannot be told apart.
+    #[error("the model '{name}' takes {batch} pictures at once and says of all in one: {output}")]
+    Batch {
+        /// Name of the model.
+        name: String,
+        /// How many.
+        batch: usize,
+        /// What it says.
+        output: String,
+    },
     /// No known family has these inputs and outputs.
     #[error("model family not recognised: '{name}' has {shapes}")]
     Unrecognised {
@@ -350,6 +375,7 @@ impl ModelError {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NotOnnx { hint, .. }
+            | Self::Weights { hint, .. }
             | Self::UnknownClass { hint, .. }
             | Self::UnknownHead { hint, .. }
             | Self::Unrecognised { hint, .. } => hint.clone(),
@@ -358,6 +384,7 @@ impl ModelError {
             Self::Inputs { .. } => "one picture must be fed, [1,3,height,width] or \
                 [1,height,width,3]; 'vision-pipe inspect' shows what it has"
                 .into(),
+            Self::Batch { .. } => "export it with batch 1 or a dynamic batch".into(),
             Self::Device { .. } => {
                 "'vision-pipe engines' lists the devices; --device auto takes what works".into()
             }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::ModelError;
+use super::weights::{self, MAX_BYTES, Whole};
 use crate::reason::io_reason;
 
 /// Name of the built-in model.
@@ -14,16 +15,13 @@ pub const BUILT_IN: &str = "nanodet-g-416";
 /// Its bytes, so that a copied binary works alone. Origin and licence: `models/README.md`.
 static BUILT_IN_BYTES: &[u8] = include_bytes!("../../models/nanodet-g-416.onnx");
 
-/// Largest model that is read, in bytes: protobuf's own limit.
-const MAX_BYTES: u64 = 1 << 31;
-
 /// A model's bytes and identity.
 pub struct ModelFile {
     /// File name without its ending.
     pub name: String,
-    /// SHA-256 of the bytes, hexadecimal.
+    /// SHA-256 of the file, and of the files with its weights after it, hexadecimal.
     pub sha256: String,
-    /// The ONNX protobuf.
+    /// The ONNX protobuf with all its weights.
     pub bytes: Cow<'static, [u8]>,
 }
 
@@ -59,10 +57,10 @@ impl ModelFile {
         Err(ModelError::Changed { name: name.into(), path: path.display().to_string() })
     }
 
-    /// Reads a model from a file.
+    /// Reads a model from a file, and its weights from those beside it where they lie there.
     ///
     /// # Errors
-    /// Where the file cannot be read or is of another format; the hint says how to export it.
+    /// Where a file cannot be read or is of another format; the hint says how to export it.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
         let shown = path.display().to_string();
         let failed = |reason| ModelError::Unreadable { path: shown.clone(), reason };
@@ -78,8 +76,8 @@ impl ModelFile {
             return Err(ModelError::NotOnnx { path: shown, what, hint });
         }
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let sha256 = hex(&Sha256::digest(&bytes));
-        Ok(Self { name, sha256, bytes: Cow::Owned(bytes) })
+        let Whole { bytes, sha256 } = weights::whole(path, bytes)?;
+        Ok(Self { name, sha256: hex(&sha256), bytes: Cow::Owned(bytes) })
     }
 }
 

@@ -26,6 +26,7 @@ pub fn inputs(feed: &Feed) -> Option<Vec<Input>> {
         Values::F32(values) => fill(values, level),
         Values::I32(values) => fill(values, |i| (level(i) * 255.0) as i32),
         Values::I64(values) => fill(values, |i| (level(i) * 255.0) as i64),
+        Values::F64(values) => fill(values, |i| f64::from(level(i))),
         Values::U8(values) => fill(values, |i| (level(i) * 255.0) as u8),
     }
     // No picture is fed as a type that the engines cannot be given.

@@ -47,9 +47,20 @@ impl Input {
             Element::I32 => Values::I32(vec![0; count]),
             Element::I64 => Values::I64(vec![0; count]),
             Element::U8 => Values::U8(vec![0; count]),
-            Element::Other => return None,
+            Element::F64 => Values::F64(vec![0.0; count]),
+            Element::I8 | Element::Bf16 | Element::Bool | Element::Other => return None,
         };
         Some(Self { shape, values })
+    }
+}
+
+impl Input {
+    /// The same `count` times along the first side.
+    #[must_use]
+    pub fn repeated(&self, count: usize) -> Self {
+        let mut shape = self.shape.clone();
+        shape.iter_mut().take(1).for_each(|side| *side *= count);
+        Self { shape, values: self.values.repeated(count) }
     }
 }
 
@@ -67,6 +78,22 @@ pub enum Values {
     I64(Vec<i64>),
     /// Bytes.
     U8(Vec<u8>),
+    /// 64-bit floats.
+    F64(Vec<f64>),
+}
+
+impl Values {
+    /// The same values `count` times, one after the other.
+    #[must_use]
+    pub fn repeated(&self, count: usize) -> Self {
+        match self {
+            Self::F32(values) => Self::F32(values.repeat(count)),
+            Self::I32(values) => Self::I32(values.repeat(count)),
+            Self::I64(values) => Self::I64(values.repeat(count)),
+            Self::U8(values) => Self::U8(values.repeat(count)),
+            Self::F64(values) => Self::F64(values.repeat(count)),
+        }
+    }
 }
 
 /// The type of a tensor's values.
@@ -82,11 +109,25 @@ pub enum Element {
     I64,
     /// Byte.
     U8,
+    /// 64-bit float.
+    F64,
+    /// Signed byte: it cannot be fed.
+    I8,
+    /// 16-bit float with the exponent of a 32-bit one: it cannot be fed.
+    Bf16,
+    /// True or false: it cannot be fed.
+    Bool,
     /// Anything else: it cannot be fed.
     Other,
 }
 
 impl Element {
+    /// Whether pictures of this type hold levels of 0 to 255 as they are: whole numbers have no
+    /// room for others.
+    pub fn is_whole(self) -> bool {
+        matches!(self, Self::I32 | Self::I64 | Self::U8)
+    }
+
     /// Its usual name.
     pub fn name(self) -> &'static str {
         match self {
@@ -95,6 +136,10 @@ impl Element {
             Self::I32 => "i32",
             Self::I64 => "i64",
             Self::U8 => "u8",
+            Self::F64 => "f64",
+            Self::I8 => "i8",
+            Self::Bf16 => "bf16",
+            Self::Bool => "bool",
             Self::Other => "unknown type",
         }
     }

@@ -33,18 +33,26 @@ class Fit:
     def __init__(self, image, width, height, how, pad=0):
         tall, wide = image.shape[:2]
         self.size, self.origin = np.array([wide, tall], np.float64), np.zeros(2)
-        if how == "crop":
-            side = min(wide, tall)
-            self.origin = np.array([(wide - side) // 2, (tall - side) // 2])
-            x, y = self.origin
-            image = image[y : y + side, x : x + side]
-        if how in ("crop", "stretch"):
+        if how == "crop":  # torchvision's Resize of the shorter side, and CenterCrop, of a square
+            w, h = (int(side * width / min(wide, tall)) for side in (wide, tall))
+            x, y = round((w - width) / 2), round((h - height) / 2)
+            self.scale = np.array([w / wide, h / tall])
+            self.origin = np.array([x, y]) / self.scale
+            canvas = cv2.resize(image, (w, h), interpolation=cv2.INTER_LINEAR)
+            self.canvas = canvas[y : y + height, x : x + width]
+            return
+        if how == "stretch":
             self.scale = np.array([width / image.shape[1], height / image.shape[0]])
             self.canvas = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
             return
         self.scale = np.repeat(min(width / wide, height / tall), 2)
-        w, h = np.floor(self.size * self.scale + (0.5 if how == "centred" else 1e-6)).astype(int)
-        x, y = ((width - w) // 2, (height - h) // 2) if how == "centred" else (0, 0)
+        x = y = 0
+        if how == "centred":  # as Ultralytics' LetterBox, each axis back by what it was rounded to
+            w, h = np.round(self.size * self.scale).astype(int)
+            x, y = (width - w) // 2, (height - h) // 2
+            self.scale = np.array([w, h]) / self.size
+        else:
+            w, h = np.floor(self.size * self.scale + 1e-6).astype(int)
         self.canvas = np.full((height, width, 3), pad, np.uint8)
         self.canvas[y : y + h, x : x + w] = cv2.resize(image, (int(w), int(h)), interpolation=cv2.INTER_LINEAR)
         self.origin = -np.array([x, y]) / self.scale

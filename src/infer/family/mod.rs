@@ -20,7 +20,7 @@ pub use facts::Facts;
 
 use super::evidence::{Evidence, Weight};
 use super::head::{Head, Layout, Rows};
-use super::preprocess::Preprocess;
+use super::preprocess::{Filter, Preprocess};
 use crate::geometry::Fit;
 
 /// Card of a model: how it is fed and how its outputs are read.
@@ -217,6 +217,8 @@ impl Facts<'_> {
             mean: [0.0; 3],
             std: [255.0; 3],
             pad: 114,
+            filter: Filter::Linear,
+            colours: self.feed.colours,
             channels_last: self.feed.channels_last,
             element: self.feed.picture().element,
         }

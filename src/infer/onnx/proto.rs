@@ -159,9 +159,13 @@ impl ValueInfoProto {
         let element = match tensor.map(|tensor| tensor.elem_type) {
             Some(1) => Element::F32,
             Some(2) => Element::U8,
+            Some(3) => Element::I8,
             Some(6) => Element::I32,
             Some(7) => Element::I64,
+            Some(9) => Element::Bool,
             Some(10) => Element::F16,
+            Some(11) => Element::F64,
+            Some(16) => Element::Bf16,
             _ => Element::Other,
         };
         let dims = tensor.and_then(|tensor| tensor.shape.as_ref()).map(|shape| &shape.dim);
