@@ -292,7 +292,7 @@ mod tests {
             source: "a.mp4".into(),
             source_id: source_id.into(),
             config_id: "c".into(),
-            labels: Labels::usual(80),
+            labels: Labels::coco(),
             keypoints: Labels::of(vec!["nose".into()]),
             recorded_at: humantime::parse_rfc3339("2026-01-01T00:00:00Z").ok(),
             timing: false,

@@ -70,7 +70,7 @@ fn model(config: &Config) -> Result<(Arc<dyn Model>, About), Error> {
     }
     if let EngineChoice::Fake(script) = &wanted.engine {
         let detector = FakeDetector::new(script.clone());
-        let labels = Labels::usual(80);
+        let labels = Labels::coco();
         let (name, input) = ("fake".into(), Size::new(640, 640));
         let keypoints = Labels::of(vec![]);
         let about = About { name, task: Task::Detect, input, labels, keypoints };

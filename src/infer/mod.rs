@@ -14,6 +14,7 @@ pub mod feed;
 pub mod head;
 pub mod labels;
 pub mod model;
+pub mod naming;
 pub mod nms;
 pub mod onnx;
 pub mod preprocess;

@@ -137,6 +137,10 @@ pub struct ModelInfo {
     pub task: &'static str,
     /// Width and height of its input, pixels.
     pub imgsz: [u32; 2],
+    /// `assumed` where its file names no classes and those of its kind's published weights stand
+    /// in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub names: Option<&'static str>,
 }
 
 /// One processed frame. It holds no clock: the same input gives the same bytes.

@@ -100,6 +100,8 @@ pub struct Model {
     pub task: String,
     /// Width and height of its input.
     pub imgsz: [u32; 2],
+    /// Whether names of its classes are assumed.
+    pub names: Option<String>,
 }
 
 #[derive(Deserialize)]

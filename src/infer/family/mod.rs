@@ -4,7 +4,8 @@
 mod detr;
 mod faces;
 mod grids;
-mod notes;
+mod literal;
+pub(super) mod notes;
 mod pictures;
 mod ssd;
 mod ultralytics;
@@ -162,7 +163,7 @@ impl Facts<'_> {
         self.model.metadata.get(key).map(String::as_str)
     }
 
-    /// The exporter's class names.
+    /// The exporter's class names, where it noted one for every id from 0 on.
     fn names(&self) -> Option<Vec<Arc<str>>> {
         notes::names(self.note("names")?)
     }
