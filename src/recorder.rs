@@ -184,6 +184,7 @@ impl Recorder {
             heading_deg: None,
             keypoints: found.keypoints.iter().enumerate().map(keypoint).collect(),
             points: found.outline.iter().map(point).collect(),
+            rotation_deg: found.rotation.map(|turn| round(f64::from(turn), 100.0) % 180.0),
             attributes: attributes.collect(),
             outputs: found.outputs,
         }

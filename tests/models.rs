@@ -87,6 +87,17 @@ fn differs(found: &Value, wanted: &Value, with_keypoint_scores: bool) -> Option<
             return Some(format!("another keypoint {i}"));
         }
     }
+    for (i, corner) in wanted["corners"].as_array().into_iter().flatten().enumerate() {
+        let got = &found["points"][i];
+        if !near(&got["x"], &corner[0], MAX_OFF) || !near(&got["y"], &corner[1], MAX_OFF) {
+            return Some(format!("another corner {i}"));
+        }
+    }
+    if wanted["rotation_deg"].is_number()
+        && !near(&found["rotation_deg"], &wanted["rotation_deg"], 0.011)
+    {
+        return Some("another rotation".into());
+    }
     if let Some(area) = wanted["mask_area"].as_f64() {
         let points: Vec<(f64, f64)> = found["points"]
             .as_array()
@@ -167,7 +178,13 @@ fn positions_come_back_to_where_they_were_in_wide_and_tall_pictures() {
     for (width, height) in [(160, 96), (90, 180)] {
         let (x, y) = (width * 3 / 4, height / 3);
         let picture = picture(&place, (width, height), Some((x, y)), 12.0);
-        for file in ["seek-yolov8.onnx", "seek-yolox.onnx", "seek-rtdetr.onnx", "seek-nhwc.onnx"] {
+        for file in [
+            "seek-yolov8.onnx",
+            "seek-yolox.onnx",
+            "seek-rtdetr.onnx",
+            "seek-nhwc.onnx",
+            "seek-obb.onnx",
+        ] {
             let records = run(&place, file, "tract", &picture);
             let found = &of_type(&records, "frame")[0]["predictions"][0];
             let scale = f64::from(width.max(height)) / 64.0;

@@ -105,7 +105,7 @@ const ROUNDING: f32 = 0.000_051;
 /// Detections of an earlier run in the place of a model.
 fn replayed(config: &ModelConfig, stored: &Stored) -> Model {
     let about = &stored.run.model;
-    let known = [Task::Detect, Task::Classify, Task::Pose, Task::Segment];
+    let known = [Task::Detect, Task::Classify, Task::Pose, Task::Segment, Task::Obb];
     let task = known.into_iter().find(|task| task.name() == about.task);
     let stored_id = stored.run.detector_id.clone();
     let detector_id = stored_id.unwrap_or_else(|| stored.run.config_id.clone());

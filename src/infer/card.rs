@@ -34,22 +34,18 @@ pub fn recognise(name: &str, facts: &Facts<'_>, asked: Option<&str>) -> Result<C
     card.ok_or_else(|| ModelError::Unrecognised {
         name: name.into(),
         shapes: shapes(facts),
-        hint: hint(facts, &asking),
+        hint: hint(&asking),
     })
 }
 
 /// What would settle the family.
-fn hint(facts: &Facts<'_>, asking: &[&str]) -> String {
-    let note = facts.model.metadata.get("task").map(String::as_str);
-    match (note, asking) {
-        (Some("obb"), _) => {
-            "oriented boxes are not supported; export a model of upright ones".into()
-        }
-        (_, []) => format!(
+fn hint(asking: &[&str]) -> String {
+    match asking {
+        [] => format!(
             "if you know its kind, say --head with one of {}; 'vision-pipe inspect' shows what it has",
             known()
         ),
-        (_, heads) => {
+        heads => {
             let heads: Vec<_> = heads.iter().map(|head| format!("--head {head}")).collect();
             format!(
                 "its shapes fit {}, but others look the same: say so, and with --mean, --std, \
@@ -163,8 +159,15 @@ mod tests {
             Ok(("rtdetr-ultralytics", Some(2)))
         );
         assert!(recognised(&square, &[&[1, 84, 8400]], &[task, two], None).is_err());
-        let hint = recognised(&square, &[&[1, 20, 8400]], &[("task", "obb")], None).unwrap_err();
-        assert!(hint.contains("oriented boxes"), "{hint}");
+        let obb = ("task", "obb");
+        let oriented = |shape: &[usize], notes: &[(&str, &str)]| {
+            recognised(&square, &[shape], notes, None).ok()
+        };
+        assert_eq!(oriented(&[1, 20, 8400], &[obb]), Some(("yolov8-obb", Some(15))));
+        assert_eq!(oriented(&[1, 7, 8400], &[obb, two]), Some(("yolov8-obb", Some(2))));
+        assert_eq!(oriented(&[1, 6, 8400], &[obb, two]), None);
+        assert_eq!(oriented(&[1, 300, 7], &[obb, two]), Some(("yolov10-obb", Some(2))));
+        assert_eq!(oriented(&[1, 300, 6], &[obb, two]), None);
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod model;
 pub mod naming;
 pub mod nms;
 pub mod onnx;
+pub mod oriented;
 pub mod preprocess;
 pub mod tensor;
 pub mod tiles;

@@ -6,6 +6,7 @@ mod faces;
 mod grids;
 mod literal;
 pub(super) mod notes;
+mod obb;
 mod pictures;
 mod ssd;
 mod ultralytics;
@@ -55,6 +56,8 @@ pub enum Task {
     Pose,
     /// Boxes with outlines.
     Segment,
+    /// Oriented boxes.
+    Obb,
 }
 
 impl Task {
@@ -65,6 +68,7 @@ impl Task {
             Self::Classify => "classify",
             Self::Pose => "pose",
             Self::Segment => "segment",
+            Self::Obb => "obb",
         }
     }
 }
@@ -118,6 +122,8 @@ pub const FAMILIES: &[Family] = &[
     family("yolov10", "YOLOv10, YOLO26: boxes without NMS", ultralytics::end_to_end),
     family("yolov10-pose", "YOLO26: keypoints without NMS", ultralytics::end_to_end_pose),
     family("yolov10-seg", "YOLO26: outlines without NMS", ultralytics::end_to_end_segment),
+    family("yolov8-obb", "YOLOv8, v11: oriented boxes", obb::rows),
+    family("yolov10-obb", "YOLO26: oriented boxes without NMS", obb::end_to_end),
     family("rtdetr-ultralytics", "RT-DETR as Ultralytics exports it", detr::ultralytics),
     family("yolov5", "YOLOv5, YOLOv7 with its grid in the model", grids::yolov5),
     family("yolox", "YOLOX, its grid outside the model", grids::yolox),

@@ -5,13 +5,13 @@ use super::{Card, Facts, Sure, Task, notes};
 use crate::infer::head::{BoxCode, Columns, Form, Layout, PointCode, Points, Prototypes, Rows};
 
 /// Overlap from which boxes are one, by default.
-const MAX_IOU: f32 = 0.7;
+pub(super) const MAX_IOU: f32 = 0.7;
 
 /// Values of a row with a keypoint model's usual 17 keypoints: 4, a score and 17 times 3.
 const USUAL_POSE: usize = 56;
 
 /// Most rows that an end-to-end model gives.
-const MAX_ROWS: usize = 1000;
+pub(super) const MAX_ROWS: usize = 1000;
 
 const BOXES: Columns = Columns { table: 0, first: 0 };
 const AFTER_BOXES: Columns = Columns { table: 0, first: 4 };
@@ -39,7 +39,7 @@ fn may_be(facts: &Facts<'_>, task: &str) -> bool {
 }
 
 /// Values and rows of an output `[1, values, rows]` with a row for each cell of the usual strides.
-fn by_cell(facts: &Facts<'_>, shape: &[usize]) -> Option<(usize, usize)> {
+pub(super) fn by_cell(facts: &Facts<'_>, shape: &[usize]) -> Option<(usize, usize)> {
     let &[1, values, rows] = shape else { return None };
     let strides: [&[usize]; 3] = [&[8, 16, 32], &[8, 16, 32, 64], &[4, 8, 16, 32]];
     let of_cells = strides.iter().any(|strides| facts.cells(strides, false) == rows);
@@ -47,7 +47,7 @@ fn by_cell(facts: &Facts<'_>, shape: &[usize]) -> Option<(usize, usize)> {
 }
 
 /// The number of classes, by the notes where there are some.
-fn classes(facts: &Facts<'_>, by_shape: Option<usize>) -> Option<usize> {
+pub(super) fn classes(facts: &Facts<'_>, by_shape: Option<usize>) -> Option<usize> {
     match (facts.names().as_ref().map(Vec::len), by_shape) {
         (Some(noted), Some(found)) => (noted == found).then_some(found),
         (noted, found) => found.or(noted),

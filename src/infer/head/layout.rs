@@ -88,6 +88,8 @@ pub struct Layout {
     pub points: Option<Points>,
     /// How masks are put together.
     pub masks: Option<Prototypes>,
+    /// The turn of a box around its centre in radians, clockwise, where boxes are oriented.
+    pub rotation: Option<Columns>,
 }
 
 impl Layout {
@@ -114,6 +116,7 @@ impl Layout {
             every_class: false,
             points: None,
             masks: None,
+            rotation: None,
         }
     }
 

@@ -64,6 +64,7 @@ pub(super) fn prediction(class: &str, confidence: f64) -> Prediction {
             class_id: 0,
         }],
         points: vec![PointRecord { x: 1.0, y: 2.0 }],
+        rotation_deg: None,
         attributes: vec![AttributeRecord {
             model: "colour".into(),
             class: "red".into(),
