@@ -118,7 +118,7 @@ fn recorder() -> Recorder {
         source: "bench".into(),
         source_id: "0".repeat(32),
         config_id: "0".repeat(32),
-        labels: Labels::usual(80),
+        labels: Labels::coco(),
         keypoints: Labels::of(vec![]),
         recorded_at: None,
         timing: false,

@@ -65,7 +65,7 @@ fn scene() -> Scene {
         source: "bench".into(),
         source_id: "s".into(),
         config_id: "c".into(),
-        labels: Labels::usual(80),
+        labels: Labels::coco(),
         keypoints: Labels::of(vec![]),
         recorded_at: None,
         timing: false,

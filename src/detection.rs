@@ -19,6 +19,10 @@ pub struct Detection {
     pub keypoints: Vec<Keypoint>,
     /// Its outline, closed, in pixels of the source frame; empty where the model has none.
     pub outline: Vec<Point>,
+    /// The turn of an oriented box, whose four corners are the outline and may reach out of the
+    /// frame: the direction of its longer side in degrees clockwise from the x axis, from 0 up to
+    /// but not 180.
+    pub rotation: Option<f32>,
     /// What other models say of it.
     pub attributes: Vec<Attribute>,
     /// Whether it was not found in this frame, but is where its track should be.
@@ -37,6 +41,7 @@ impl Detection {
             tracker_id: None,
             keypoints: Vec::new(),
             outline: Vec::new(),
+            rotation: None,
             attributes: Vec::new(),
             predicted: false,
             outputs: 0,

@@ -95,6 +95,20 @@ impl Point {
     }
 }
 
+/// The direction of the longer side of a rectangle with these corners, of the first side where
+/// both are equal: degrees clockwise as the picture is seen, from the x axis, from 0 up to but not
+/// 180.
+pub fn rotation(corners: &[[f64; 2]; 4]) -> f64 {
+    let side = |[x1, y1]: [f64; 2], [x2, y2]: [f64; 2]| [x2 - x1, y2 - y1];
+    let (first, second) = (side(corners[0], corners[1]), side(corners[1], corners[2]));
+    let length = |[x, y]: [f64; 2]| x.hypot(y);
+    // A square stays one after rounding.
+    let is_first = length(second) <= length(first) * (1.0 + 1e-5);
+    let [x, y] = if is_first { first } else { second };
+    let degrees = y.atan2(x).to_degrees().rem_euclid(180.0);
+    if degrees < 180.0 { degrees } else { 0.0 }
+}
+
 /// A part of a picture in whole pixels, never empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Region {

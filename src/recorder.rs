@@ -184,6 +184,7 @@ impl Recorder {
             heading_deg: None,
             keypoints: found.keypoints.iter().enumerate().map(keypoint).collect(),
             points: found.outline.iter().map(point).collect(),
+            rotation_deg: found.rotation.map(|turn| round(f64::from(turn), 100.0) % 180.0),
             attributes: attributes.collect(),
             outputs: found.outputs,
         }
@@ -292,7 +293,7 @@ mod tests {
             source: "a.mp4".into(),
             source_id: source_id.into(),
             config_id: "c".into(),
-            labels: Labels::usual(80),
+            labels: Labels::coco(),
             keypoints: Labels::of(vec!["nose".into()]),
             recorded_at: humantime::parse_rfc3339("2026-01-01T00:00:00Z").ok(),
             timing: false,

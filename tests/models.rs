@@ -87,6 +87,17 @@ fn differs(found: &Value, wanted: &Value, with_keypoint_scores: bool) -> Option<
             return Some(format!("another keypoint {i}"));
         }
     }
+    for (i, corner) in wanted["corners"].as_array().into_iter().flatten().enumerate() {
+        let got = &found["points"][i];
+        if !near(&got["x"], &corner[0], MAX_OFF) || !near(&got["y"], &corner[1], MAX_OFF) {
+            return Some(format!("another corner {i}"));
+        }
+    }
+    if wanted["rotation_deg"].is_number()
+        && !near(&found["rotation_deg"], &wanted["rotation_deg"], 0.011)
+    {
+        return Some("another rotation".into());
+    }
     if let Some(area) = wanted["mask_area"].as_f64() {
         let points: Vec<(f64, f64)> = found["points"]
             .as_array()
@@ -167,7 +178,13 @@ fn positions_come_back_to_where_they_were_in_wide_and_tall_pictures() {
     for (width, height) in [(160, 96), (90, 180)] {
         let (x, y) = (width * 3 / 4, height / 3);
         let picture = picture(&place, (width, height), Some((x, y)), 12.0);
-        for file in ["seek-yolov8.onnx", "seek-yolox.onnx", "seek-rtdetr.onnx", "seek-nhwc.onnx"] {
+        for file in [
+            "seek-yolov8.onnx",
+            "seek-yolox.onnx",
+            "seek-rtdetr.onnx",
+            "seek-nhwc.onnx",
+            "seek-obb.onnx",
+        ] {
             let records = run(&place, file, "tract", &picture);
             let found = &of_type(&records, "frame")[0]["predictions"][0];
             let scale = f64::from(width.max(height)) / 64.0;
@@ -295,5 +312,49 @@ fn an_open_size_is_settled_by_the_option() {
     assert_eq!(found.len(), wanted.len());
     for (found, wanted) in found.iter().zip(wanted) {
         assert_eq!(differs(found, wanted, true), None, "{found}");
+    }
+}
+
+#[test]
+fn class_names_are_never_invented() {
+    let place = Place::new();
+    let picture = picture(&place, (64, 64), None, 1.0);
+    let run = |file: &str, more: &str| {
+        let model = folder().join(file);
+        let (picture, model) = (picture.display(), model.display());
+        place.output(&format!("run {picture} --model {model} --engine tract {more}"))
+    };
+    let bare = run("yolov8-bare.onnx", "").ended(0);
+    let records = bare.records();
+    assert_eq!(of_type(&records, "frame")[0]["predictions"][0]["class"], "class_0");
+    let stderr = bare.stderr();
+    let notes: Vec<&str> = stderr.lines().collect();
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(notes[0].contains("note: the file of 'yolov8-bare' names no classes"), "{notes:?}");
+    assert!(notes[0].contains("--labels"), "{notes:?}");
+    place.file("names.txt", "\u{feff}cat\r\ndog\r\nbird\r\n");
+    let named = run("yolov8-bare.onnx", "--labels names.txt --classes cat").ended(0);
+    assert_eq!(named.stderr(), "");
+    assert_eq!(of_type(&named.records(), "frame")[0]["predictions"][0]["class"], "cat");
+    // Ids of COCO's size are no evidence of COCO's names.
+    let post = run("ssd-post.onnx", "").ended(0).records();
+    let class = &of_type(&post, "frame")[0]["predictions"][0];
+    assert_eq!(class["class"], format!("class_{}", class["class_id"]));
+    let stderr = run("rfdetr.onnx", "--class-names a,b").ended(2).stderr();
+    assert!(stderr.contains("has 91 classes, of which the last stands for no object"), "{stderr}");
+}
+
+#[test]
+fn the_models_that_are_known_have_their_names_without_a_word() {
+    for model in ["nanodet-g-416", "blazeface-256", "movenet-lightning-192"] {
+        let photograph = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/astronaut.jpg");
+        let arguments =
+            format!("run {} --model {} --engine tract", photograph.display(), known(model));
+        let run = Place::new().output(&arguments).ended(0);
+        assert_eq!(run.stderr(), "");
+        let records = run.records();
+        assert_eq!(records[0]["model"].get("names"), None);
+        let class = of_type(&records, "frame")[0]["predictions"][0]["class"].clone();
+        assert!(["person", "face"].iter().any(|name| class == *name), "{class}");
     }
 }

@@ -70,6 +70,7 @@ fn frame(name: &str, frame_id: u64) -> (FrameRecord, Arc<Image>) {
         heading_deg: None,
         keypoints: vec![],
         points: vec![],
+        rotation_deg: None,
         attributes: vec![],
         outputs: 0,
     };

@@ -180,7 +180,7 @@ mod tests {
             source: "s".into(),
             source_id: "s".into(),
             config_id: "c".into(),
-            labels: Labels::usual(80),
+            labels: Labels::coco(),
             keypoints: Labels::of(vec![]),
             recorded_at: None,
             timing: false,

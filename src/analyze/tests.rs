@@ -47,7 +47,7 @@ fn scene(frames: Vec<Vec<Option<u64>>>, takes: Takes) -> Scene {
         source: "in/cam 1.mp4".into(),
         source_id: "s".into(),
         config_id: "c".into(),
-        labels: Labels::usual(80),
+        labels: Labels::coco(),
         keypoints: Labels::of(vec![]),
         recorded_at: None,
         timing: false,

@@ -167,9 +167,11 @@ impl<R: Rasterizer> Painter<R> {
         let (colour, thickness) = (self.colour(found), scale.line);
         let bbox = place.bbox.bbox();
         let has = |mark: Mark| self.style.has(mark);
-        if has(Mark::Masks) && found.points.len() > 2 {
-            let point = |p: &PointRecord| Point { x: p.x as f32, y: p.y as f32 };
-            let points: Vec<Point> = found.points.iter().map(point).collect();
+        let point = |p: &PointRecord| Point { x: p.x as f32, y: p.y as f32 };
+        let outline = || found.points.iter().map(point).collect::<Vec<_>>();
+        let oriented = found.rotation_deg.map(|_| outline());
+        if has(Mark::Masks) && found.points.len() > 2 && oriented.is_none() {
+            let points = outline();
             ops.push(DrawOp::Area { points: points.clone(), colour, share: MASK_SHARE });
             ops.push(DrawOp::Path { points, closed: true, colour, thickness });
         }
@@ -180,10 +182,14 @@ impl<R: Rasterizer> Painter<R> {
             ops.push(DrawOp::Path { points, closed: false, colour, thickness });
         }
         if has(Mark::Boxes) {
-            ops.push(DrawOp::Outline { bbox, colour, thickness });
+            ops.push(match oriented.clone() {
+                Some(points) => DrawOp::Path { points, closed: true, colour, thickness },
+                None => DrawOp::Outline { bbox, colour, thickness },
+            });
         }
         if has(Mark::Corners) {
-            ops.extend(corners(&bbox).map(|points| DrawOp::Path {
+            let ends = oriented.unwrap_or_else(|| upright(&bbox));
+            ops.extend(corners(&ends).map(|points| DrawOp::Path {
                 points,
                 closed: false,
                 colour,
@@ -308,16 +314,26 @@ fn counts(record: &FrameRecord) -> BTreeMap<(u32, Arc<str>), usize> {
     counts
 }
 
+/// The corners of a box.
+fn upright(bbox: &BBox) -> Vec<Point> {
+    let BBox { x1, y1, x2, y2 } = *bbox;
+    [(x1, y1), (x2, y1), (x2, y2), (x1, y2)].map(|(x, y)| Point { x, y }).to_vec()
+}
+
 /// A quarter of the shorter side along both edges from each corner.
-fn corners(bbox: &BBox) -> [Vec<Point>; 4] {
-    let arm = bbox.width().min(bbox.height()) / 4.0;
-    let ends = [(bbox.x1, bbox.y1, 1.0, 1.0), (bbox.x2, bbox.y1, -1.0, 1.0)];
-    let more = [(bbox.x1, bbox.y2, 1.0, -1.0), (bbox.x2, bbox.y2, -1.0, -1.0)];
-    let hook = |(x, y, right, down): (f32, f32, f32, f32)| {
-        vec![Point { x: x + right * arm, y }, Point { x, y }, Point { x, y: y + down * arm }]
+fn corners(ends: &[Point]) -> impl Iterator<Item = Vec<Point>> {
+    let count = ends.len();
+    let length = |a: Point, b: Point| (b.x - a.x).hypot(b.y - a.y);
+    let sides = (0..count).map(|i| length(ends[i], ends[(i + 1) % count]));
+    let arm = sides.fold(f32::INFINITY, f32::min) / 4.0;
+    let along = move |from: Point, to: Point| {
+        let share = arm / length(from, to).max(f32::MIN_POSITIVE);
+        Point { x: from.x + (to.x - from.x) * share, y: from.y + (to.y - from.y) * share }
     };
-    let [[a, b], [c, d]] = [ends.map(hook), more.map(hook)];
-    [a, b, c, d]
+    (0..count).map(move |i| {
+        let (before, at, after) = (ends[(i + count - 1) % count], ends[i], ends[(i + 1) % count]);
+        vec![along(at, before), at, along(at, after)]
+    })
 }
 
 /// The keypoints that were seen, and the bones between them.

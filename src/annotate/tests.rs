@@ -40,6 +40,7 @@ fn record(frame_id: u64, boxes: usize) -> FrameRecord {
         heading_deg: None,
         keypoints: vec![],
         points: vec![],
+        rotation_deg: None,
         attributes: vec![],
         outputs: 0,
     };
@@ -103,6 +104,29 @@ fn each_mark_draws_its_own() {
         assert_eq!(kinds(&painter(&[mark]).plan(&record, SIZE)), ops, "{mark:?}");
     }
     assert!(painter(&[Mark::Blur]).plan(&record, SIZE).is_empty(), "hidden before, not drawn");
+}
+
+#[test]
+fn an_oriented_box_is_drawn_as_it_lies() {
+    let mut record = record(0, 1);
+    let found = &mut record.predictions[0];
+    let corners = [(20.0, 0.0), (40.0, 20.0), (20.0, 40.0), (0.0, 20.0)];
+    found.points = corners.map(|(x, y)| PointRecord { x, y }).to_vec();
+    found.rotation_deg = Some(45.0);
+    let planned = |mark: Mark| painter(&[mark]).plan(&record, SIZE);
+    let [DrawOp::Path { points, closed: true, .. }] = &planned(Mark::Boxes)[..] else { panic!() };
+    assert_eq!(
+        points.iter().map(|p| (p.x, p.y)).collect::<Vec<_>>(),
+        corners.map(|(x, y)| (x as f32, y as f32))
+    );
+    assert_eq!(planned(Mark::Masks), [], "the box is no mask");
+    let hooks = planned(Mark::Corners);
+    let DrawOp::Path { points, closed: false, .. } = &hooks[0] else { panic!() };
+    // A quarter of both sides from the corner.
+    assert_eq!(
+        points.iter().map(|p| (p.x, p.y)).collect::<Vec<_>>(),
+        [(15.0, 5.0), (20.0, 0.0), (25.0, 5.0)]
+    );
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub(super) fn convert(request: &ConvertRequest, stdout: File) -> Result<Status, 
         }
         false => Input::Path(input),
     };
-    let turned = if to == Format::Yolo && output.as_os_str() != STREAM {
+    let turned = if to.is_folder() && output.as_os_str() != STREAM {
         turn(from, to, from_where, Output::Folder(output), &options)
     } else {
         let mut file = match output.as_os_str() == STREAM {

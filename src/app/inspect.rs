@@ -6,7 +6,7 @@ use std::fs::File;
 use serde_json::{Value, json};
 
 use super::models::{self, Loaded, Opened};
-use super::print;
+use super::{names, print};
 use crate::config::{Config, ModelConfig, catalogue};
 use crate::exit::{Error, Status};
 use crate::geometry::Fit;
@@ -96,8 +96,8 @@ fn specs(specs: &[TensorSpec]) -> Vec<String> {
 /// How it is used.
 fn recognised(loaded: &Loaded, config: &ModelConfig) -> Result<Said, Error> {
     let Loaded { engine, card, .. } = loaded;
-    let labels = models::labels(loaded, config)?;
-    let names: Vec<&str> = labels.names().iter().map(|name| &**name).collect();
+    let named = names::of(loaded, config)?;
+    let names: Vec<&str> = named.labels.names().iter().map(|name| &**name).collect();
     let evidence = [Weight::Decides, Weight::Supports].map(|weight| card.of_weight(weight));
     let evidence: Vec<&str> = evidence.into_iter().flatten().collect();
     let others: Vec<String> =
@@ -132,6 +132,7 @@ fn recognised(loaded: &Loaded, config: &ModelConfig) -> Result<Said, Error> {
         ("task", json!(card.task.name())),
         ("classes", json!(names.len())),
         ("class_names", json!(names)),
+        ("names_from", json!(named.origin())),
         ("keypoints", json!(card.keypoints)),
         ("size", json!(input.size.to_string())),
         ("resize", json!(fit)),

@@ -17,6 +17,7 @@ mod inspect;
 mod job;
 mod limit;
 mod models;
+mod names;
 mod notify;
 mod outputs;
 mod parts;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::names;
 use crate::config::{ConfigError, EngineChoice, Hints, ModelConfig, catalogue};
 use crate::exit::Error;
 use crate::geometry::Fit;
@@ -113,36 +114,13 @@ fn card(opened: &Opened, engine: &dyn Engine, probe: &[Tensor]) -> Result<Card, 
     Ok(card)
 }
 
-/// The names of the classes: as said, the model's own, or the usual ones of their number.
-pub(super) fn labels(loaded: &Loaded, config: &ModelConfig) -> Result<Labels, Error> {
-    let card = &loaded.card;
-    if let Some(path) = &config.labels {
-        return Ok(Labels::read(path, card.classes)?);
-    }
-    if let Some(names) = &loaded.opened.hints.class_names {
-        return match card.classes {
-            Some(classes) if classes != names.len() => {
-                let message = format!(
-                    "{} class names are given, the model '{}' has {classes} classes",
-                    names.len(),
-                    loaded.opened.file.name
-                );
-                Err(ConfigError::new(message).into())
-            }
-            _ => Ok(Labels::of(names.iter().map(|name| name.as_str().into()).collect())),
-        };
-    }
-    let usual = || Labels::usual(card.classes.unwrap_or(80));
-    Ok(card.names.clone().map_or_else(usual, Labels::of))
-}
-
 /// What a confidence may gain when it is rounded to four places.
 const ROUNDING: f32 = 0.000_051;
 
 /// Detections of an earlier run in the place of a model.
 fn replayed(config: &ModelConfig, stored: &Stored) -> Model {
     let about = &stored.run.model;
-    let known = [Task::Detect, Task::Classify, Task::Pose, Task::Segment];
+    let known = [Task::Detect, Task::Classify, Task::Pose, Task::Segment, Task::Obb];
     let task = known.into_iter().find(|task| task.name() == about.task);
     let stored_id = stored.run.detector_id.clone();
     let detector_id = stored_id.unwrap_or_else(|| stored.run.config_id.clone());
@@ -156,6 +134,7 @@ fn replayed(config: &ModelConfig, stored: &Stored) -> Model {
             sha256: about.sha256.clone(),
             task: task.unwrap_or(Task::Detect).name(),
             imgsz: about.imgsz,
+            names: names::stored(about.names.as_deref()),
         },
         engine: "replay",
         family: "recorded".into(),
@@ -216,7 +195,8 @@ impl Models {
 
 /// A loaded model with what is kept of its boxes.
 fn set_up(loaded: &Loaded, config: &ModelConfig, workers: usize) -> Result<Model, Error> {
-    let labels = labels(loaded, config)?;
+    let named = names::of(loaded, config)?;
+    let (names, labels) = (named.word(), named.labels);
     let keep = keep(&loaded.card, config, &labels)?;
     let Loaded { opened, engine, card } = loaded;
     let card = card.clone();
@@ -228,6 +208,10 @@ fn set_up(loaded: &Loaded, config: &ModelConfig, workers: usize) -> Result<Model
     let floor = keep.min_confidence.min(floor) - ROUNDING;
     let keep = PostProcess { min_confidence: floor.max(0.0), ..keep };
     let (family, task, engine_name) = (card.family, card.task, engine.name());
+    let classes = match labels.names().len() {
+        0 => "any number of".to_owned(),
+        count => count.to_string(),
+    };
     let size = feed.size;
     let model = ModelDetector::new(engine.clone(), feed.clone(), card.preprocess, card.head, keep);
     let mut detector: Arc<dyn Detector> = match config.tiles {
@@ -252,9 +236,10 @@ fn set_up(loaded: &Loaded, config: &ModelConfig, workers: usize) -> Result<Model
             sha256: file.sha256.clone(),
             task: task.name(),
             imgsz: [size.width, size.height],
+            names,
         },
         engine: engine_name,
-        family: format!("{family}, {} classes, input {size}", labels.names().len()),
+        family: format!("{family}, {classes} classes, input {size}"),
         detector_id: config_id(&file.sha256, &settings),
         keypoints: Labels::of(card.keypoints.iter().map(|name| (*name).into()).collect()),
         detector,
@@ -277,7 +262,7 @@ pub(super) fn plain(
     loaded: Loaded,
     config: &ModelConfig,
 ) -> Result<(ModelDetector, Labels), Error> {
-    let labels = labels(&loaded, config)?;
+    let labels = names::of(&loaded, config)?.labels;
     let keep = keep(&loaded.card, config, &labels)?;
     let Loaded { opened, engine, card } = loaded;
     let detector = ModelDetector::new(engine, opened.feed, card.preprocess, card.head, keep);
@@ -312,7 +297,7 @@ fn cascaded(
         );
         return Err(ConfigError::new(message).into());
     }
-    let labels = labels(&loaded, &second)?;
+    let labels = names::of(&loaded, &second)?.labels;
     let keep = keep(&loaded.card, &second, &labels)?;
     let ModelFile { sha256: identity, name, .. } = &loaded.opened.file;
     let (identity, name) = (identity.clone(), name.as_str().into());
@@ -467,7 +452,7 @@ pub(super) fn tract(_: &Opened) -> Result<Probed, Error> {
 fn scripted(config: &ModelConfig, script: &Script) -> Result<Model, Error> {
     let labels = match &config.labels {
         Some(path) => Labels::read(path, Some(80))?,
-        None => Labels::usual(80),
+        None => Labels::coco(),
     };
     Ok(Model {
         info: ModelInfo {
@@ -475,6 +460,7 @@ fn scripted(config: &ModelConfig, script: &Script) -> Result<Model, Error> {
             sha256: "0".repeat(64),
             task: Task::Detect.name(),
             imgsz: [1, 1],
+            names: None,
         },
         engine: fake::NAME,
         family: "scripted".into(),

@@ -66,7 +66,13 @@ pub(super) fn model(config: &ModelConfig, remote: &RoboflowConfig) -> Result<Mod
     detector.greet()?;
     Ok(Model {
         // The size at which it looks is the server's matter.
-        info: ModelInfo { name, sha256: identity.clone(), task: task.name(), imgsz: [1, 1] },
+        info: ModelInfo {
+            name,
+            sha256: identity.clone(),
+            task: task.name(),
+            imgsz: [1, 1],
+            names: None,
+        },
         engine: NAME,
         family: format!("{detector:?}"),
         detector_id: config_id(&identity, &settings),

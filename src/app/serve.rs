@@ -70,7 +70,7 @@ fn model(config: &Config) -> Result<(Arc<dyn Model>, About), Error> {
     }
     if let EngineChoice::Fake(script) = &wanted.engine {
         let detector = FakeDetector::new(script.clone());
-        let labels = Labels::usual(80);
+        let labels = Labels::coco();
         let (name, input) = ("fake".into(), Size::new(640, 640));
         let keypoints = Labels::of(vec![]);
         let about = About { name, task: Task::Detect, input, labels, keypoints };
@@ -79,7 +79,12 @@ fn model(config: &Config) -> Result<(Arc<dyn Model>, About), Error> {
     let loaded = models::load(models::open(wanted)?, wanted, config.workers)?;
     let keypoints = loaded.card.keypoints.iter().map(|name| (*name).into()).collect();
     let (name, input) = (loaded.opened.file.name.clone(), loaded.opened.feed.size);
-    let (task, keypoints) = (loaded.card.task, Labels::of(keypoints));
+    let task = match loaded.card.task {
+        // Roboflow has no oriented boxes: their corners are an outline.
+        Task::Obb => Task::Segment,
+        task => task,
+    };
+    let keypoints = Labels::of(keypoints);
     let (detector, labels) = models::plain(loaded, wanted)?;
     let about = About { name, task, input, labels: labels.clone(), keypoints };
     Ok((Arc::new(Served { detector, labels }), about))

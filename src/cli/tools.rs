@@ -101,8 +101,8 @@ fn convert() -> Command {
     };
     Command::new("convert")
         .about("Turn detections from one format into another")
-        .arg(path("INPUT", "A file, a folder of YOLO labels, or -").required(true))
-        .arg(output("A file, a folder for YOLO labels, or -"))
+        .arg(path("INPUT", "A file, a folder of labels (YOLO, DOTA), or -").required(true))
+        .arg(output("A file, a folder for labels (YOLO, DOTA), or -"))
         .arg(format("from", "Format of the input; without it its name tells"))
         .arg(format("to", "Format of the output; without it its name tells"))
         .arg(flag("names", "FILE", "Class names, a line each, for formats without"))

@@ -6,6 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::layer::{Layer, Origin};
 use super::{Hints, resolve};
+use crate::infer::labels::NameSet;
 
 static TEXT: &str = include_str!("../../models/models.toml");
 
@@ -22,6 +23,8 @@ pub struct Known {
     pub licence: String,
     /// Whether `make models` makes it; otherwise it comes with the program's source.
     pub made: bool,
+    /// The names of its classes, where its file does not say them and they are not among the hints.
+    pub names: Option<NameSet>,
     /// How it is to be fed and read, where that cannot be seen from outside.
     pub hints: Hints,
 }
@@ -43,7 +46,7 @@ pub fn of_file(sha256: &str) -> Option<&'static Known> {
 }
 
 /// Keys that are no settings.
-const ABOUT: [&str; 5] = ["sha256", "about", "licence", "source", "made"];
+const ABOUT: [&str; 6] = ["sha256", "about", "licence", "source", "made", "names"];
 
 fn read(text: &str) -> Option<Vec<Known>> {
     let table = DeTable::parse(text).ok()?;
@@ -63,6 +66,10 @@ fn read(text: &str) -> Option<Vec<Known>> {
             about: said("about")?,
             licence: said("licence")?,
             made: entries.contains_key("made"),
+            names: match said("names") {
+                Some(word) => Some(NameSet::from_word(&word)?),
+                None => None,
+            },
             hints: resolve::hints_of(&layer).ok()?,
         });
     }

@@ -290,10 +290,10 @@ mod tests {
             .unwrap(),
             ..Places::default()
         };
-        let plan = places.plan("cam1", &Labels::usual(80)).unwrap();
+        let plan = places.plan("cam1", &Labels::coco()).unwrap();
         assert_eq!(plan.lines.len(), 1);
         assert_eq!(plan.lines[0].classes, Some(vec![2]));
         places.lines[0].classes = Some(vec!["carr".into()]);
-        assert!(places.plan("cam1", &Labels::usual(80)).is_err());
+        assert!(places.plan("cam1", &Labels::coco()).is_err());
     }
 }

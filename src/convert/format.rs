@@ -13,6 +13,10 @@ pub enum Format {
     Mot,
     /// A folder of label files of YOLO, one a picture.
     Yolo,
+    /// The same of oriented boxes, by their corners.
+    YoloObb,
+    /// A folder of label files of DOTA, one a picture.
+    Dota,
     /// Our own CSV, a row a detection.
     Csv,
     /// The CSV of supervision's `CSVSink`.
@@ -52,7 +56,7 @@ pub struct Holds {
     pub ids: bool,
     /// Keypoints.
     pub keypoints: bool,
-    /// Outlines.
+    /// Outlines, or only corners of oriented boxes.
     pub outlines: bool,
     /// Classes of the whole picture, which have no box.
     pub boxless: bool,
@@ -64,11 +68,13 @@ pub struct Holds {
 
 impl Format {
     /// Every format with its word, in the order in which help lists them.
-    pub const WORDS: [(&'static str, Self); 9] = [
+    pub const WORDS: [(&'static str, Self); 11] = [
         ("ndjson", Self::Ndjson),
         ("coco", Self::Coco),
         ("mot", Self::Mot),
         ("yolo", Self::Yolo),
+        ("yolo-obb", Self::YoloObb),
+        ("dota", Self::Dota),
         ("csv", Self::Csv),
         ("supervision", Self::Supervision),
         ("roboflow", Self::Roboflow),
@@ -110,6 +116,11 @@ impl Format {
         parts.iter().rev().find_map(|part| Self::from_word(part)).or(Some(usual))
     }
 
+    /// Whether it is a folder of files, one a picture.
+    pub fn is_folder(self) -> bool {
+        matches!(self, Self::Yolo | Self::YoloObb | Self::Dota)
+    }
+
     /// What it can hold.
     pub fn holds(self) -> Holds {
         let found = Holds { classes: true, tracks: true, untracked: true, ..Holds::default() };
@@ -130,6 +141,17 @@ impl Format {
             Self::Coco => Holds { keypoints: true, outlines: true, ..found },
             Self::Mot => Holds { tracks: true, ..Holds::default() },
             Self::Yolo => Holds { empty: true, names: true, outlines: true, files: true, ..found },
+            Self::YoloObb => {
+                Holds { empty: true, names: true, outlines: true, files: true, ..found }
+            }
+            Self::Dota => Holds {
+                empty: true,
+                names: true,
+                outlines: true,
+                files: true,
+                tracks: false,
+                ..found
+            },
             Self::Csv | Self::Parquet => Holds { boxless: true, ..row },
             Self::Supervision => Holds { names: true, ..found },
             Self::Roboflow => Holds {

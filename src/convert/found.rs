@@ -52,6 +52,9 @@ pub struct Found {
     pub keypoints: Vec<Keypoint>,
     /// The outline, closed, pixels.
     pub points: Vec<[f64; 2]>,
+    /// Where the outline is that of an oriented box, its four corners clockwise: the direction of
+    /// the longer side, degrees clockwise from the x axis, from 0 up to but not 180.
+    pub rotation_deg: Option<f64>,
     /// Keys that only our own records have: `speed_m_s`, `heading_deg`, `attributes`.
     pub extras: Map<String, Value>,
 }
@@ -144,6 +147,9 @@ impl Found {
         }
         if self.corners.is_some_and(|at| at.width() < 0.0 || at.height() < 0.0) {
             return Err("the box has a negative width or height".into());
+        }
+        if let Some(bad) = self.rotation_deg.filter(|turn| !(0.0..180.0).contains(turn)) {
+            return Err(format!("{bad} is no direction from 0 up to but not 180 degrees"));
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ mod mot;
 mod ndjson;
 mod ndjson_write;
 mod notes;
+mod oriented;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod prediction;
@@ -46,9 +47,9 @@ use text::Text;
 
 /// Where detections come from.
 pub enum Input<'a> {
-    /// A file, or the folder of [`Format::Yolo`].
+    /// A file, or the folder of a format that is one ([`Format::is_folder`]).
     Path(&'a Path),
-    /// Bytes, such as those of standard input. YOLO and Parquet cannot be read so.
+    /// Bytes, such as those of standard input. Folders and Parquet cannot be read so.
     Stream {
         /// The bytes.
         bytes: &'a mut dyn BufRead,
@@ -59,9 +60,9 @@ pub enum Input<'a> {
 
 /// Where detections go to.
 pub enum Output<'a> {
-    /// The folder of [`Format::Yolo`], which has no label files yet.
+    /// The folder of a format that is one ([`Format::is_folder`]), which has no label files yet.
     Folder(&'a Path),
-    /// Bytes; it buffers them itself. For every format but YOLO.
+    /// Bytes; it buffers them itself. For every format that is no folder.
     Stream {
         /// Takes the bytes. `Send` is what Parquet asks for.
         bytes: &'a mut (dyn Write + Send),
@@ -225,10 +226,8 @@ fn reader<'a>(
     let (text, source) = match input {
         Input::Path(path) => {
             match from {
-                Format::Yolo => {
-                    let reader =
-                        yolo::YoloReader::new(path, options.source.as_deref(), options.size);
-                    return Ok(Box::new(reader?));
+                _ if from.is_folder() => {
+                    return Ok(Box::new(yolo::FolderReader::new(from, path, options)?));
                 }
                 #[cfg(feature = "parquet")]
                 Format::Parquet => return Ok(Box::new(parquet::ParquetReader::new(path)?)),
@@ -254,7 +253,9 @@ fn reader<'a>(
         }
         Format::Roboflow => Box::new(roboflow::RoboflowReader::new(text, source)?),
         Format::Dlstreamer => Box::new(dlstreamer::DlstreamerReader::new(text, source)?),
-        Format::Yolo | Format::Parquet => return Err(unusable(from, "read from a stream")),
+        Format::Yolo | Format::YoloObb | Format::Dota | Format::Parquet => {
+            return Err(unusable(from, "read from a stream"));
+        }
     })
 }
 
@@ -265,8 +266,8 @@ fn writer<'a>(
     options: &'a Options,
 ) -> Result<Box<dyn Writer + 'a>, ConvertError> {
     let (out, name) = match (to, output) {
-        (Format::Yolo, Output::Folder(path)) => {
-            return Ok(Box::new(yolo::YoloWriter::new(path, options.confidence)?));
+        (_, Output::Folder(path)) if to.is_folder() => {
+            return Ok(Box::new(yolo::FolderWriter::new(to, path, options.confidence)?));
         }
         (_, Output::Folder(_)) => return Err(unusable(to, "written as a folder")),
         (_, Output::Stream { bytes, name }) => (bytes, name),
@@ -281,7 +282,9 @@ fn writer<'a>(
         Format::Dlstreamer => Box::new(dlstreamer::DlstreamerWriter::new(out, name)),
         #[cfg(feature = "parquet")]
         Format::Parquet => Box::new(parquet::ParquetWriter::new(out, name)?),
-        Format::Yolo => return Err(unusable(to, "written to a stream")),
+        Format::Yolo | Format::YoloObb | Format::Dota => {
+            return Err(unusable(to, "written to a stream"));
+        }
         #[cfg(not(feature = "parquet"))]
         Format::Parquet => return Err(unusable(to, "written by this build")),
     })

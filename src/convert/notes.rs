@@ -35,6 +35,8 @@ pub(super) enum Note {
     Classes,
     ClassNames,
     Tracks,
+    AllTracks,
+    Confidences,
     DetectionIds,
     Keypoints,
     Outlines,
@@ -51,6 +53,7 @@ pub(super) enum Note {
     Ignored,
     NoNames,
     Unnumbered,
+    ClassesNumbered,
 }
 
 impl Note {
@@ -70,6 +73,8 @@ impl Note {
             Self::Classes => lost("classes"),
             Self::ClassNames => lost("names of classes"),
             Self::Tracks => lost("tracks beside outlines"),
+            Self::AllTracks => lost("tracks"),
+            Self::Confidences => lost("confidences"),
             Self::DetectionIds => lost("ids of detections"),
             Self::Keypoints => lost("keypoints"),
             Self::Outlines => lost("outlines"),
@@ -86,6 +91,9 @@ impl Note {
             Self::BadTimes => format!("times that are none of ours: {count} lost"),
             Self::Ignored => format!("masks that are not polygons: {count} ignored"),
             Self::NoNames => format!("class ids too large for classes.txt: {count} without a name"),
+            Self::ClassesNumbered => {
+                format!("classes numbered in the order they came, --names gives ids: {count}")
+            }
             Self::Unnumbered => format!("frames numbered in the order they came: {count}"),
         }
     }

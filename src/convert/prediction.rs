@@ -24,6 +24,7 @@ pub(super) struct Prediction {
     keypoints: Option<Vec<Point>>,
     #[serde(default)]
     points: Option<Vec<Spot>>,
+    rotation_deg: Option<f64>,
     /// Roboflow's masks that are no polygons.
     pub(super) rle: Option<serde::de::IgnoredAny>,
     speed_m_s: Option<Value>,
@@ -78,6 +79,7 @@ impl Prediction {
             _ => None,
         };
         let keypoints = self.keypoints.unwrap_or_default().into_iter().zip(0..);
+        let points: Vec<_> = self.points.unwrap_or_default();
         Found {
             corners,
             confidence: self.confidence,
@@ -86,7 +88,8 @@ impl Prediction {
             tracker_id: self.tracker_id,
             detection_id: self.detection_id,
             keypoints: keypoints.map(|(point, at)| point.keypoint(at)).collect(),
-            points: self.points.unwrap_or_default().iter().map(|at| [at.x, at.y]).collect(),
+            rotation_deg: self.rotation_deg.filter(|_| points.len() == 4),
+            points: points.iter().map(|at| [at.x, at.y]).collect(),
             extras: extras([
                 ("speed_m_s", self.speed_m_s),
                 ("heading_deg", self.heading_deg),

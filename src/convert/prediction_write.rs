@@ -24,6 +24,8 @@ pub(super) struct Prediction {
     keypoints: Vec<PointLine>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     points: Vec<Spot>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rotation_deg: Option<f64>,
     #[serde(flatten)]
     extras: Map<String, Value>,
 }
@@ -138,7 +140,13 @@ fn prediction(
     });
     let bounds = [f64::from(size.width), f64::from(size.height)];
     let keypoints = found.keypoints.into_iter().map(|point| point_line(point, bounds)).collect();
-    let spot = |[x, y]: [f64; 2]| Spot { x: within(x, bounds[0]), y: within(y, bounds[1]) };
+    let inside = |[x, y]: [f64; 2]| Spot { x: within(x, bounds[0]), y: within(y, bounds[1]) };
+    // Cut off, an oriented box would be no rectangle.
+    let spot = |at: [f64; 2]| match found.rotation_deg {
+        Some(_) => Spot { x: pixels(at[0]), y: pixels(at[1]) },
+        None => inside(at),
+    };
+    let turn = found.rotation_deg.map(|turn| round(turn, 100.0) % 180.0);
     Some(Prediction {
         place,
         confidence,
@@ -148,6 +156,7 @@ fn prediction(
         detection_id,
         keypoints,
         points: found.points.into_iter().map(spot).collect(),
+        rotation_deg: turn,
         extras: found.extras,
     })
 }

@@ -2,6 +2,7 @@
 
 mod foreign;
 mod hostile;
+mod oriented;
 mod round_trips;
 
 use std::path::Path;
@@ -39,7 +40,7 @@ fn to_path(
 ) -> Result<Counts, ConvertError> {
     let mut input = input.as_bytes();
     let input = Input::Stream { bytes: &mut input, name: "in" };
-    if to == Format::Yolo {
+    if to.is_folder() {
         return convert(Format::Ndjson, to, input, Output::Folder(path), options);
     }
     let mut file = std::fs::File::create(path).unwrap();

@@ -4,6 +4,9 @@
 //! tracking of Ultralytics write them. A detection with an outline is `class x1 y1 x2 y2 ...
 //! confidence` (<https://docs.ultralytics.com/datasets/segment/>) and has no track.
 //!
+//! Labels of oriented boxes, whose lines [`super::oriented`] reads and writes, lie in folders of the
+//! same kind; DOTA's name classes by words, and what has no id by `--names` is numbered as it comes.
+//!
 //! A frame of a video is `NAME_N.txt`, N from 1, a picture is called as its file. A frame without
 //! detections has an empty file. `classes.txt` has the names of classes, one a line. Sizes of
 //! pictures are not in the folder and must be given to read it. One file is held at a time.
@@ -13,12 +16,12 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::Format;
 use super::error::ConvertError;
 use super::found::{Corners, Found, FrameFound, class_of};
 use super::notes::{Note, Notes};
 use super::stream::{Item, Reader, Writer};
 use super::text::{Lines, MAX_WHOLE, Text, class_id, number, whole};
+use super::{Format, Options, oriented};
 use crate::frame::Size;
 
 /// The names of classes in the folder.
@@ -31,14 +34,17 @@ const MAX_CLASS: u32 = 100_000;
 const MAX_NAME: usize = 100;
 
 /// Reads a folder of labels.
-pub(super) struct YoloReader {
+pub(super) struct FolderReader {
     /// Frames and their files, in order.
     files: std::vec::IntoIter<(u64, PathBuf)>,
     source: String,
     /// Whether the files are of pictures, not of a video's frames.
     pictures: bool,
-    size: Size,
+    format: Format,
+    size: Option<Size>,
     names: Vec<String>,
+    /// Whether classes without an id get the next one.
+    numbers: bool,
 }
 
 /// The number of a frame at the end of a label file's name, and the name before it.
@@ -47,13 +53,13 @@ fn numbered(stem: &str) -> Option<(&str, u64)> {
     Some((name, number.parse::<u64>().ok()?.checked_sub(1)?))
 }
 
-impl YoloReader {
-    /// Reads the folder at `path`, labels of pictures of `size`. `source` is its name where its
-    /// files do not tell.
+impl FolderReader {
+    /// Reads the folder at `path`; where its files do not tell, the options say its name, the size
+    /// of pictures and the names of classes.
     pub(super) fn new(
+        format: Format,
         path: &Path,
-        source: Option<&str>,
-        size: Option<Size>,
+        options: &Options,
     ) -> Result<Self, ConvertError> {
         let shown = path.display().to_string();
         let mut paths = Vec::new();
@@ -70,19 +76,51 @@ impl YoloReader {
         let pictures = video.is_none();
         let (name, mut files) = video.unwrap_or_else(|| (own.into(), (0..).zip(paths).collect()));
         files.sort();
-        let source = source.map_or(name, Into::into);
-        let Some(size) = size else {
-            return Err(ConvertError::NoSize { source_name: source, format: Format::Yolo });
+        let source = options.source.clone().unwrap_or(name);
+        let size = options.size;
+        // DOTA counts in pixels.
+        if size.is_none() && format != Format::Dota {
+            return Err(ConvertError::NoSize { source_name: source, format });
+        }
+        let names = match format {
+            Format::Dota => options.names.clone(),
+            _ => names(&path.join(CLASSES))?,
         };
-        let names = names(&path.join(CLASSES))?;
-        Ok(Self { files: files.into_iter(), source, pictures, size, names })
+        let numbers = names.is_empty();
+        Ok(Self { files: files.into_iter(), source, pictures, format, size, names, numbers })
     }
 
-    fn found(&self, line: &str) -> Result<Found, String> {
-        let mut found = parse(line, self.size)?;
+    /// The detection of a line; `None` where it is about the picture.
+    fn found(&mut self, line: &str, notes: &mut Notes) -> Result<Option<Found>, String> {
+        let size = self.size.unwrap_or(Size::new(1, 1));
+        let mut found = match self.format {
+            Format::Dota => {
+                let Some(found) = oriented::of_dota(line)? else { return Ok(None) };
+                let class_id = self.id(found.class().as_str(), notes)?;
+                return Ok(Some(Found { class_id, ..found }));
+            }
+            Format::YoloObb => oriented::of_yolo(line, size)?,
+            _ => parse(line, size)?,
+        };
         let name = self.names.get(found.class_id as usize).filter(|name| !name.is_empty());
         found.class = name.cloned();
-        Ok(found)
+        Ok(Some(found))
+    }
+
+    /// The id of a class that has only a name.
+    fn id(&mut self, class: &str, notes: &mut Notes) -> Result<u32, String> {
+        let same = |name: &String| *name == class || name.replace(' ', "-") == class;
+        let known = self.names.iter().position(same);
+        let id = match known {
+            Some(id) => id,
+            None if self.numbers && self.names.len() < MAX_CLASS as usize => {
+                notes.one(Note::ClassesNumbered);
+                self.names.push(class.to_owned());
+                self.names.len() - 1
+            }
+            None => return Err(format!("class '{class}' is not among the names that are given")),
+        };
+        u32::try_from(id).map_err(|_| "too many classes".to_owned())
     }
 }
 
@@ -149,14 +187,14 @@ fn tracked(rest: &[&str]) -> bool {
     rest.get(5).is_none_or(|cell| cell.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-impl Reader for YoloReader {
-    fn next(&mut self, _notes: &mut Notes) -> Result<Option<Item>, ConvertError> {
+impl Reader for FolderReader {
+    fn next(&mut self, notes: &mut Notes) -> Result<Option<Item>, ConvertError> {
         let Some((frame_id, path)) = self.files.next() else { return Ok(None) };
         let mut lines = Lines::new(Text::open(&path)?, MAX_WHOLE);
         let mut boxes = Vec::new();
         while let Some((_, line)) = lines.next()? {
-            let found = self.found(line);
-            boxes.push(found.map_err(|reason| lines.bad(reason))?);
+            let found = self.found(line, notes);
+            boxes.extend(found.map_err(|reason| lines.bad(reason))?);
         }
         // The ending of the picture's own name is not known.
         let stem = path.file_stem().filter(|_| self.pictures);
@@ -164,7 +202,7 @@ impl Reader for YoloReader {
             source: self.source.clone(),
             frame_id,
             file: stem.map(|stem| stem.to_string_lossy().into()),
-            size: Some(self.size),
+            size: self.size,
             boxes,
             ..FrameFound::default()
         })))
@@ -172,16 +210,17 @@ impl Reader for YoloReader {
 }
 
 /// Writes a folder of labels.
-pub(super) struct YoloWriter {
+pub(super) struct FolderWriter {
     folder: PathBuf,
+    format: Format,
     confidence: bool,
     classes: BTreeMap<u32, String>,
 }
 
-impl YoloWriter {
+impl FolderWriter {
     /// Writes into the folder at `path`, which is made; `confidence` and tracks are left out for
     /// labels to train with.
-    pub(super) fn new(path: &Path, confidence: bool) -> Result<Self, ConvertError> {
+    pub(super) fn new(format: Format, path: &Path, confidence: bool) -> Result<Self, ConvertError> {
         let failed = |error| ConvertError::write(&path.display().to_string(), &error);
         std::fs::create_dir_all(path).map_err(failed)?;
         // Labels of another run among ours would go unseen.
@@ -192,7 +231,7 @@ impl YoloWriter {
             let shown = path.display();
             return Err(ConvertError::Usage(format!("'{shown}' has label files already")));
         }
-        Ok(Self { folder: path.into(), confidence, classes: BTreeMap::new() })
+        Ok(Self { folder: path.into(), format, confidence, classes: BTreeMap::new() })
     }
 
     /// Makes a file of the folder with `lines`.
@@ -206,6 +245,15 @@ impl YoloWriter {
             writeln!(file, "{line}").map_err(failed)?;
         }
         file.flush().map_err(failed)
+    }
+
+    /// The label of a detection.
+    fn label(&self, found: &Found, size: Size, notes: &mut Notes) -> Option<String> {
+        match self.format {
+            Format::Dota => oriented::to_dota(found, notes),
+            Format::YoloObb => oriented::to_yolo(found, size, self.confidence, notes),
+            _ => self.line(found, size, notes),
+        }
     }
 
     /// A label of seven decimal places: 0.002 px of the largest picture.
@@ -250,11 +298,14 @@ fn name(frame: &FrameFound) -> String {
     }
 }
 
-impl Writer for YoloWriter {
+impl Writer for FolderWriter {
     fn frame(&mut self, frame: FrameFound, notes: &mut Notes) -> Result<(), ConvertError> {
-        let Some(size) = frame.size else {
-            let source_name = frame.source;
-            return Err(ConvertError::NoSize { source_name, format: Format::Yolo });
+        let size = match (frame.size, self.format) {
+            (Some(size), _) => size,
+            (None, Format::Dota) => Size::new(1, 1),
+            (None, format) => {
+                return Err(ConvertError::NoSize { source_name: frame.source, format });
+            }
         };
         for found in &frame.boxes {
             if found.class_id > MAX_CLASS {
@@ -264,12 +315,14 @@ impl Writer for YoloWriter {
             }
         }
         let lines: Vec<String> =
-            frame.boxes.iter().filter_map(|found| self.line(found, size, notes)).collect();
+            frame.boxes.iter().filter_map(|found| self.label(found, size, notes)).collect();
         self.file(&name(&frame), &lines)
     }
 
     fn finish(&mut self, _notes: &mut Notes) -> Result<(), ConvertError> {
-        let Some(last) = self.classes.keys().next_back() else { return Ok(()) };
+        // DOTA's lines have the names themselves.
+        let last = self.classes.keys().next_back().filter(|_| self.format != Format::Dota);
+        let Some(last) = last else { return Ok(()) };
         let name = |id| self.classes.get(&id).cloned().unwrap_or_else(|| class_of(id));
         let names: Vec<String> = (0..=*last).map(name).map(|name| one_line(&name)).collect();
         self.file(CLASSES, &names)

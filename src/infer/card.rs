@@ -231,8 +231,15 @@ mod tests {
             Ok(("rtdetr-ultralytics", Some(2)))
         );
         assert!(recognised(&square, &[&[1, 84, 8400]], &[task, two], None).is_err());
-        let hint = recognised(&square, &[&[1, 20, 8400]], &[("task", "obb")], None).unwrap_err();
-        assert!(hint.contains("oriented boxes"), "{hint}");
+        let obb = ("task", "obb");
+        let oriented = |shape: &[usize], notes: &[(&str, &str)]| {
+            recognised(&square, &[shape], notes, None).ok()
+        };
+        assert_eq!(oriented(&[1, 20, 8400], &[obb]), Some(("yolov8-obb", Some(15))));
+        assert_eq!(oriented(&[1, 7, 8400], &[obb, two]), Some(("yolov8-obb", Some(2))));
+        assert_eq!(oriented(&[1, 6, 8400], &[obb, two]), None);
+        assert_eq!(oriented(&[1, 300, 7], &[obb, two]), Some(("yolov10-obb", Some(2))));
+        assert_eq!(oriented(&[1, 300, 6], &[obb, two]), None);
     }
 
     #[test]

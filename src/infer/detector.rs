@@ -11,7 +11,7 @@ use super::tensor::{Input, Tensor};
 use super::{Basis, Detector, Engine, Found, InferError};
 use crate::detection::{Detection, Keypoint};
 use crate::frame::{Image, Size};
-use crate::geometry::{Point, Region, View};
+use crate::geometry::{Point, Region, View, rotation};
 
 /// A model in an engine.
 pub struct ModelDetector {
@@ -183,6 +183,10 @@ pub struct Look {
     infer: Duration,
 }
 
+/// Farthest that a corner of an oriented box may be from the picture, in pixels: beyond it is
+/// nonsense.
+const FAR: f32 = 1e6;
+
 /// An item of the model's canvas in pixels of the picture; `None` where nothing of it lies in the
 /// region.
 fn in_source(item: Item, view: &View, size: Size, region: Region) -> Option<Detection> {
@@ -194,12 +198,25 @@ fn in_source(item: Item, view: &View, size: Size, region: Region) -> Option<Dete
         None => None,
     };
     let inside = |point| view.point_to_source(point).clipped(size);
+    let keypoint = |(point, confidence)| Keypoint { place: inside(point), confidence };
+    // Cut off, an oriented box would be no rectangle.
+    let outside = |point| view.point_to_source(point);
+    let outline: Vec<Point> = match item.oriented {
+        true => item.outline.into_iter().map(outside).collect(),
+        false => item.outline.into_iter().map(inside).collect(),
+    };
+    let is_far = |point: &Point| !(point.x.abs() <= FAR && point.y.abs() <= FAR);
+    if outline.iter().any(is_far) {
+        return None;
+    }
     // Regions of the padding alone have nothing in the picture.
-    let outline: Vec<_> = item.outline.into_iter().map(inside).collect();
     if bbox.is_none() && !outline.is_empty() && !has_area(&outline) {
         return None;
     }
-    let keypoint = |(point, confidence)| Keypoint { place: inside(point), confidence };
+    let degrees = |corners: &[Point; 4]| {
+        rotation(&corners.map(|corner| [f64::from(corner.x), f64::from(corner.y)])) as f32
+    };
+    let turn = outline.first_chunk().filter(|_| item.oriented).map(degrees);
     Some(Detection {
         bbox,
         confidence: item.score,
@@ -207,6 +224,7 @@ fn in_source(item: Item, view: &View, size: Size, region: Region) -> Option<Dete
         tracker_id: None,
         keypoints: item.keypoints.into_iter().map(keypoint).collect(),
         outline,
+        rotation: turn,
         attributes: Vec::new(),
         predicted: false,
         outputs: 0,

@@ -19,19 +19,60 @@ const MAX_BYTES: u64 = 4 << 20;
 /// Ids that COCO leaves out: its 80 classes have ids from 1 to 90.
 const COCO_HOLES: [usize; 10] = [12, 26, 29, 30, 45, 66, 68, 69, 71, 83];
 
-/// The names of COCO's ids below `count`, id 0 and the holes without a meaning.
-pub fn coco_ids(count: usize) -> Vec<Arc<str>> {
+/// Names that many models share and few files say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameSet {
+    /// COCO's 80, in the order of YOLO and NanoDet models.
+    Coco,
+    /// COCO's ids, which run to 90 and have holes: from 1 on for 90 classes, from 0 for 91.
+    CocoIds,
+    /// ImageNet's 1000.
+    ImageNet,
+}
+
+impl NameSet {
+    /// All, each with its word.
+    const WORDS: [(&'static str, Self); 3] =
+        [("coco", Self::Coco), ("coco-ids", Self::CocoIds), ("imagenet", Self::ImageNet)];
+
+    /// The one that `word` names.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::WORDS.iter().find(|(known, _)| *known == word).map(|(_, set)| *set)
+    }
+
+    /// Whose they are, for people.
+    pub fn whose(self) -> &'static str {
+        match self {
+            Self::Coco | Self::CocoIds => "COCO's",
+            Self::ImageNet => "ImageNet's",
+        }
+    }
+
+    /// Its names for a model of so many classes; `None` where it has not so many.
+    pub fn names(self, classes: usize) -> Option<Vec<Arc<str>>> {
+        match (self, classes) {
+            (Self::Coco, 80) => Some(COCO_80.lines().map(Into::into).collect()),
+            (Self::CocoIds, 90) => Some(coco_ids().split_off(1)),
+            (Self::CocoIds, 91) => Some(coco_ids()),
+            (Self::ImageNet, 1000) => Some(IMAGENET_1000.lines().map(Into::into).collect()),
+            _ => None,
+        }
+    }
+}
+
+/// The names of COCO's ids from 0 to 90, id 0 and the holes without a meaning.
+fn coco_ids() -> Vec<Arc<str>> {
     let mut names = COCO_80.lines();
     let name = |id: usize| match id {
-        0 => class(0),
-        id if COCO_HOLES.contains(&id) => class(id),
-        id => names.next().map_or_else(|| class(id), Into::into),
+        0 => numbered(0),
+        id if COCO_HOLES.contains(&id) => numbered(id),
+        id => names.next().map_or_else(|| numbered(id), Into::into),
     };
-    (0..count).map(name).collect()
+    (0..91).map(name).collect()
 }
 
 /// The name of a class without one.
-fn class(id: usize) -> Arc<str> {
+pub(super) fn numbered(id: usize) -> Arc<str> {
     format!("class_{id}").into()
 }
 
@@ -51,36 +92,38 @@ pub struct Labels {
     /// Names that come with what is found, where the model's are not known before; clones learn
     /// together.
     learnt: Option<Arc<RwLock<Learnt>>>,
+    /// Whether there may be classes beyond those with a name.
+    open: bool,
 }
 
 impl PartialEq for Labels {
     fn eq(&self, other: &Self) -> bool {
-        self.names == other.names && self.learnt.is_some() == other.learnt.is_some()
+        self.names == other.names
+            && self.learnt.is_some() == other.learnt.is_some()
+            && self.open == other.open
     }
 }
 
 impl Labels {
-    /// The names that a model with this many classes has when nobody says otherwise: COCO's for
-    /// 80, its ids with their holes for 90 and 91, ImageNet's for 1000, else `class_0`, `class_1`
-    /// and so on.
-    pub fn usual(classes: usize) -> Self {
-        Self::of(match classes {
-            80 => COCO_80.lines().map(Into::into).collect(),
-            1000 => IMAGENET_1000.lines().map(Into::into).collect(),
-            90 => coco_ids(91).split_off(1),
-            91 => coco_ids(91),
-            _ => (0..classes).map(class).collect(),
-        })
+    /// COCO's 80.
+    pub fn coco() -> Self {
+        Self::of(NameSet::Coco.names(80).unwrap_or_default())
+    }
+
+    /// `class_0`, `class_1` and so on, as many as there are, where that is known.
+    pub fn numbered(classes: Option<usize>) -> Self {
+        let names = (0..classes.unwrap_or_default()).map(numbered).collect();
+        Self { open: classes.is_none(), ..Self::of(names) }
     }
 
     /// These names.
     pub fn of(names: Vec<Arc<str>>) -> Self {
-        Self { names, learnt: None }
+        Self { names, learnt: None, open: false }
     }
 
     /// None yet: they come with what is found.
     pub fn learning() -> Self {
-        Self { names: Vec::new(), learnt: Some(Arc::default()) }
+        Self { learnt: Some(Arc::default()), ..Self::of(Vec::new()) }
     }
 
     /// Notes the name of a class and gives its id: the one it comes with, unless that is another
@@ -111,7 +154,8 @@ impl Labels {
         id
     }
 
-    /// Reads one name a line for a model of `classes` classes, any number where that is open.
+    /// Reads one name a line for a model of `classes` classes, any number where that is open. The
+    /// text is UTF-8, or UTF-16 with a byte order mark.
     ///
     /// # Errors
     /// Where the file cannot be read, is no text, or has another number of names.
@@ -122,7 +166,8 @@ impl Labels {
         if size > MAX_BYTES {
             return Err(failed("it is larger than 4 MiB".into()));
         }
-        let text = std::fs::read_to_string(path).map_err(|e| failed(io_reason(&e)))?;
+        let bytes = std::fs::read(path).map_err(|e| failed(io_reason(&e)))?;
+        let text = text(&bytes).map_err(failed)?;
         let names: Vec<Arc<str>> = text.trim_end().lines().map(|l| l.trim().into()).collect();
         if let Some(classes) = classes.filter(|classes| *classes != names.len()) {
             return Err(failed(format!(
@@ -148,7 +193,7 @@ impl Labels {
             known.get(&class_id).cloned()
         };
         let known = self.names.get(class_id as usize).cloned().or_else(learnt);
-        known.unwrap_or_else(|| class(class_id as usize))
+        known.unwrap_or_else(|| numbered(class_id as usize))
     }
 
     /// The ids of classes given by name or id.
@@ -164,12 +209,22 @@ impl Labels {
             return Ok(id as u32);
         }
         match wanted.parse::<u32>() {
-            Ok(id) if self.learnt.is_some() || (id as usize) < self.names.len() => Ok(id),
+            Ok(id) if self.is_open() || (id as usize) < self.names.len() => Ok(id),
             _ => Err(ModelError::UnknownClass { name: wanted.into(), hint: self.advice(wanted) }),
         }
     }
 
+    /// Whether ids beyond the names may be classes.
+    fn is_open(&self) -> bool {
+        self.open || self.learnt.is_some()
+    }
+
     fn advice(&self, wanted: &str) -> String {
+        if self.open && self.names.is_empty() {
+            return "its file names no classes: give ids, or all names in their order with \
+                    --labels or --class-names"
+                .into();
+        }
         if self.learnt.is_some() {
             return "its classes are known to the server alone: give ids, or all names in their \
                     order with --labels or --class-names"
@@ -186,13 +241,32 @@ impl Labels {
     }
 }
 
+/// The text of a file of names.
+fn text(bytes: &[u8]) -> Result<String, String> {
+    let wide = |unit: fn([u8; 2]) -> u16| {
+        let (units, rest) = bytes[2..].as_chunks::<2>();
+        let units: Vec<u16> = units.iter().map(|bytes| unit(*bytes)).collect();
+        let text = rest.is_empty().then(|| String::from_utf16(&units).ok()).flatten();
+        text.ok_or_else(|| "it begins as UTF-16 but is none".to_owned())
+    };
+    match bytes {
+        [0xFF, 0xFE, ..] => wide(u16::from_le_bytes),
+        [0xFE, 0xFF, ..] => wide(u16::from_be_bytes),
+        _ => {
+            let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+            let text = std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
+            text.map(Into::into).ok_or_else(|| "it is no text in UTF-8".to_owned())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn classes_by_name_or_id() {
-        let coco = Labels::usual(80);
+        let coco = Labels::coco();
         let wanted = ["car", "0", "Traffic Light"].map(String::from);
         assert_eq!(coco.ids(&wanted).unwrap(), [2, 0, 9]);
         assert_eq!(&*coco.name(79), "toothbrush");
@@ -211,31 +285,43 @@ mod tests {
         assert_eq!(labels.learn(None, "third"), SPARE_IDS + 1);
         assert_eq!(labels.ids(&["7".into()]).unwrap(), [7]);
         assert!(labels.ids(&["car".into()]).unwrap_err().hint().unwrap().contains("--labels"));
-        assert_eq!(Labels::usual(80).learn(Some(0), "human"), 0);
-        assert_eq!(Labels::usual(80).learn(None, "car"), 2);
+        assert_eq!(Labels::coco().learn(Some(0), "human"), 0);
+        assert_eq!(Labels::coco().learn(None, "car"), 2);
     }
 
     #[test]
     fn imagenets_names_are_in_their_usual_order() {
-        let names = Labels::usual(1000);
-        assert_eq!(names.names().len(), 1000);
-        assert_eq!((&*names.name(285), &*names.name(967)), ("Egyptian cat", "espresso"));
+        let names = NameSet::ImageNet.names(1000).unwrap();
+        assert_eq!((&*names[285], &*names[967]), ("Egyptian cat", "espresso"));
+        assert_eq!(NameSet::ImageNet.names(1001), None);
     }
 
     #[test]
     fn cocos_ids_have_holes() {
-        assert_eq!(&*Labels::usual(91).name(1), "person");
-        assert_eq!(&*Labels::usual(90).name(0), "person");
-        assert_eq!(&*Labels::usual(91).name(12), "class_12");
-        assert_eq!(&*Labels::usual(91).name(13), "stop sign");
-        assert_eq!(&*Labels::usual(91).name(90), "toothbrush");
+        let (from_0, from_1) = (NameSet::CocoIds.names(91), NameSet::CocoIds.names(90));
+        let from_0 = from_0.unwrap();
+        assert_eq!(
+            ["person", "class_12", "stop sign", "toothbrush"],
+            [&*from_0[1], &*from_0[12], &*from_0[13], &*from_0[90]]
+        );
+        assert_eq!(&*from_1.unwrap()[0], "person");
+    }
+
+    #[test]
+    fn of_an_open_number_every_id_is_a_class() {
+        let open = Labels::numbered(None);
+        assert_eq!((open.ids(&["90".into()]).unwrap(), &*open.name(90)), (vec![90], "class_90"));
+        let hint = open.ids(&["person".into()]).unwrap_err().hint().unwrap();
+        assert!(hint.contains("--labels"), "{hint}");
+        let two = Labels::numbered(Some(2));
+        assert_eq!(two.ids(&["class_1".into()]).unwrap(), [1]);
+        assert!(two.ids(&["2".into()]).is_err());
     }
 
     #[test]
     fn an_unknown_class_gets_the_nearest_name() {
-        let unknown = |name: &str| {
-            Labels::usual(80).ids(&[name.into()]).unwrap_err().hint().unwrap_or_default()
-        };
+        let unknown =
+            |name: &str| Labels::coco().ids(&[name.into()]).unwrap_err().hint().unwrap_or_default();
         assert_eq!(unknown("persn"), "did you mean 'person'?");
         assert!(unknown("80").starts_with("its 80 classes are 0 to 79: person, "));
     }
@@ -254,5 +340,24 @@ mod tests {
                 .to_string()
                 .ends_with("line 2 is empty")
         );
+    }
+
+    #[test]
+    fn a_labels_file_may_have_a_byte_order_mark() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let read = |bytes: &[u8]| {
+            std::fs::write(file.path(), bytes).unwrap();
+            Labels::read(file.path(), Some(2)).map(|labels| labels.names().to_vec())
+        };
+        let both: Vec<Arc<str>> = vec!["Katze".into(), "Köter".into()];
+        assert_eq!(read("\u{feff}Katze\r\nKöter\r\n".as_bytes()).unwrap(), both);
+        let wide: Vec<u16> = "\u{feff}Katze\r\nKöter\r\n".encode_utf16().collect();
+        let little: Vec<u8> = wide.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+        let big: Vec<u8> = wide.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+        assert_eq!(read(&little).unwrap(), both);
+        assert_eq!(read(&big).unwrap(), both);
+        assert!(read(&little[..little.len() - 1]).is_err());
+        let latin = read(b"Katze\nK\xf6ter\n").unwrap_err().to_string();
+        assert!(latin.ends_with("it is no text in UTF-8"), "{latin}");
     }
 }

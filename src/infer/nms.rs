@@ -30,7 +30,7 @@ pub fn most_confident(found: Vec<Candidate>, max_kept: usize) -> Vec<Candidate> 
 }
 
 /// Sound candidates, most confident first, no more than [`MAX_CANDIDATES`].
-fn sorted(mut found: Vec<Candidate>) -> Vec<Candidate> {
+pub(super) fn sorted(mut found: Vec<Candidate>) -> Vec<Candidate> {
     found.retain(|c| c.score.is_finite() && c.bbox.is_sound());
     found.sort_by(|a, b| b.score.total_cmp(&a.score));
     found.truncate(MAX_CANDIDATES);

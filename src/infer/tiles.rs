@@ -1,7 +1,7 @@
 //! Looks at parts of a picture as well as at the whole, for objects too small for the model.
 
 use super::detector::{ModelDetector, add_times};
-use super::{Detector, Found, InferError};
+use super::{Detector, Found, InferError, oriented};
 use crate::detection::Detection;
 use crate::frame::{Image, Size};
 use crate::geometry::{BBox, Region};
@@ -90,17 +90,27 @@ fn merged(mut found: Vec<(usize, Detection)>, agnostic: bool, most: usize) -> Ve
         if kept.len() == most {
             break;
         }
-        let same = |(of, other): &(usize, Detection)| match (&other.bbox, &detection.bbox) {
-            (Some(a), Some(b)) if *of != look => {
-                (agnostic || other.class_id == detection.class_id) && shared(a, b) > MAX_SHARED
-            }
-            _ => false,
+        let same = |(of, other): &(usize, Detection)| {
+            *of != look
+                && (agnostic || other.class_id == detection.class_id)
+                && common(other, &detection) > MAX_SHARED
         };
         if !kept.iter().any(same) {
             kept.push((look, detection));
         }
     }
     kept.into_iter().map(|(_, detection)| detection).collect()
+}
+
+/// The part of the smaller of two detections that lies in the other.
+fn common(one: &Detection, other: &Detection) -> f32 {
+    match (&one.bbox, &other.bbox) {
+        _ if one.rotation.is_some() && other.rotation.is_some() => {
+            oriented::shared(&one.outline, &other.outline)
+        }
+        (Some(a), Some(b)) => shared(a, b),
+        _ => 0.0,
+    }
 }
 
 /// Intersection over the smaller area.
@@ -141,6 +151,19 @@ mod tests {
         let own = of(0, 5.0, 4.0, 0.7);
         let kept = merged(vec![part, whole, next, own], false, 9);
         assert_eq!(kept.iter().map(|d| d.confidence).collect::<Vec<_>>(), [0.9, 0.8, 0.7]);
+    }
+
+    #[test]
+    fn oriented_boxes_that_cross_are_two() {
+        let quarter = std::f32::consts::FRAC_PI_4;
+        let of = |look, radians: f32, confidence| {
+            let shape = oriented::Oriented { x: 50.0, y: 50.0, width: 60.0, height: 6.0, radians };
+            let corners = shape.corners();
+            let found = Detection::of_box(oriented::around(&corners), confidence, 0);
+            (look, Detection { outline: corners.to_vec(), rotation: Some(45.0), ..found })
+        };
+        let looks = vec![of(0, quarter, 0.9), of(1, -quarter, 0.8), of(2, quarter, 0.7)];
+        assert_eq!(merged(looks, false, 9).len(), 2, "the third is the first, seen again");
     }
 
     proptest! {

@@ -70,6 +70,9 @@ struct Kept {
     /// Outline.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     o: Vec<(Bits, Bits)>,
+    /// The turn of an oriented box.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    r: Option<Bits>,
     /// What other models say: the model, the class, its index, how sure.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     a: Vec<(Arc<str>, Arc<str>, u32, Bits)>,
@@ -134,6 +137,7 @@ fn kept(of: &Detection) -> Kept {
         k: of.class_id,
         p: of.keypoints.iter().map(keypoint).collect(),
         o: of.outline.iter().map(place).collect(),
+        r: of.rotation.map(f32::to_bits),
         a: of.attributes.iter().map(attribute).collect(),
     }
 }
@@ -166,6 +170,10 @@ fn detection(kept: &Kept) -> Option<Detection> {
         tracker_id: None,
         keypoints: kept.p.iter().map(keypoint).collect::<Option<_>>()?,
         outline: kept.o.iter().map(|&(x, y)| point(x, y)).collect::<Option<_>>()?,
+        rotation: match kept.r {
+            Some(turn) => Some(number(turn)?),
+            None => None,
+        },
         attributes: kept.a.iter().map(attribute).collect::<Option<_>>()?,
         predicted: false,
         outputs: 0,
@@ -205,20 +213,24 @@ mod tests {
             prop::collection::vec(keypoint, many.clone()),
             prop::collection::vec(point(), many.clone()),
             prop::collection::vec(attribute, many),
+            prop::option::of(finite()),
         )
-            .prop_map(|(bbox, confidence, class_id, keypoints, outline, attributes)| {
-                Detection {
-                    bbox: bbox.map(|[x1, y1, x2, y2]| BBox::new(x1, y1, x2, y2)),
-                    confidence,
-                    class_id,
-                    tracker_id: None,
-                    keypoints,
-                    outline,
-                    attributes,
-                    predicted: false,
-                    outputs: 0,
-                }
-            })
+            .prop_map(
+                |(bbox, confidence, class_id, keypoints, outline, attributes, rotation)| {
+                    Detection {
+                        bbox: bbox.map(|[x1, y1, x2, y2]| BBox::new(x1, y1, x2, y2)),
+                        confidence,
+                        class_id,
+                        tracker_id: None,
+                        keypoints,
+                        outline,
+                        rotation,
+                        attributes,
+                        predicted: false,
+                        outputs: 0,
+                    }
+                },
+            )
     }
 
     proptest! {

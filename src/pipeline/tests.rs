@@ -203,8 +203,13 @@ fn run_record() -> RunRecord {
         live: false,
         pts_source: None,
     };
-    let model =
-        ModelInfo { name: "m".into(), sha256: String::new(), task: "detect", imgsz: [2, 2] };
+    let model = ModelInfo {
+        name: "m".into(),
+        sha256: String::new(),
+        task: "detect",
+        imgsz: [2, 2],
+        names: None,
+    };
     RunRecord {
         schema: crate::record::SCHEMA,
         version: "0",

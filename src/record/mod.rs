@@ -133,10 +133,14 @@ pub struct ModelInfo {
     pub name: String,
     /// SHA-256 of the file, hexadecimal.
     pub sha256: String,
-    /// `detect`, `classify`, `pose` or `segment`.
+    /// `detect`, `classify`, `pose`, `segment` or `obb`.
     pub task: &'static str,
     /// Width and height of its input, pixels.
     pub imgsz: [u32; 2],
+    /// `assumed` where its file names no classes and those of its kind's published weights stand
+    /// in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub names: Option<&'static str>,
 }
 
 /// One processed frame. It holds no clock: the same input gives the same bytes.
@@ -231,9 +235,14 @@ pub struct Prediction {
     /// Keypoints, of a pose model.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keypoints: Vec<KeypointRecord>,
-    /// The outline, closed, of a segmentation model.
+    /// The outline, closed, of a segmentation model; of an oriented box its four corners, which
+    /// may lie outside of the picture, clockwise.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub points: Vec<PointRecord>,
+    /// The direction of the longer side of an oriented box, degrees clockwise from the x axis, two
+    /// places, from 0 up to but not 180.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotation_deg: Option<f64>,
     /// What the model of `--cascade` says of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<AttributeRecord>,
@@ -460,6 +469,7 @@ mod tests {
             heading_deg: None,
             keypoints: vec![],
             points: vec![],
+            rotation_deg: None,
             attributes: vec![],
             outputs: 0,
         };

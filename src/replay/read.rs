@@ -100,6 +100,8 @@ pub struct Model {
     pub task: String,
     /// Width and height of its input.
     pub imgsz: [u32; 2],
+    /// Whether names of its classes are assumed.
+    pub names: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -148,6 +150,7 @@ struct StoredBox {
     keypoints: Vec<Named>,
     #[serde(default)]
     points: Vec<At>,
+    rotation_deg: Option<f64>,
     #[serde(default)]
     attributes: Vec<Said>,
 }
@@ -349,10 +352,22 @@ fn basis(frame: &Frame) -> Basis {
     }
 }
 
+/// Whether a corner is anywhere near a picture.
+fn is_near(corner: Point) -> bool {
+    const FAR: f32 = 1e6;
+    corner.x.abs() <= FAR && corner.y.abs() <= FAR
+}
+
 /// A prediction as it was found in a picture of `size`; nothing where a number cannot be.
 fn detection(found: &StoredBox, size: Size) -> Option<Detection> {
-    // Whoever wrote the file, what comes out of it lies in the picture.
+    // Whoever wrote the file, what comes out of it lies in the picture, but for corners of oriented
+    // boxes.
+    let anywhere = |at: &At| Point { x: at.x as f32, y: at.y as f32 };
     let point = |x: f64, y: f64| Point { x: x as f32, y: y as f32 }.clipped(size);
+    let is_oriented =
+        found.points.len() == 4 && found.points.iter().all(|at| is_near(anywhere(at)));
+    let turn = |degrees: &f64| is_oriented && (0.0..180.0).contains(degrees);
+    let rotation = found.rotation_deg.filter(turn).map(|degrees| degrees as f32);
     let corners = |c: Corners| BBox::new(c.x1 as f32, c.y1 as f32, c.x2 as f32, c.y2 as f32);
     let bbox = found.bbox.map(|bbox| corners(bbox).clipped(Region::whole(size)));
     if !(0.0..=1.0).contains(&found.confidence) || bbox.is_some_and(|bbox| !bbox.is_sound()) {
@@ -374,7 +389,11 @@ fn detection(found: &StoredBox, size: Size) -> Option<Detection> {
         class_id: found.class_id,
         tracker_id: None,
         keypoints: found.keypoints.iter().map(keypoint).collect(),
-        outline: found.points.iter().map(|at| point(at.x, at.y)).collect(),
+        outline: match rotation {
+            Some(_) => found.points.iter().map(anywhere).collect(),
+            None => found.points.iter().map(|at| point(at.x, at.y)).collect(),
+        },
+        rotation,
         attributes: found.attributes.iter().map(attribute).collect(),
         predicted: found.predicted == Some(true),
         outputs: 0,

@@ -91,7 +91,7 @@ fn path_of(task: Task) -> &'static str {
         Task::Detect => "/infer/object_detection",
         Task::Classify => "/infer/classification",
         Task::Pose => "/infer/keypoints_detection",
-        Task::Segment => "/infer/instance_segmentation",
+        Task::Segment | Task::Obb => "/infer/instance_segmentation",
     }
 }
 

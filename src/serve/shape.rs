@@ -22,7 +22,8 @@ pub(super) fn task_type(task: Task) -> &'static str {
         Task::Detect => "object-detection",
         Task::Classify => "classification",
         Task::Pose => "keypoint-detection",
-        Task::Segment => "instance-segmentation",
+        // Roboflow has no oriented boxes: their corners are an outline.
+        Task::Segment | Task::Obb => "instance-segmentation",
     }
 }
 

@@ -51,7 +51,7 @@ impl Fetch for Gives {
 }
 
 fn settings(model: Arc<Plays>) -> Settings {
-    let (labels, keypoints) = (Labels::usual(80), Labels::of(vec!["nose".into()]));
+    let (labels, keypoints) = (Labels::coco(), Labels::of(vec!["nose".into()]));
     let about =
         About { name: "m".into(), task: Task::Detect, input: Size::new(64, 32), labels, keypoints };
     let (host, port, workers) = ("127.0.0.1".into(), 0, 2);

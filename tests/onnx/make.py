@@ -270,6 +270,74 @@ def yolov8_seg():
              ultralytics("segment"))
 
 
+# Centre, size and angle of an oriented box, its class and score, and whether NMS by ProbIoU above
+# 0.7 keeps it. The seventh covers the eighth and that the ninth, which so goes too, as Ultralytics'
+# fast NMS has it; the third and the fourth cross, and their upright boxes are the same.
+ORIENTED = [
+    ((16, 16, 20, 6, 0.5), 0, 0.9, True),
+    ((16.5, 16.2, 20, 6.5, 0.55), 0, 0.85, False),
+    ((44, 20, 30, 4, np.pi / 4), 1, 0.8, True),
+    ((44, 20, 30, 4, -np.pi / 4), 1, 0.75, True),
+    ((20, 48, 8, 24, 2.0), 2, 0.7, True),  # the height is the longer side
+    ((60, 54, 16, 6, 0.3), 2, 0.65, True),  # reaches out of the picture
+    ((44, 44, 16, 8, 0.0), 0, 0.6, True),
+    ((46.5, 44, 16, 8, 0.0), 0, 0.55, False),
+    ((49, 44, 16, 8, 0.0), 0, 0.5, False),
+    ((32, 32, 9, 5, 1.0), 0, 0.24, False),
+]
+
+
+def probiou(one, other):
+    """1 less the Hellinger distance of two normal distributions (arXiv 2106.06072)."""
+    def gaussian(x, y, w, h, angle):
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        return np.array([x, y]), turn @ np.diag([w * w / 12, h * h / 12]) @ turn.T
+    (m1, s1), (m2, s2) = gaussian(*one), gaussian(*other)
+    mean, apart = (s1 + s2) / 2, m1 - m2
+    dets = np.linalg.det(mean) / np.sqrt(np.linalg.det(s1) * np.linalg.det(s2))
+    distance = apart @ np.linalg.inv(mean) @ apart / 8 + np.log(dets) / 2
+    return 1 - np.sqrt(max(0.0, 1 - np.exp(-distance)))
+
+
+def turned(shape):
+    """Upright box within the picture, corners and direction of an oriented box."""
+    x, y, w, h, angle = shape
+    corners = [complex(x, y) + complex(a * w / 2, b * h / 2) * np.exp(1j * angle)
+               for a, b in [(-1, -1), (1, -1), (1, 1), (-1, 1)]]
+    xs, ys = [c.real for c in corners], [c.imag for c in corners]
+    bbox = [float(np.clip(v, 0, SIZE)) for v in (min(xs), min(ys), max(xs), max(ys))]
+    along = np.degrees(angle + (np.pi / 2 if h > w else 0)) % 180
+    return {"bbox": bbox, "corners": [[c.real, c.imag] for c in corners],
+            "rotation_deg": float(along)}
+
+
+def obb():
+    kept = [not any(probiou(better, shape) > 0.7 and c == of
+                    for better, of, _, _ in ORIENTED[:i]) and score > 0.25
+            for i, (shape, c, score, _) in enumerate(ORIENTED)]
+    assert kept == [keep for *_, keep in ORIENTED], kept
+    detections = [{"class_id": c, "confidence": score, **turned(shape)}
+                  for shape, c, score, _ in ORIENTED]
+    rows = {5 + 8 * i: [*shape[:4], *scores(c, score), shape[4]]
+            for i, (shape, c, score, _) in enumerate(ORIENTED)}
+    yolov8_net(rows, 8).save("yolov8-obb.onnx", "yolov8-obb", "obb",
+                             [d for d, keep in zip(detections, kept) if keep],
+                             "NMS by ProbIoU, with what is suppressed too", ultralytics("obb"))
+    net = Net(IMAGES)
+    rows = {5 + 8 * i: [*shape[:4], score, c, shape[4]]
+            for i, (shape, c, score, _) in enumerate(ORIENTED)}
+    net.output("output0", net.table(300, 7, rows), [1, 300, 7])
+    net.save("yolo26-obb.onnx", "yolov10-obb", "obb", detections[:-1], "no NMS: all stay",
+             ultralytics("obb"))
+    net = Net(IMAGES)  # around the brightest pixel
+    column = net.op("Concat", *brightest(net, 1), net.const([12, 4, 0, 0.9, 0, 2.5]), axis=0)
+    net.op("Concat", net.full([1, 8, 83]), net.shaped(column, 1, 8, 1), axis=2, name="output0")
+    net.output("output0", None, [1, 8, 84])
+    one = {"class_id": 1, "confidence": 0.9, **turned((40.5, 20.5, 12, 4, 2.5))}
+    net.save("seek-obb.onnx", "yolov8-obb", "obb", [one], "a 12x4 box around the brightest pixel, "
+             "here for black with one white_pixel [x, y]", ultralytics("obb"), white_pixel=[40, 20])
+
+
 def end_to_end_net(spots, columns, tail):
     """Rows x1, y1, x2, y2, score, class and a tail by place and box."""
     net = Net(IMAGES)
@@ -705,7 +773,7 @@ def types():
 
 
 def main():
-    for make in (yolov5, yolov8, yolov8_half, yolov8_weights, yolov8_pose, yolov8_seg, end_to_end,
+    for make in (yolov5, yolov8, yolov8_half, yolov8_weights, yolov8_pose, yolov8_seg, obb, end_to_end,
                  yolox, rtdetr_ultralytics,
                  rtdetr, detr, nanodet, nanodet_plus, ssd, blazeface, centerface, classify, movenet,
                  semantic, yolov8_dynamic, yolov8_hard, yolov8_30000, no_tract, seekers, inputs,

@@ -140,7 +140,7 @@ fn options() -> Options {
 fn there_and_back(clip: &[FrameFound], format: Format) -> Vec<FrameFound> {
     let options = options();
     let ours = ndjson(clip);
-    if matches!(format, Format::Yolo | Format::Parquet) {
+    if format.is_folder() || format == Format::Parquet {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("labels");
         to_path(format, &ours, &path, &options).unwrap();
@@ -157,6 +157,10 @@ proptest! {
     fn what_is_found_survives_every_format(clip in clip()) {
         for (word, format) in Format::WORDS {
             if cfg!(not(feature = "parquet")) && format == Format::Parquet {
+                continue;
+            }
+            // Upright boxes come back as oriented ones: see the tests of those.
+            if matches!(format, Format::YoloObb | Format::Dota) {
                 continue;
             }
             let back = there_and_back(&clip, format);

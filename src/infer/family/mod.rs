@@ -6,7 +6,9 @@ mod faces;
 mod facts;
 mod grids;
 mod libreyolo;
-mod notes;
+mod literal;
+pub(super) mod notes;
+mod obb;
 mod pictures;
 mod ssd;
 mod ultralytics;
@@ -84,6 +86,8 @@ pub enum Task {
     Pose,
     /// Boxes with outlines.
     Segment,
+    /// Oriented boxes.
+    Obb,
 }
 
 impl Task {
@@ -94,6 +98,7 @@ impl Task {
             Self::Classify => "classify",
             Self::Pose => "pose",
             Self::Segment => "segment",
+            Self::Obb => "obb",
         }
     }
 }
@@ -148,6 +153,8 @@ pub const FAMILIES: &[Family] = &[
     family("yolov10", "YOLOv10, YOLO26, NMS inside: boxes", ultralytics::end_to_end),
     family("yolov10-pose", "the same: keypoints", ultralytics::end_to_end_pose),
     family("yolov10-seg", "the same: outlines", ultralytics::end_to_end_segment),
+    family("yolov8-obb", "YOLOv8, v11, 26: oriented boxes", obb::rows),
+    family("yolov10-obb", "YOLO26, NMS inside: oriented boxes", obb::end_to_end),
     family("rtdetr-ultralytics", "RT-DETR of Ultralytics 8.4", detr::ultralytics_ranked),
     family("rtdetr-ultralytics-8.3", "RT-DETR of Ultralytics before 8.4", detr::ultralytics),
     family("yolov5", "YOLOv3, YOLOv5, YOLOv7 with its grid in the model", grids::yolov5),

@@ -15,9 +15,6 @@ const CLASSES: Columns = Columns { table: 2, first: 0 };
 /// Reason to ask for the family.
 const PICTURES: &str = "nothing in the file says how pictures are normalised";
 
-/// COCO's ids run to 90; with a background of id 0 there are 91.
-const COCO_IDS: usize = 91;
-
 fn card(facts: &Facts<'_>, family: &'static str, layout: Layout, why: &str) -> Card {
     let card = facts.card_of_rows(family, layout).with([Evidence::supports(why)]);
     Card { preprocess: Preprocess { fit: Fit::Stretch, ..card.preprocess }, ..card }
@@ -85,7 +82,7 @@ pub(super) fn finished(facts: &Facts<'_>) -> Option<Card> {
     let layout = Layout { code: BoxCode::Corners, ..Layout::plain(forms, BOXES, SCORES, 1) }
         .with(|level| level.class = Some(CLASSES));
     let card = card(facts, "ssd-post", layout, "boxes [rows,4], labels and scores [rows]");
-    Some(Card { classes: None, names: Some(crate::infer::labels::coco_ids(COCO_IDS)), ..card })
+    Some(Card { classes: None, ..card })
 }
 
 /// TensorFlow's Object Detection API: outputs named `detection_boxes`, `detection_scores` and
@@ -107,6 +104,5 @@ pub(super) fn tf(facts: &Facts<'_>) -> Option<Card> {
     .with(|level| level.class = Some(CLASSES));
     let card = card(facts, "tf-detection", layout, "outputs named detection_boxes and so on");
     let preprocess = Preprocess { std: [1.0; 3], ..card.preprocess };
-    let names = Some(crate::infer::labels::coco_ids(COCO_IDS));
-    Some(Card { classes: None, names, preprocess, ..card })
+    Some(Card { classes: None, preprocess, ..card })
 }

@@ -10,10 +10,10 @@ use crate::infer::head::{
 use crate::infer::onnx::Maker;
 
 /// Overlap from which boxes are one, by default.
-const MAX_IOU: f32 = 0.7;
+pub(super) const MAX_IOU: f32 = 0.7;
 
 /// Most rows that an end-to-end model gives.
-const MAX_ROWS: usize = 1000;
+pub(super) const MAX_ROWS: usize = 1000;
 
 /// Keypoints of a model that notes none, and values of each.
 const USUAL_POINTS: (usize, usize) = (17, 3);
@@ -22,7 +22,7 @@ const BOXES: Columns = Columns { table: 0, first: 0 };
 const AFTER_BOXES: Columns = Columns { table: 0, first: 4 };
 
 /// The noted task, for or against a family of `task`; `None` where it says nothing.
-fn noted(facts: &Facts<'_>, task: Task) -> Option<Evidence> {
+pub(super) fn noted(facts: &Facts<'_>, task: Task) -> Option<Evidence> {
     let noted = facts.ultralytics("task")?;
     Some(match facts.ultralytics("head") {
         Some("RTDETRDecoder") => Evidence::excludes("Ultralytics notes an RT-DETR head"),
@@ -93,7 +93,7 @@ fn of_cells(facts: &Facts<'_>) -> Option<(Table, Vec<Block>)> {
 }
 
 /// A layout of boxes and `classes` scores in a table of cells, with the evidence of its columns.
-fn layout(
+pub(super) fn layout(
     facts: &Facts<'_>,
     table: &Table,
     blocks: Vec<Block>,

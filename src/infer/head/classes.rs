@@ -41,6 +41,7 @@ impl Head for Classes {
             class_id: class as u32,
             keypoints: vec![],
             outline: vec![],
+            oriented: false,
         };
         Ok(Reading { items: order.into_iter().map(item).collect(), top, impossible })
     }

@@ -142,6 +142,8 @@ pub struct Layout {
     pub points: Option<Points>,
     /// How masks are put together.
     pub masks: Option<MaskCode>,
+    /// The turn of a box around its centre in radians, clockwise, where boxes are oriented.
+    pub rotation: Option<Columns>,
 }
 
 impl Layout {
@@ -170,6 +172,7 @@ impl Layout {
             every_class: false,
             points: None,
             masks: None,
+            rotation: None,
         }
     }
 

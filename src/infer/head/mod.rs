@@ -113,6 +113,9 @@ pub struct Item {
     pub keypoints: Vec<(Point, Option<f32>)>,
     /// Its outline, closed.
     pub outline: Vec<Point>,
+    /// Whether the outline is that of an oriented box, from corner to corner, which may reach out
+    /// of the picture.
+    pub oriented: bool,
 }
 
 /// Index and value of the largest score; the first of equals. NaN is never the largest.

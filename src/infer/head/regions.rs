@@ -73,6 +73,7 @@ impl Head for Regions {
                     class_id,
                     keypoints: vec![],
                     outline: outline.into_iter().map(place).collect(),
+                    oriented: false,
                 });
             }
         }

@@ -1,12 +1,14 @@
 //! The decoder of every family whose outputs are rows of boxes, scores and what belongs to them.
 
-use super::layout::{Layout, Level, ScoreCode};
+use super::layout::{Columns, Layout, Level, ScoreCode};
 use super::matrix::Matrix;
 use super::survey::Finding;
 use super::{Head, Impossible, Item, PostProcess, Reading, best, sigmoid};
 use crate::frame::Size;
+use crate::geometry::BBox;
 use crate::infer::InferError;
 use crate::infer::nms::{Candidate, most_confident, nms};
+use crate::infer::oriented::{self, Oriented};
 use crate::infer::tensor::Tensor;
 
 /// Largest class index that is believed: a float above it is no index.
@@ -49,6 +51,10 @@ impl Head for Rows {
         let mut found = candidates.all;
         found.retain(|candidate| keep.wants(candidate.class_id));
         let kept = match keep.max_iou {
+            Some(max_iou) if layout.rotation.is_some() => {
+                let shape = |candidate: &Candidate| layout.oriented(&tables, candidate);
+                oriented::nms(found, shape, max_iou, keep.agnostic, keep.max_detections)
+            }
             Some(max_iou) => nms(found, max_iou, keep.agnostic, keep.max_detections),
             None => most_confident(found, keep.max_detections),
         };
@@ -60,14 +66,20 @@ impl Head for Rows {
                 let bbox = (&candidate.bbox, layout.scale);
                 points.decode(&tables[at.table], at, candidate.row, place, bbox)
             });
-            let outline =
-                masks.as_ref().map(|masks| masks.outline(&tables, candidate.row, &candidate.bbox));
+            let corners = || layout.oriented(&tables, candidate).corners();
+            let corners = layout.rotation.map(|_| corners());
+            let outline = match (&masks, corners) {
+                (_, Some(corners)) => Some(corners.to_vec()),
+                (Some(masks), _) => Some(masks.outline(&tables, candidate.row, &candidate.bbox)),
+                _ => None,
+            };
             Item {
-                bbox: Some(candidate.bbox),
+                bbox: Some(corners.map_or(candidate.bbox, |corners| oriented::around(&corners))),
                 score: candidate.score,
                 class_id: candidate.class_id,
                 keypoints: keypoints.unwrap_or_default(),
                 outline: outline.unwrap_or_default(),
+                oriented: corners.is_some(),
             }
         });
         Ok(Reading { items: items.collect(), top: None, impossible })
@@ -154,6 +166,20 @@ impl Layout {
             }
         }
         Ok(())
+    }
+
+    /// The oriented box of a candidate, in pixels of the input; without [`Layout::rotation`] it is
+    /// not turned.
+    fn oriented(&self, tables: &[Matrix<'_>], candidate: &Candidate) -> Oriented {
+        let BBox { x1, y1, x2, y2 } = candidate.bbox;
+        let turn = |at: Columns| tables[at.table].at(candidate.row, at.first);
+        Oriented {
+            x: (x1 + x2) / 2.0,
+            y: (y1 + y2) / 2.0,
+            width: x2 - x1,
+            height: y2 - y1,
+            radians: self.rotation.map_or(0.0, turn),
+        }
     }
 
     /// A confidence from what is stored.

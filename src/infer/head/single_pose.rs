@@ -42,6 +42,7 @@ impl Head for SinglePose {
                 class_id: 0,
                 keypoints: keypoints.iter().map(|(place, score)| (*place, Some(*score))).collect(),
                 outline: vec![],
+                oriented: false,
             });
         Ok(Reading { items: item.into_iter().collect(), ..Reading::default() })
     }

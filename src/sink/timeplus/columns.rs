@@ -181,7 +181,7 @@ const DETECTIONS: [Column; 21] = [
     column("frame_width", Kind::U32),
     column("frame_height", Kind::U32),
     column("file", Kind::Text),
-    // A JSON object of keypoints, points and attributes.
+    // A JSON object of keypoints, points, rotation_deg and attributes.
     column("extra", Kind::Text),
     // Whether the model looked at the frame.
     column("inferred", Kind::Flag),

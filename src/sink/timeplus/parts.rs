@@ -71,6 +71,7 @@ impl<'a> DetectionPart<'a> {
         let extra = DetectionExtra {
             keypoints: &found.keypoints,
             points: &found.points,
+            rotation_deg: found.rotation_deg,
             attributes: &found.attributes,
         };
         Self {
@@ -101,6 +102,8 @@ struct DetectionExtra<'a> {
     keypoints: &'a [KeypointRecord],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     points: &'a [PointRecord],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rotation_deg: Option<f64>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     attributes: &'a [AttributeRecord],
 }

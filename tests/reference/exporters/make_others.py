@@ -194,7 +194,7 @@ class Yolov7(Anchored):
             picked = torch.cat([torch.zeros_like(best[0][keep])[:, None], boxes[0][keep], classes[0][keep][:, None].float(), best[0][keep][:, None]], -1)
             return picked
         best, index = best.topk(100)
-        return (torch.full((1, 1), 100, dtype=torch.int32), boxes.gather(1, index[..., None].repeat(1, 1, 4)), best, classes.gather(1, index).int())
+        return ((best > 0.25).sum(1, keepdim=True).int(), boxes.gather(1, index[..., None].repeat(1, 1, 4)), best, classes.gather(1, index).int())
 
 
 class Yolov4(Anchored):
@@ -205,13 +205,13 @@ class Yolov4(Anchored):
         side = x.shape[-1]
         for feature, head, anchors, stride, scale in zip(self.body(x), self.heads, V4_ANCHORS, (8, 16, 32), (1.2, 1.1, 1.05)):
             h, w = feature.shape[-2:]
-            y = head(feature).view(1, 3, 5 + self.count, h * w).transpose(2, 3)
+            y = head(feature).reshape(1, 3, 5 + self.count, h * w).transpose(2, 3)
             cells = grid(feature).view(1, 1, -1, 2)
             centre = (y[..., 0:2].sigmoid() * scale - 0.5 * (scale - 1) + cells) / torch.tensor([w, h]).float()
             size = y[..., 2:4].exp() * torch.tensor(anchors).float().view(1, 3, 1, 2) / side
             corner = centre - size * 0.5
-            boxes.append(torch.cat([corner, corner + size], -1).view(1, -1, 1, 4))
-            confs.append((y[..., 5:].sigmoid() * y[..., 4:5].sigmoid()).view(1, -1, self.count))
+            boxes.append(torch.cat([corner, corner + size], -1).reshape(1, -1, 1, 4))
+            confs.append((y[..., 5:].sigmoid() * y[..., 4:5].sigmoid()).reshape(1, -1, self.count))
         return torch.cat(boxes, 1), torch.cat(confs, 1)
 
 
@@ -232,8 +232,11 @@ def stretch(path, size, rgb=True, mean=(0, 0, 0), std=(255, 255, 255), filter=cv
     return np.ascontiguousarray(values.transpose(2, 0, 1)[None], np.float32), lambda boxes: boxes * scale
 
 
-def letterbox(path, size, pad=114, centred=True, rgb=True, mean=(0, 0, 0), std=(255, 255, 255), longest=None):
-    """As YOLOv5 and those after it; longest: the side of the picture where it is less than that of the input."""
+def letterbox(path, size, pad=114, centred=True, rgb=True, mean=(0, 0, 0), std=(255, 255, 255), longest=None, unrounded=False):
+    """As YOLOv5 and those after it; longest: the side of the picture where it is less than that of the input.
+
+    unrounded: on the way back the border counts as wide as it would be without rounding, as in YOLOv6 and YOLOv7.
+    """
     image = read(path)
     h, w = image.shape[:2]
     ratio = min((longest or size[1]) / h, (longest or size[0]) / w)
@@ -244,7 +247,7 @@ def letterbox(path, size, pad=114, centred=True, rgb=True, mean=(0, 0, 0), std=(
     values = cv2.copyMakeBorder(values, top, dh - top, left, dw - left, cv2.BORDER_CONSTANT, value=(pad,) * 3)
     values = (values[..., ::-1] if rgb else values).astype(np.float32)
     values = (values - np.float32(mean)) / np.float32(std)
-    place = np.float32([left, top] * 2)
+    place = np.float32([(size[0] - w * ratio) / 2, (size[1] - h * ratio) / 2] * 2 if unrounded else [left, top] * 2)
     return np.ascontiguousarray(values.transpose(2, 0, 1)[None], np.float32), lambda boxes: (boxes - place) / ratio
 
 
@@ -286,14 +289,14 @@ def decode_bins(tables, size, bins, strides, offset):
     return np.concatenate(boxes).astype(np.float32)
 
 
-def make(folder, pictures, name, net, size, prepare, read_outputs, inputs, outputs, opset=12, extra=None, dtype=None, **more):
+def make(folder, pictures, name, net, size, prepare, read_outputs, inputs, outputs, opset=12, extra=None, dtype=None, mean=-3.5, many=MANY, **more):
     """Tries means and seeds until every picture has boxes.
 
     net(): the network with targets(mean). prepare(path): tensor and the way back. read_outputs(values, back, path): boxes, scores and classes.
     """
     path, paths = folder / f"{name}.onnx", kit.pictures(pictures, size)
     batch = torch.from_numpy(np.concatenate([prepare(p)[0] for p in paths]))
-    mean, seed = -3.5, kit.SEED
+    seed = kit.SEED
     for _ in range(TRIES):
         torch.manual_seed(seed)
         model = net()
@@ -303,7 +306,9 @@ def make(folder, pictures, name, net, size, prepare, read_outputs, inputs, outpu
         kit.liven(model, lambda: run(values), model.targets(mean), seed)
         sample = (batch[:1], *(extra or ()))
         with torch.no_grad():
-            torch.onnx.export(model, sample, str(path), input_names=inputs, output_names=outputs, opset_version=opset, dynamo=False)
+            torch.onnx.export(model, sample, str(path), input_names=inputs, output_names=[f"_{o}" if o.isdigit() else o for o in outputs], opset_version=opset,
+                              dynamo=False)
+        number(path)
         session = kit.session(path)
         found = {}
         for picture in paths:
@@ -315,13 +320,27 @@ def make(folder, pictures, name, net, size, prepare, read_outputs, inputs, outpu
             found[picture] = kit.rows(*read_outputs(session.run(None, feed), back, picture))
         counts = [len(boxes) for boxes in found.values()]
         print(f"  {name}: mean {mean}, seed {seed}, boxes {counts}", flush=True)
-        if min(counts) >= 4 and max(counts) < MANY:
+        if min(counts) >= 4 and max(counts) < many:
             break
-        if max(counts) < MANY:
+        if max(counts) < many:
             mean += 0.7
         else:
             mean, seed = mean - 0.7, seed + 1
     kit.save(folder, name, CONF, "detect", found, **more)
+
+
+def number(path):
+    """Outputs named by numbers, as older versions of PyTorch did: newer ones refuse to write such names."""
+    import onnx
+
+    model = onnx.load(str(path))
+    for output in model.graph.output:
+        if output.name[1:].isdigit():
+            for node in model.graph.node:
+                node.output[:] = [output.name[1:] if o == output.name else o for o in node.output]
+                node.input[:] = [output.name[1:] if i == output.name else i for i in node.input]
+            output.name = output.name[1:]
+    onnx.save(model, str(path))
 
 
 def heads(model):
@@ -399,22 +418,36 @@ def yolov6(folder, pictures, name, count, size):
         found = non_max_suppression(torch.from_numpy(values[0].copy()), CONF, 0.45, None, False, max_det=1000)[0].numpy()
         return back(found[:, :4]), found[:, 4], found[:, 5]
 
-    make(folder, pictures, name, net, size, lambda p: letterbox(p, size), outputs, ["images"], ["outputs"], options="--iou 0.45")
+    make(folder, pictures, name, net, size, lambda p: letterbox(p, size, unrounded=True), outputs, ["images"], ["outputs"], options="--iou 0.45")
 
 
 def efficientdet(folder, pictures, name, count, side):
-    """DetBenchPredict, the package's own reading in the graph: rows of corners in pixels of the input, score and class from 1."""
+    """Five tables of class logits and five of boxes, nine anchors a cell; the package's own functions judge. Its suppression does not export."""
     import effdet
+    from effdet.anchors import Anchors
+    from effdet.bench import _batch_detection, _post_process
     from effdet.data.transforms import ResizePad
     from PIL import Image
 
+    config = effdet.get_efficientdet_config("efficientdet_d0")
+    config.image_size, config.num_classes = (side, side), count
+
     def net():
-        model = effdet.create_model("efficientdet_d0", bench_task="predict", num_classes=count, pretrained=False, pretrained_backbone=False,
-                                    image_size=(side, side))
-        inner = model.model
-        model.targets = lambda mean: {inner.class_net.predict.conv_pw: (mean, 1.4), inner.box_net.predict.conv_pw: (0.0, 0.3)}
-        model.calibrate = inner.forward
-        return model
+        inner = effdet.EfficientDet(config, pretrained_backbone=False)
+
+        class Output(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.inner = inner
+
+            def forward(self, images):
+                classes, boxes = self.inner(images)
+                return (*classes, *boxes)
+
+        whole = Output()
+        whole.targets = lambda mean: {inner.class_net.predict.conv_pw: (mean, 1.4), inner.box_net.predict.conv_pw: (0.0, 0.3)}
+        whole.calibrate = whole.forward
+        return whole
 
     def prepare(path):
         image, notes = ResizePad(side, interpolation="bilinear", fill_color=(124, 116, 104))(Image.open(path).convert("RGB"), {})
@@ -422,11 +455,14 @@ def efficientdet(folder, pictures, name, count, side):
         return np.ascontiguousarray(values.transpose(2, 0, 1)[None], np.float32), float(notes["img_scale"])
 
     def outputs(values, scale, _):
-        rows = values[0][0]
+        tensors = [torch.from_numpy(v) for v in values]
+        found = _post_process(tensors[:5], tensors[5:], num_levels=5, num_classes=count, max_detection_points=5000)
+        rows = _batch_detection(1, *found[:2], Anchors.from_config(config).boxes, *found[2:], max_det_per_image=100)[0].numpy()
         rows = rows[rows[:, 4] > CONF]
         return rows[:, :4] * scale, rows[:, 4], rows[:, 5]
 
-    make(folder, pictures, name, net, (side, side), prepare, outputs, ["images"], ["detections"], opset=16, may_refuse=True)
+    make(folder, pictures, name, net, (side, side), prepare, outputs, ["images"], [f"{kind}_{i}" for kind in ("class", "box") for i in range(5)], opset=13,
+         many=101, options="--iou 0.5", may_refuse=True)
 
 
 # The rebuilt ones.
@@ -442,7 +478,7 @@ def yolov4(folder, pictures, name, count, side):
         return boxes * np.float32([w, h, w, h]), scores, classes
 
     make(folder, pictures, name, lambda: Yolov4(count, None), size, lambda p: stretch(p, size), outputs, ["input"], ["boxes", "confs"], opset=11,
-         options="--iou 0.6")
+         mean=-4.2, options="--iou 0.6")
 
 
 def yolov7(folder, pictures, name, count, form):
@@ -468,14 +504,14 @@ def yolov7(folder, pictures, name, count, form):
             rows = values[0][values[0][:, 6] > CONF]
             return back(rows[:, 1:5]), rows[:, 6], rows[:, 5]
         else:
-            keep = values[2][0] > CONF
+            keep = (np.arange(100) < values[0][0, 0]) & (values[2][0] > CONF)
             return back(values[1][0][keep]), values[2][0][keep], values[3][0][keep]
         boxes, best, classes = suppress(xyxy(table), scores(table), 0.45)
         return back(boxes), best, classes
 
     names = {"raw": ["output", "503", "522"], "grid": ["output"], "nms": ["output"], "four": ["num_dets", "det_boxes", "det_scores", "det_classes"]}
-    make(folder, pictures, name, lambda: Yolov7(count, form), size, lambda p: letterbox(p, size), outputs, ["images"], names[form],
-         options="--iou 0.45" if form in ("raw", "grid") else "", may_refuse=form in ("raw", "four"))
+    make(folder, pictures, name, lambda: Yolov7(count, form), size, lambda p: letterbox(p, size, unrounded=True), outputs, ["images"], names[form],
+         mean=-4.9 if form != "four" else -5.6, many=95 if form == "four" else MANY, options="--iou 0.45" if form in ("raw", "grid") else "", may_refuse=form in ("raw", "four"))
 
 
 def yolonas(folder, pictures, name, count):
@@ -487,7 +523,7 @@ def yolonas(folder, pictures, name, count):
         return back(boxes), best, classes
 
     make(folder, pictures, name, lambda: YoloNas(count, size, 17), size, lambda p: letterbox(p, size, longest=636), outputs, ["input.1"], ["904", "913"],
-         opset=14, options="--iou 0.65", may_refuse=True)
+         opset=14, mean=-6.3, options="--iou 0.65", may_refuse=True)
 
 
 def yolonas_finished(folder, pictures, name, count):
@@ -502,7 +538,7 @@ def yolonas_finished(folder, pictures, name, count):
         return back(values[1][0][keep]), values[2][0][keep], values[3][0][keep]
 
     make(folder, pictures, name, lambda: YoloNasFinished(count, size, 17), size, prepare, outputs, ["input"],
-         ["graph2_num_predictions", "graph2_pred_boxes", "graph2_pred_scores", "graph2_pred_classes"], opset=14, dtype="nchw", may_refuse=True)
+         ["graph2_num_predictions", "graph2_pred_boxes", "graph2_pred_scores", "graph2_pred_classes"], opset=14, dtype="nchw", mean=-6.3, may_refuse=True)
 
 
 def ppyoloe(folder, pictures, name, count):
@@ -514,7 +550,7 @@ def ppyoloe(folder, pictures, name, count):
         return rows[:, 2:], rows[:, 1], rows[:, 0]
 
     make(folder, pictures, name, lambda: PaddleNms(count, size, 17), size, lambda p: stretch(p, size, mean=RGB_MEAN, std=RGB_STD, filter=cv2.INTER_CUBIC),
-         outputs, ["image", "scale_factor"], ["multiclass_nms3_0.tmp_0", "multiclass_nms3_0.tmp_2"], opset=12, extra=(torch.ones(1, 2),), may_refuse=True)
+         outputs, ["image", "scale_factor"], ["multiclass_nms3_0.tmp_0", "multiclass_nms3_0.tmp_2"], opset=12, extra=(torch.ones(1, 2),), mean=-4.2, many=95, may_refuse=True)
 
 
 def picodet(folder, pictures, name, count, bins=8):
@@ -554,10 +590,10 @@ def tensorflow(folder, pictures, name, count):
         h, w = read(picture).shape[:2]
         keep = values[2][0] > CONF
         boxes = values[0][0][keep][:, [1, 0, 3, 2]] * np.float32([w, h, w, h])
-        return boxes, values[2][0][keep], values[1][0][keep] - 1
+        return boxes, values[2][0][keep], values[1][0][keep]
 
     make(folder, pictures, name, lambda: TensorFlow(count, size, 12), size, prepare, outputs, ["input_tensor"],
-         ["detection_boxes", "detection_classes", "detection_scores", "num_detections"], opset=13, dtype="nhwc")
+         ["detection_boxes", "detection_classes", "detection_scores", "num_detections"], opset=13, dtype="nhwc", many=95)
 
 
 def mmdeploy(folder, pictures, name, count):
@@ -568,7 +604,7 @@ def mmdeploy(folder, pictures, name, count):
         return back(values[0][0][keep][:, :4]), values[0][0][keep][:, 4], values[1][0][keep]
 
     make(folder, pictures, name, lambda: MmDeploy(count, size, 12), size, lambda p: letterbox(p, size, centred=False, rgb=False, mean=BGR_MEAN, std=BGR_STD),
-         outputs, ["input"], ["dets", "labels"], opset=11, may_refuse=True)
+         outputs, ["input"], ["dets", "labels"], opset=11, many=95, may_refuse=True)
 
 
 WORK = {

@@ -43,7 +43,7 @@ fn run_item(live: bool) -> Item {
         detector_id: "d".into(),
         config_id: "c".into(),
         settings_id: None,
-        model: ModelInfo { name, sha256, task, imgsz },
+        model: ModelInfo { name, sha256, task, imgsz, names: None },
         engine: "test".into(),
         workers: 1,
         started_at: String::new(),

@@ -32,7 +32,13 @@ pub(super) fn run(source: &str) -> RunRecord {
         detector_id: "d".into(),
         config_id: "config-1".into(),
         settings_id: None,
-        model: ModelInfo { name: "m".into(), sha256: String::new(), task: "detect", imgsz: [1, 1] },
+        model: ModelInfo {
+            name: "m".into(),
+            sha256: String::new(),
+            task: "detect",
+            imgsz: [1, 1],
+            names: None,
+        },
         engine: "fake".into(),
         workers: 1,
         started_at: "2026-01-01T00:00:00.000Z".into(),
@@ -58,6 +64,7 @@ pub(super) fn prediction(class: &str, confidence: f64) -> Prediction {
             class_id: 0,
         }],
         points: vec![PointRecord { x: 1.0, y: 2.0 }],
+        rotation_deg: None,
         attributes: vec![AttributeRecord {
             model: "colour".into(),
             class: "red".into(),
