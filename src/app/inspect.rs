@@ -10,6 +10,7 @@ use super::print;
 use crate::config::{Config, ModelConfig, catalogue};
 use crate::exit::{Error, Status};
 use crate::geometry::Fit;
+use crate::infer::evidence::Weight;
 use crate::infer::preprocess::Filter;
 use crate::infer::tensor::TensorSpec;
 use crate::record::round;
@@ -66,8 +67,6 @@ fn file(opened: &Opened) -> Said {
     let known = catalogue::of_file(&file.sha256);
     let operators: Vec<Value> =
         about.operators.iter().map(|(name, count)| json!(format!("{name} x {count}"))).collect();
-    let quantised =
-        about.operators.keys().any(|name| name.contains("Quantize") || name.starts_with("QLinear"));
     let notes = about
         .metadata
         .iter()
@@ -80,7 +79,7 @@ fn file(opened: &Opened) -> Said {
         ("exported_by", json!(format!("{}, operators of version {}", about.producer, about.opset))),
         ("notes", json!(notes.collect::<Vec<_>>())),
         ("operators", json!(operators)),
-        ("quantised", json!(quantised)),
+        ("quantised", json!(about.is_quantised())),
         ("declared_inputs", json!(specs(&about.inputs))),
         ("inputs", json!(specs(&feed.inputs))),
         ("declared_outputs", json!(specs(&about.outputs))),
@@ -99,6 +98,10 @@ fn recognised(loaded: &Loaded, config: &ModelConfig) -> Result<Said, Error> {
     let Loaded { engine, card, .. } = loaded;
     let labels = models::labels(loaded, config)?;
     let names: Vec<&str> = labels.names().iter().map(|name| &**name).collect();
+    let evidence = [Weight::Decides, Weight::Supports].map(|weight| card.of_weight(weight));
+    let evidence: Vec<&str> = evidence.into_iter().flatten().collect();
+    let others: Vec<String> =
+        card.others.iter().map(|(family, reason)| format!("not {family}: {reason}")).collect();
     let input = &card.preprocess;
     let fit = match input.fit {
         Fit::TopLeft => "top-left".to_owned(),
@@ -123,8 +126,9 @@ fn recognised(loaded: &Loaded, config: &ModelConfig) -> Result<Said, Error> {
         ("engine", json!(engine.name())),
         ("outputs", json!(specs(engine.outputs()))),
         ("head", json!(card.family)),
-        ("recognised_by", json!(card.why)),
+        ("recognised_by", json!(evidence)),
         ("how_sure", json!(card.sure.words())),
+        ("others", json!(others)),
         ("task", json!(card.task.name())),
         ("classes", json!(names.len())),
         ("class_names", json!(names)),

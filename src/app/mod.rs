@@ -23,6 +23,8 @@ mod parts;
 mod plan;
 #[cfg_attr(not(feature = "preview"), path = "no_preview.rs")]
 mod preview;
+#[cfg(feature = "tract")]
+mod quantised;
 #[cfg_attr(not(feature = "roboflow"), path = "no_remote.rs")]
 mod remote;
 mod repair;

@@ -17,8 +17,10 @@ use crate::infer::labels::Labels;
 use crate::infer::model::ModelFile;
 use crate::infer::onnx::{self, Description};
 use crate::infer::preprocess::Preprocess;
+use crate::infer::probe;
+use crate::infer::tensor::{Input, Tensor};
 use crate::infer::tiles::TiledDetector;
-use crate::infer::{Detector, Engine, ModelDetector, ModelError};
+use crate::infer::{Detector, Engine, ModelDetector, ModelError, Probed};
 use crate::record::ModelInfo;
 use crate::recorder::config_id;
 use crate::replay::{Blind, Stored};
@@ -43,6 +45,8 @@ pub(super) struct Opened {
     pub(super) about: Description,
     pub(super) feed: Feed,
     pub(super) hints: Hints,
+    /// Whether the catalogue has it by its hash, with its family: such a model needs no probe.
+    pub(super) known: bool,
 }
 
 /// A model that is loaded and recognised, before it is put together.
@@ -70,28 +74,28 @@ pub(super) fn open(config: &ModelConfig) -> Result<Opened, Error> {
         hint: "is it a whole ONNX file? copy it again, or export it anew".into(),
     })?;
     let feed = Feed::plan(&file.name, &about, hints.imgsz)?;
-    Ok(Opened { file, about, feed, hints })
+    Ok(Opened { file, about, feed, hints, known: known.is_some() })
 }
 
 /// Loads an opened model into the engine that is asked for, to be called by so many threads at
 /// once, and recognises it.
 pub(super) fn load(opened: Opened, config: &ModelConfig, calls: usize) -> Result<Loaded, Error> {
-    let engine = engine(&opened, config, calls)?;
+    let (engine, probe) = engine(&opened, config, calls)?;
     usage::give_back_memory();
-    let card = card(&opened, engine.as_ref())?;
+    let card = card(&opened, engine.as_ref(), &probe)?;
     log::debug!("the model '{}' is loaded", opened.file.name);
     Ok(Loaded { opened, engine, card })
 }
 
 /// The card of a model, with what is said of it.
-pub(super) fn card(opened: &Opened, engine: &dyn Engine) -> Result<Card, ModelError> {
-    let Opened { file, about, feed, hints } = opened;
+fn card(opened: &Opened, engine: &dyn Engine, probe: &[Tensor]) -> Result<Card, ModelError> {
+    let Opened { file, about, feed, hints, .. } = opened;
     // The engine may rename outputs but not reorder them.
     let mut outputs = engine.outputs().to_vec();
     for (output, declared) in outputs.iter_mut().zip(&about.outputs) {
         output.name.clone_from(&declared.name);
     }
-    let facts = Facts { feed, outputs: &outputs, model: about };
+    let facts = Facts { feed, outputs: &outputs, model: about, probe };
     let mut card = recognise(&file.name, &facts, hints.head.as_deref())?;
     let preprocess = &mut card.preprocess;
     // Whole numbers have no room for a family's fractions: such a model does that itself.
@@ -214,8 +218,8 @@ impl Models {
 fn set_up(loaded: &Loaded, config: &ModelConfig, workers: usize) -> Result<Model, Error> {
     let labels = labels(loaded, config)?;
     let keep = keep(&loaded.card, config, &labels)?;
-    let Loaded { opened, engine, .. } = loaded;
-    let card = card(opened, engine.as_ref())?;
+    let Loaded { opened, engine, card } = loaded;
+    let card = card.clone();
     let Opened { file, feed, hints, .. } = opened;
     let mut settings = settings(&card, &keep, &labels, hints);
     // A tracker takes more than what is reported; who reports leaves it out again. Both go by the
@@ -258,14 +262,21 @@ fn set_up(loaded: &Loaded, config: &ModelConfig, workers: usize) -> Result<Model
     })
 }
 
-/// A model alone, without tiles or a second one, in the engine that `engine` loads.
-pub(super) fn plain(
+/// A model in the engine that `engine` loads, recognised.
+pub(super) fn load_into(
     opened: Opened,
-    engine: Arc<dyn Engine>,
+    engine: impl Fn(&Opened) -> Result<Probed, Error>,
+) -> Result<Loaded, Error> {
+    let (engine, probe) = engine(&opened)?;
+    let card = card(&opened, engine.as_ref(), &probe)?;
+    Ok(Loaded { opened, engine, card })
+}
+
+/// A loaded model alone, without tiles or a second one.
+pub(super) fn plain(
+    loaded: Loaded,
     config: &ModelConfig,
 ) -> Result<(ModelDetector, Labels), Error> {
-    let card = card(&opened, engine.as_ref())?;
-    let loaded = Loaded { opened, engine, card };
     let labels = labels(&loaded, config)?;
     let keep = keep(&loaded.card, config, &labels)?;
     let Loaded { opened, engine, card } = loaded;
@@ -347,7 +358,7 @@ fn settings(card: &Card, keep: &PostProcess, labels: &Labels, hints: &Hints) -> 
 }
 
 /// Loads the model into the engine that is asked for; `auto` takes ONNX Runtime where it works.
-fn engine(opened: &Opened, config: &ModelConfig, calls: usize) -> Result<Arc<dyn Engine>, Error> {
+fn engine(opened: &Opened, config: &ModelConfig, calls: usize) -> Result<Probed, Error> {
     use crate::infer::device::Device;
     let needs_onnxruntime = !matches!(config.device, Device::Auto | Device::Cpu);
     match config.engine {
@@ -363,7 +374,7 @@ fn engine(opened: &Opened, config: &ModelConfig, calls: usize) -> Result<Arc<dyn
             match onnxruntime(opened, config, calls) {
                 Ok(engine) => Ok(engine),
                 Err(error) => {
-                    let engine = tract(opened)?;
+                    let engine = sound_tract(opened, config)?;
                     log::warn!("{error}; tract runs the model instead");
                     Ok(engine)
                 }
@@ -374,13 +385,13 @@ fn engine(opened: &Opened, config: &ModelConfig, calls: usize) -> Result<Arc<dyn
             let error = ConfigError::new(message);
             Err(error.with_hint("use --engine onnxruntime").into())
         }
-        _ => tract(opened),
+        _ => sound_tract(opened, config),
     }
 }
 
 /// Whether a library lies at one of the usual places, or was named.
 #[cfg(feature = "onnxruntime")]
-fn may_have_onnxruntime(config: &ModelConfig) -> bool {
+pub(super) fn may_have_onnxruntime(config: &ModelConfig) -> bool {
     use crate::infer::engine_onnxruntime::{places, runtime};
     let explicit = config.onnxruntime_lib.as_deref();
     // The last place is a bare name for the system's folders: only loading it tells.
@@ -388,7 +399,7 @@ fn may_have_onnxruntime(config: &ModelConfig) -> bool {
 }
 
 #[cfg(not(feature = "onnxruntime"))]
-fn may_have_onnxruntime(_: &ModelConfig) -> bool {
+pub(super) fn may_have_onnxruntime(_: &ModelConfig) -> bool {
     false
 }
 
@@ -397,34 +408,58 @@ pub(super) fn onnxruntime(
     opened: &Opened,
     config: &ModelConfig,
     calls: usize,
-) -> Result<Arc<dyn Engine>, Error> {
+) -> Result<Probed, Error> {
     use crate::infer::engine_onnxruntime::{OnnxRuntimeEngine, runtime};
     let runtime = runtime(config.onnxruntime_lib.as_deref())
         .map_err(|reason| ModelError::NoOnnxRuntime { reason })?;
     let (version, path) = (&runtime.version, runtime.path.display());
     let Opened { file, about, feed, .. } = opened;
     Ok(for_one_picture(&file.name, about, feed, |feed| {
-        let engine = OnnxRuntimeEngine::load(runtime, file, feed, &config.device, calls)?;
+        let probe = probe_inputs(opened, feed)?;
+        let (engine, outputs) =
+            OnnxRuntimeEngine::load(runtime, file, feed, &config.device, (calls, &probe))?;
         log::info!("ONNX Runtime {version} is '{path}', on {}", engine.device());
-        Ok(Arc::new(engine))
+        Ok((Arc::new(engine), outputs))
     })?)
 }
 
+/// The inputs of the first run of a model.
+#[cfg(any(feature = "onnxruntime", feature = "tract"))]
+fn probe_inputs(opened: &Opened, feed: &Feed) -> Result<Vec<Input>, ModelError> {
+    probe::inputs(feed).ok_or_else(|| ModelError::Inputs {
+        name: opened.file.name.clone(),
+        reason: "its input is too large".into(),
+    })
+}
+
 #[cfg(not(feature = "onnxruntime"))]
-pub(super) fn onnxruntime(_: &Opened, _: &ModelConfig, _: usize) -> Result<Arc<dyn Engine>, Error> {
+pub(super) fn onnxruntime(_: &Opened, _: &ModelConfig, _: usize) -> Result<Probed, Error> {
     Err(ConfigError::new("this engine needs a build with the feature 'onnxruntime'").into())
 }
 
 #[cfg(feature = "tract")]
-pub(super) fn tract(opened: &Opened) -> Result<Arc<dyn Engine>, Error> {
+pub(super) fn tract(opened: &Opened) -> Result<Probed, Error> {
     use crate::infer::engine_tract::TractEngine;
-    let Opened { file, about, feed, .. } = opened;
-    let load = |feed: &Feed| Ok(Arc::new(TractEngine::load(file, feed)?) as Arc<dyn Engine>);
-    Ok(for_one_picture(&file.name, about, feed, load)?)
+    let Opened { file, about, feed, known, .. } = opened;
+    Ok(for_one_picture(&file.name, about, feed, |feed| {
+        let probe = if *known { None } else { Some(probe_inputs(opened, feed)?) };
+        let (engine, outputs) = TractEngine::load(file, feed, probe.as_deref())?;
+        Ok((Arc::new(engine), outputs))
+    })?)
+}
+
+/// Tract, where its answers are not known to be wrong.
+fn sound_tract(opened: &Opened, config: &ModelConfig) -> Result<Probed, Error> {
+    let loaded = tract(opened)?;
+    #[cfg(feature = "tract")]
+    super::quantised::check(opened, config, &loaded.1)?;
+    #[cfg(not(feature = "tract"))]
+    let _ = config;
+    Ok(loaded)
 }
 
 #[cfg(not(feature = "tract"))]
-pub(super) fn tract(_: &Opened) -> Result<Arc<dyn Engine>, Error> {
+pub(super) fn tract(_: &Opened) -> Result<Probed, Error> {
     Err(ConfigError::new("a model needs a build with the feature 'tract' or 'onnxruntime'").into())
 }
 

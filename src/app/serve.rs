@@ -80,7 +80,7 @@ fn model(config: &Config) -> Result<(Arc<dyn Model>, About), Error> {
     let keypoints = loaded.card.keypoints.iter().map(|name| (*name).into()).collect();
     let (name, input) = (loaded.opened.file.name.clone(), loaded.opened.feed.size);
     let (task, keypoints) = (loaded.card.task, Labels::of(keypoints));
-    let (detector, labels) = models::plain(loaded.opened, loaded.engine, wanted)?;
+    let (detector, labels) = models::plain(loaded, wanted)?;
     let about = About { name, task, input, labels: labels.clone(), keypoints };
     Ok((Arc::new(Served { detector, labels }), about))
 }

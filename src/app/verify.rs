@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::models::{self, Opened};
+use super::models;
 use super::{parts, print};
 use crate::cancel::Cancel;
 use crate::config::{Config, ModelConfig};
 use crate::detection::Detection;
 use crate::exit::{Error, Status};
 use crate::geometry::Region;
-use crate::infer::ModelDetector;
 use crate::infer::tensor::Tensor;
 use crate::pipeline::StageError;
 use crate::source::SourceCounts;
@@ -53,9 +52,10 @@ pub(super) fn verify(config: &Config, as_json: bool, stdout: &mut File) -> Resul
     };
     let first = models::open(&below)?;
     let names: Vec<String> = first.about.outputs.iter().map(|o| o.name.clone()).collect();
-    let tract = load(first, &below, models::tract)?;
+    let tract = models::plain(models::load_into(first, models::tract)?, &below)?.0;
     let second = models::open(&below)?;
-    let onnxruntime = load(second, &below, |opened| models::onnxruntime(opened, &below, 1))?;
+    let onnxruntime = |opened: &_| models::onnxruntime(opened, &below, 1);
+    let onnxruntime = models::plain(models::load_into(second, onnxruntime)?, &below)?.0;
     let mut differences = Differences::new(names, config.model.min_confidence);
     while crate::source::Source::grab(&mut source)?.is_some() {
         let image = crate::source::Source::retrieve(&mut source)?;
@@ -72,15 +72,6 @@ pub(super) fn verify(config: &Config, as_json: bool, stdout: &mut File) -> Resul
     let text = if as_json { differences.json() } else { differences.text() };
     print(stdout, text.as_bytes())?;
     Ok(Status::Code(u8::from(!differences.within_limits())))
-}
-
-fn load(
-    opened: Opened,
-    config: &ModelConfig,
-    engine: impl Fn(&Opened) -> Result<Arc<dyn crate::infer::Engine>, Error>,
-) -> Result<ModelDetector, Error> {
-    let engine = engine(&opened)?;
-    Ok(models::plain(opened, engine, config)?.0)
 }
 
 /// The largest differences so far.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::feed::Feed;
 use super::onnx::Description;
 use super::tensor::{Input, Tensor, TensorSpec};
-use super::{Engine, InferError, ModelError};
+use super::{Engine, InferError, ModelError, Probed};
 
 /// Values of a row that begins with the number of its picture: YOLOv7 with its NMS in the model
 /// (`models/experimental.py`, `ONNX_ORT`).
@@ -21,8 +21,8 @@ pub fn for_one_picture(
     name: &str,
     about: &Description,
     feed: &Feed,
-    load: impl Fn(&Feed) -> Result<Arc<dyn Engine>, ModelError>,
-) -> Result<Arc<dyn Engine>, ModelError> {
+    load: impl Fn(&Feed) -> Result<Probed, ModelError>,
+) -> Result<Probed, ModelError> {
     let batch = feed.declared_batch;
     if batch == 1 {
         return load(feed);
@@ -31,18 +31,21 @@ pub fn for_one_picture(
     let of_one = feed.picture().fixed();
     let same_size = declared.zip(of_one).is_some_and(|(a, b)| a.get(1..) == b.get(1..));
     match load(feed) {
-        Ok(engine) if are_of_one(engine.outputs(), &about.outputs, batch, same_size) => {
-            return Ok(engine);
+        Ok((engine, probe)) if are_of_one(engine.outputs(), &about.outputs, batch, same_size) => {
+            return Ok((engine, probe));
         }
         Ok(_) => log::debug!("the model gives no outputs of one picture alone"),
         Err(error) => log::debug!("{error}"),
     }
-    let engine = Batched::new(name, load(&feed.for_declared_batch())?, batch, &about.outputs)?;
+    let (engine, probe) = load(&feed.for_declared_batch())?;
+    let engine = Batched::new(name, engine, batch, &about.outputs)?;
+    let probe = probe.iter().zip(&engine.parts);
+    let probe = probe.filter_map(|(tensor, part)| first(tensor, *part, batch)).collect();
     log::warn!(
         "the model '{name}' takes {batch} pictures at once: each frame costs as much as {batch}; \
          export it with batch 1 or a dynamic batch"
     );
-    Ok(Arc::new(engine))
+    Ok((Arc::new(engine), probe))
 }
 
 /// An engine that looks like one of a batch of one.

@@ -1,62 +1,130 @@
-//! Finds the family of a model, or says what it may be.
+//! Weighs the evidence of all families that a model's shapes fit, and takes one only where that
+//! excludes the others.
 
 use super::ModelError;
+use super::evidence::{Evidence, Weight};
 use super::family::{Card, FAMILIES, Facts, Sure};
+use super::head::Finding;
 use crate::reason::nearest;
 
-/// The card of a model named `name`: of the family `asked` for, or of the first that fits.
+/// The card of a model named `name`: of the family `asked` for, or of the only one that evidence
+/// leaves.
 ///
 /// # Errors
-/// Where none fits, or only such that must be asked for: nothing is guessed.
+/// Where none is left, several are, or the only one must be asked for: nothing is guessed.
 pub fn recognise(name: &str, facts: &Facts<'_>, asked: Option<&str>) -> Result<Card, ModelError> {
     if let Some(asked) = asked {
-        let Some(family) = FAMILIES.iter().find(|family| family.name == asked) else {
-            let hint = match nearest(asked, FAMILIES.iter().map(|family| family.name)) {
-                Some(name) => format!("did you mean '{name}'?"),
-                None => format!("known are {}", known()),
-            };
-            return Err(ModelError::UnknownHead { asked: asked.into(), hint });
-        };
-        return (family.card)(facts).ok_or_else(|| ModelError::OtherHead {
-            name: name.into(),
-            asked: asked.into(),
-            shapes: shapes(facts),
-        });
+        return as_asked(name, facts, asked);
     }
-    let mut candidates = FAMILIES.iter().filter_map(|family| (family.card)(facts));
-    let mut asking = Vec::new();
-    let card = candidates.find(|card| {
-        if card.sure == Sure::OnlyAsked {
-            asking.push(card.family);
-        }
-        card.sure != Sure::OnlyAsked
-    });
-    card.ok_or_else(|| ModelError::Unrecognised {
-        name: name.into(),
-        shapes: shapes(facts),
-        hint: hint(facts, &asking),
-    })
+    let fits = FAMILIES.iter().filter_map(|family| (family.card)(facts));
+    let mut fits: Vec<Card> = fits.map(|card| surveyed(card, facts)).collect();
+    let left: Vec<usize> = (0..fits.len()).filter(|&i| !fits[i].is_excluded()).collect();
+    let noted = |&i: &usize| fits[i].of_weight(Weight::Decides).next().is_some();
+    let decided: Vec<usize> = left.iter().copied().filter(noted).collect();
+    let (sure, chosen) = match (decided.as_slice(), left.as_slice()) {
+        (&[one], _) => (Sure::Noted, Some(one)),
+        ([], &[one]) if fits[one].asks.is_none() => (Sure::Alone, Some(one)),
+        _ => (Sure::Asked, None),
+    };
+    let Some(chosen) = chosen else {
+        let left: Vec<&Card> = left.iter().map(|&i| &fits[i]).collect();
+        return Err(ModelError::Unrecognised {
+            name: name.into(),
+            shapes: shapes(facts),
+            hint: hint(&left, &fits),
+        });
+    };
+    let card = fits.swap_remove(chosen);
+    let others = fits.iter().map(|other| (other.family, reason(other)));
+    Ok(Card { sure, others: others.collect(), ..card })
 }
 
-/// What would settle the family.
-fn hint(facts: &Facts<'_>, asking: &[&str]) -> String {
-    let note = facts.model.metadata.get("task").map(String::as_str);
-    match (note, asking) {
-        (Some("obb"), _) => {
-            "oriented boxes are not supported; export a model of upright ones".into()
+/// The family that the user names: what no picture can lead to excludes it all the same.
+fn as_asked(name: &str, facts: &Facts<'_>, asked: &str) -> Result<Card, ModelError> {
+    let Some(family) = FAMILIES.iter().find(|family| family.name == asked) else {
+        let hint = match nearest(asked, FAMILIES.iter().map(|family| family.name)) {
+            Some(name) => format!("did you mean '{name}'?"),
+            None => format!("known are {}", known()),
+        };
+        return Err(ModelError::UnknownHead { asked: asked.into(), hint });
+    };
+    let card = (family.card)(facts).ok_or_else(|| ModelError::OtherHead {
+        name: name.into(),
+        asked: asked.into(),
+        shapes: shapes(facts),
+    })?;
+    let found = findings(&card, facts);
+    if let Some(finding) = found.iter().find(|finding| finding.is_hard()) {
+        return Err(ModelError::Impossible {
+            name: name.into(),
+            asked: asked.into(),
+            reason: finding.to_string(),
+        });
+    }
+    for finding in &found {
+        log::warn!("the model '{name}' looks odd as '{asked}': {finding}");
+    }
+    Ok(card)
+}
+
+/// What the values of one run say against a card.
+fn findings(card: &Card, facts: &Facts<'_>) -> Vec<Finding> {
+    if facts.probe.is_empty() {
+        return Vec::new();
+    }
+    match card.head.survey(facts.probe, facts.feed.size) {
+        Ok(findings) => findings,
+        Err(_) => vec![Finding::Shapes],
+    }
+}
+
+/// The card with the evidence of one run.
+fn surveyed(mut card: Card, facts: &Facts<'_>) -> Card {
+    let noted = card.of_weight(Weight::Decides).next().is_some();
+    let found = findings(&card, facts);
+    // An author's word outweighs a slope, but not what cannot be.
+    let counts = found.iter().filter(|finding| !noted || !finding.is_slope());
+    card.evidence.extend(counts.map(|finding| Evidence::excludes(finding.to_string())));
+    if found.is_empty() && !facts.probe.is_empty() {
+        card.evidence.push(Evidence::supports("the values of one run can be so"));
+    }
+    card
+}
+
+/// Reason why a family is not taken.
+fn reason(card: &Card) -> String {
+    let excluded = card.of_weight(Weight::Excludes).next();
+    excluded.or(card.asks).unwrap_or("nothing decides for it").into()
+}
+
+/// The evidence, and the options that would settle the family.
+fn hint(left: &[&Card], fits: &[Card]) -> String {
+    if fits.is_empty() {
+        let known = known();
+        return format!(
+            "if you know its kind, say --head with one of {known}; 'vision-pipe inspect' shows \
+             what it has"
+        );
+    }
+    let excluded = fits.iter().filter(|card| card.is_excluded());
+    let excluded: Vec<_> =
+        excluded.map(|card| format!("not {}: {}", card.family, reason(card))).collect();
+    let excluded = match excluded.as_slice() {
+        [] => String::new(),
+        all => format!(" ({})", all.join("; ")),
+    };
+    let heads: Vec<_> = left.iter().map(|card| format!("--head {}", card.family)).collect();
+    let pictures = "with --mean, --std, --colour and --resize how it wants its pictures if not as \
+                    usual";
+    match left {
+        [] => format!("nothing is left that its shapes fit{excluded}"),
+        &[Card { family, asks: Some(why), .. }] => {
+            format!("it may be {family}, but {why}: say --head {family}, and {pictures}{excluded}")
         }
-        (_, []) => format!(
-            "if you know its kind, say --head with one of {}; 'vision-pipe inspect' shows what it has",
-            known()
+        _ => format!(
+            "its shapes fit {}, but others look the same: say so, and {pictures}{excluded}",
+            heads.join(" or ")
         ),
-        (_, heads) => {
-            let heads: Vec<_> = heads.iter().map(|head| format!("--head {head}")).collect();
-            format!(
-                "its shapes fit {}, but others look the same: say so, and with --mean, --std, \
-                 --colour and --resize how it wants its pictures if not as usual",
-                heads.join(" or ")
-            )
-        }
     }
 }
 
@@ -102,7 +170,7 @@ mod tests {
             ..Description::default()
         };
         let feed = Feed::plan("m", &model, None).unwrap();
-        let facts = Facts { feed: &feed, outputs: &outputs, model: &model };
+        let facts = Facts { feed: &feed, outputs: &outputs, model: &model, probe: &[] };
         recognise("m", &facts, asked)
             .map(|card| (card.family, card.classes))
             .map_err(|error| error.hint().unwrap_or_default())

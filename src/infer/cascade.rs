@@ -46,4 +46,8 @@ impl Detector for Cascade {
         }
         Ok(found)
     }
+
+    fn verdict(&self) -> Result<(), InferError> {
+        self.detector.verdict()
+    }
 }

@@ -1,24 +1,65 @@
 //! The real detector: preprocess, engine, head, back to source pixels.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::feed::Feed;
-use super::head::{Head, Item, PostProcess, Reading};
+use super::head::{Head, Impossible, Item, PostProcess, Reading};
 use super::preprocess::Preprocess;
 use super::tensor::{Input, Tensor};
 use super::{Basis, Detector, Engine, Found, InferError};
 use crate::detection::{Detection, Keypoint};
 use crate::frame::{Image, Size};
-use crate::geometry::{Region, View};
+use crate::geometry::{Point, Region, View};
 
 /// A model in an engine.
 pub struct ModelDetector {
     engine: Arc<dyn Engine>,
     feed: Feed,
     preprocess: Preprocess,
-    head: Box<dyn Head>,
+    head: Arc<dyn Head>,
     keep: PostProcess,
+    watch: Watch,
+}
+
+/// Impossible answers, all of them without a possible one, after which a run is given up.
+const MAX_IMPOSSIBLE: usize = 3;
+
+/// Counts answers that cannot be, until one can.
+#[derive(Default)]
+struct Watch {
+    possible: AtomicBool,
+    impossible: AtomicUsize,
+    reason: OnceLock<Impossible>,
+}
+
+impl Watch {
+    /// Takes note of an answer; an error where too many were impossible.
+    fn note(&self, reading: &Reading) -> Result<(), InferError> {
+        match reading.impossible {
+            Some(reason) => {
+                self.reason.get_or_init(|| reason);
+                self.impossible.fetch_add(1, Ordering::Relaxed);
+                self.verdict(MAX_IMPOSSIBLE)
+            }
+            None => {
+                let found = !reading.items.is_empty() || reading.top.is_some();
+                self.possible.fetch_or(found, Ordering::Relaxed);
+                Ok(())
+            }
+        }
+    }
+
+    /// An error where all answers, and at least so many, were impossible.
+    fn verdict(&self, least: usize) -> Result<(), InferError> {
+        let failed = !self.possible.load(Ordering::Relaxed)
+            && self.impossible.load(Ordering::Relaxed) >= least;
+        match self.reason.get() {
+            Some(reason) if failed => Err(InferError::Impossible { reason: *reason }),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl ModelDetector {
@@ -27,10 +68,10 @@ impl ModelDetector {
         engine: Arc<dyn Engine>,
         feed: Feed,
         preprocess: Preprocess,
-        head: Box<dyn Head>,
+        head: Arc<dyn Head>,
         keep: PostProcess,
     ) -> Self {
-        Self { engine, feed, preprocess, head, keep }
+        Self { engine, feed, preprocess, head, keep, watch: Watch::default() }
     }
 
     /// Runs the model on a part of a picture.
@@ -70,7 +111,9 @@ impl ModelDetector {
         keep: &PostProcess,
     ) -> Result<Found, InferError> {
         let start = Instant::now();
-        let Reading { items, top } = self.head.read(&look.outputs, keep)?;
+        let reading = self.head.read(&look.outputs, keep)?;
+        self.watch.note(&reading)?;
+        let Reading { items, top, .. } = reading;
         let on_source = |item| in_source(item, &look.view, size, region);
         Ok(Found {
             detections: items.into_iter().filter_map(on_source).collect(),
@@ -123,6 +166,10 @@ impl Detector for ModelDetector {
     fn detect(&self, image: &Image) -> Result<Found, InferError> {
         self.detect_in(image, Region::whole(image.size()))
     }
+
+    fn verdict(&self) -> Result<(), InferError> {
+        self.watch.verdict(1)
+    }
 }
 
 /// What the engine gave for a part of a picture.
@@ -147,6 +194,11 @@ fn in_source(item: Item, view: &View, size: Size, region: Region) -> Option<Dete
         None => None,
     };
     let inside = |point| view.point_to_source(point).clipped(size);
+    // Regions of the padding alone have nothing in the picture.
+    let outline: Vec<_> = item.outline.into_iter().map(inside).collect();
+    if bbox.is_none() && !outline.is_empty() && !has_area(&outline) {
+        return None;
+    }
     let keypoint = |(point, confidence)| Keypoint { place: inside(point), confidence };
     Some(Detection {
         bbox,
@@ -154,11 +206,20 @@ fn in_source(item: Item, view: &View, size: Size, region: Region) -> Option<Dete
         class_id: item.class_id,
         tracker_id: None,
         keypoints: item.keypoints.into_iter().map(keypoint).collect(),
-        outline: item.outline.into_iter().map(inside).collect(),
+        outline,
         attributes: Vec::new(),
         predicted: false,
         outputs: 0,
     })
+}
+
+/// Whether points span a width and a height.
+fn has_area(points: &[Point]) -> bool {
+    let spans = |value: fn(&Point) -> f32| {
+        let values = || points.iter().map(value);
+        values().fold(f32::NEG_INFINITY, f32::max) > values().fold(f32::INFINITY, f32::min)
+    };
+    spans(|point| point.x) && spans(|point| point.y)
 }
 
 /// Adds the times of `more` to those of `found`.

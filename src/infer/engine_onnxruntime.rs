@@ -181,8 +181,8 @@ struct Maker {
 }
 
 impl OnnxRuntimeEngine {
-    /// Loads a model for the inputs of `feed` and for `calls` at once, and runs it once, which
-    /// settles the shapes of its outputs.
+    /// Loads a model for the inputs of `feed` and for `calls` at once, and runs it once on `probe`,
+    /// which settles the shapes of its outputs; returns these outputs too.
     ///
     /// # Errors
     /// Where ONNX Runtime cannot read or run the file, or a device that is named cannot be used.
@@ -191,8 +191,8 @@ impl OnnxRuntimeEngine {
         file: &ModelFile,
         feed: &Feed,
         device: &Device,
-        calls: usize,
-    ) -> Result<Self, ModelError> {
+        (calls, probe): (usize, &[Input]),
+    ) -> Result<(Self, Vec<Tensor>), ModelError> {
         let failed = |message: String| ModelError::Engine {
             engine: NAME,
             name: file.name.clone(),
@@ -210,14 +210,10 @@ impl OnnxRuntimeEngine {
             }
         })?;
         let elements: Vec<Element> = feed.inputs.iter().map(|input| input.element).collect();
-        let zeros =
-            Input::zeros(feed.picture().fixed().unwrap_or_default(), feed.picture().element)
-                .ok_or_else(|| failed("its input is too large".into()))?;
         let kinds: Vec<(String, Element)> =
             first.outputs().iter().map(|o| (o.name().to_owned(), element(o.dtype()))).collect();
-        let outputs = run(&mut first, &feed.inputs_with(zeros), &elements)
-            .map_err(|error| failed(error.to_string()))?;
-        let outputs = kinds.into_iter().zip(outputs).map(|((name, element), tensor)| {
+        let found = run(&mut first, probe, &elements).map_err(|error| failed(error.to_string()))?;
+        let outputs = kinds.into_iter().zip(&found).map(|((name, element), tensor)| {
             let shape = tensor.shape().iter().copied().map(Some).collect();
             TensorSpec { name, element, shape }
         });
@@ -229,7 +225,7 @@ impl OnnxRuntimeEngine {
             idle.push(maker.session().map_err(|error| failed(error.to_string()))?);
         }
         usage::give_back_memory();
-        Ok(Self { maker, idle: Mutex::new(idle), elements, outputs })
+        Ok((Self { maker, idle: Mutex::new(idle), elements, outputs }, found))
     }
 
     /// What it computes on.

@@ -34,16 +34,31 @@ pub struct TractEngine {
 }
 
 impl TractEngine {
-    /// Loads and optimises a model for the inputs of `feed`.
+    /// Loads and optimises a model for the inputs of `feed`, and runs it on `probe` where there is
+    /// one: some files are read and cannot be run. Returns the outputs of that run.
     ///
     /// # Errors
-    /// Where tract cannot read the file or lacks an operator, which is named with its node.
-    pub fn load(file: &ModelFile, feed: &Feed) -> Result<Self, ModelError> {
-        // A hostile file may trip an assertion in tract: that is the file's fault, not a bug.
-        catch_unwind(AssertUnwindSafe(|| load(file, feed)))
-            .map_err(|_| "the file is not a sound model".to_owned())
+    /// Where tract cannot read the file, lacks an operator, which is named with its node, or fails
+    /// to run it.
+    pub fn load(
+        file: &ModelFile,
+        feed: &Feed,
+        probe: Option<&[Input]>,
+    ) -> Result<(Self, Vec<Tensor>), ModelError> {
+        let loaded = || -> Result<_, String> {
             // tract's errors are chains; the whole chain names the operator and its node.
-            .and_then(|loaded| loaded.map_err(|error| format!("{error:#}")))
+            let engine = load(file, feed).map_err(|error| format!("{error:#}"))?;
+            let outputs = probe.map(|inputs| engine.run(inputs)).transpose();
+            let outputs = outputs.map_err(|error| match error {
+                InferError::Engine { message, .. } => message,
+                other => other.to_string(),
+            })?;
+            Ok((engine, outputs.unwrap_or_default()))
+        };
+        // A hostile file may trip an assertion in tract: that is the file's fault, not a bug.
+        catch_unwind(AssertUnwindSafe(loaded))
+            .map_err(|_| "the file is not a sound model".to_owned())
+            .and_then(|loaded| loaded)
             .map_err(|message| ModelError::Engine {
                 engine: NAME,
                 name: file.name.clone(),

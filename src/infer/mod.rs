@@ -9,6 +9,7 @@ pub mod device;
 pub mod engine_onnxruntime;
 #[cfg(feature = "tract")]
 pub mod engine_tract;
+pub mod evidence;
 pub mod fake;
 pub mod family;
 pub mod feed;
@@ -18,6 +19,7 @@ pub mod model;
 pub mod nms;
 pub mod onnx;
 pub mod preprocess;
+pub mod probe;
 pub mod tensor;
 pub mod tiles;
 mod weights;
@@ -41,6 +43,14 @@ pub trait Detector: Send + Sync {
     /// # Errors
     /// When the engine fails or gives outputs of another shape than it promised.
     fn detect(&self, image: &Image) -> Result<Found, InferError>;
+
+    /// Whether its answers so far can be, for the end of a run.
+    ///
+    /// # Errors
+    /// [`InferError::Impossible`] where every answer breaks an invariant.
+    fn verdict(&self) -> Result<(), InferError> {
+        Ok(())
+    }
 }
 
 /// What is known of a frame's detections.
@@ -98,6 +108,9 @@ pub trait Engine: Send + Sync {
     fn run(&self, inputs: &[Input]) -> Result<Vec<Tensor>, InferError>;
 }
 
+/// An engine with a model in it, and the outputs of one run on a synthetic picture.
+pub type Probed = (Arc<dyn Engine>, Vec<Tensor>);
+
 /// Why a frame could not be inferred.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -132,6 +145,12 @@ pub enum InferError {
         /// Whose fault it is.
         fault: Fault,
     },
+    /// No answer of the model can be.
+    #[error("every answer of the model is impossible: {reason}")]
+    Impossible {
+        /// The invariant that all answers break.
+        reason: head::Impossible,
+    },
     /// Outputs that belong together have different numbers of rows.
     #[error("an output of the model has fewer rows than the {wanted} of another")]
     Rows {
@@ -143,12 +162,23 @@ pub enum InferError {
 impl InferError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<&str> {
-        if let Self::Remote { hint, .. } = self { hint.as_deref() } else { None }
+        match self {
+            Self::Remote { hint, .. } => hint.as_deref(),
+            Self::Impossible { .. } => Some(
+                "its family may be another: 'vision-pipe inspect' shows how it is read, --head \
+                 reads it otherwise",
+            ),
+            _ => None,
+        }
     }
 
     /// Whose fault it is, of a remote engine.
     pub fn fault(&self) -> Option<Fault> {
-        if let Self::Remote { fault, .. } = self { Some(*fault) } else { None }
+        match self {
+            Self::Remote { fault, .. } => Some(*fault),
+            Self::Impossible { .. } => Some(Fault::Model),
+            _ => None,
+        }
     }
 }
 
@@ -223,6 +253,17 @@ pub enum ModelError {
         /// Its words.
         message: String,
     },
+    /// The engines answer otherwise.
+    #[error(
+        "tract computes the 8-bit operators of '{name}' otherwise than ONNX Runtime: {percent:.0} % \
+         of an output differ"
+    )]
+    EnginesDiffer {
+        /// Name of the model.
+        name: String,
+        /// Largest part of the values of an output that differ, in hundredths.
+        percent: f64,
+    },
     /// There is no ONNX Runtime to run it.
     #[error("ONNX Runtime cannot be used: {reason}")]
     NoOnnxRuntime {
@@ -274,7 +315,7 @@ pub enum ModelError {
         output: String,
     },
     /// No known family has these inputs and outputs.
-    #[error("the model '{name}' is of no family that can be told: {shapes}")]
+    #[error("model family not recognised: '{name}' has {shapes}")]
     Unrecognised {
         /// Name of the model.
         name: String,
@@ -300,6 +341,16 @@ pub enum ModelError {
         asked: String,
         /// Its inputs and outputs.
         shapes: String,
+    },
+    /// The outputs of one run cannot be those of the family that `--head` names.
+    #[error("the model '{name}' cannot be read as --head {asked}: {reason}")]
+    Impossible {
+        /// Name of the model.
+        name: String,
+        /// The family that was asked for.
+        asked: String,
+        /// The invariant that the outputs break.
+        reason: String,
     },
     /// The class names cannot be used.
     #[error("cannot use the labels '{path}': {reason}")]
@@ -337,7 +388,9 @@ impl ModelError {
             Self::Device { .. } => {
                 "'vision-pipe engines' lists the devices; --device auto takes what works".into()
             }
-            Self::OtherHead { .. } => "leave --head out to have it recognised".into(),
+            Self::OtherHead { .. } | Self::Impossible { .. } => {
+                "leave --head out to have it recognised".into()
+            }
             Self::Unreadable { .. } => "leave --model out to use the built-in one".into(),
             Self::Missing { .. } => {
                 "'make models' in the program's source fetches and installs them".into()
@@ -345,6 +398,7 @@ impl ModelError {
             Self::Changed { name, .. } => {
                 format!("copy it again, or name the file itself: --model ./models/{name}.onnx")
             }
+            Self::EnginesDiffer { .. } => "use --engine onnxruntime".into(),
             Self::Engine { engine: "tract", .. } => {
                 "ONNX Runtime may have what tract lacks: --engine onnxruntime; 'make onnxruntime' \
                  installs it"

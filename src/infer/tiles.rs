@@ -44,6 +44,10 @@ impl Detector for TiledDetector {
         all.detections = merged(seen, keep.agnostic, keep.max_detections);
         Ok(all)
     }
+
+    fn verdict(&self) -> Result<(), InferError> {
+        self.model.verdict()
+    }
 }
 
 /// The tiles of a picture, row by row; neighbours overlap.

@@ -13,7 +13,7 @@ use super::stats::Stats;
 use crate::analyze::Observer;
 use crate::annotate::Annotator;
 use crate::frame::Image;
-use crate::infer::Basis;
+use crate::infer::{Basis, Detector};
 use crate::policy::Need;
 use crate::record::{EventRecord, FrameRecord, GapRecord, RunRecord, round};
 use crate::sink::{Appetite, Ending, Item, SinkSpec};
@@ -66,6 +66,8 @@ type Shared = Option<Arc<Image>>;
 
 /// The sequential stage.
 pub(super) struct Collector {
+    /// Says at the end whether its answers can be.
+    pub(super) detector: Arc<dyn Detector>,
     pub(super) observer: Box<dyn Observer>,
     pub(super) annotator: Option<Box<dyn Annotator>>,
     pub(super) wants: Wants,
@@ -100,7 +102,10 @@ impl Collector {
                 let last = self.failure.take().unwrap_or_default();
                 Err(StageError::NothingInferred { frames, last })
             }
-            _ => Ok(()),
+            (frames, _) => {
+                let frame = frames.saturating_sub(1);
+                self.detector.verdict().map_err(|error| StageError::Infer { frame, error })
+            }
         }
     }
 

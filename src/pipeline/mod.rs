@@ -201,6 +201,7 @@ impl Crew {
         let wants = Wants::of(&parts.sinks);
         let outs = self.start_sinks(parts.sinks, stats)?;
         let mut collector = Collector {
+            detector: parts.detector.clone(),
             observer: parts.observer,
             annotator: parts.annotator,
             wants,

@@ -89,7 +89,7 @@ pub(super) fn measure(
     let opened = models::open(&config.model)?;
     let name = opened.file.name.clone();
     let loaded = models::load(opened, &config.model, 1)?;
-    let (detector, labels) = models::plain(loaded.opened, loaded.engine, &config.model)?;
+    let (detector, labels) = models::plain(loaded, &config.model)?;
     let load_ms = start.elapsed().as_secs_f64() * 1e3;
     let input = parts::input(config)?;
     let source =

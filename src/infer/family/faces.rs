@@ -1,14 +1,16 @@
 //! Face detectors.
 
-use super::{Card, Facts, Task, only};
+use super::facts::Facts;
+use super::{Card, Task, only};
 use crate::geometry::Fit;
+use crate::infer::evidence::Evidence;
 use crate::infer::head::{
     BoxCode, Columns, Form, Grid, Layout, Level, PointCode, Points, ScoreCode,
 };
 use crate::infer::preprocess::Preprocess;
 
 fn card(facts: &Facts<'_>, family: &'static str, layout: Layout, why: &str) -> Card {
-    let card = facts.card_of_rows(family, layout, why);
+    let card = facts.card_of_rows(family, layout).with([Evidence::supports(why)]);
     Card { task: Task::Pose, names: only("face"), max_iou: Some(0.3), ..card }
 }
 

@@ -1,8 +1,12 @@
 //! Models whose rows are the cells of grids over the picture.
 
-use super::{Card, Facts};
+use super::facts::{Facts, Table};
+use super::ultralytics::{behind_boxes, names_fit, prototypes};
+use super::{Card, Task};
 use crate::geometry::Fit;
-use crate::infer::head::{BoxCode, Columns, Form, Grid, Layout, Level};
+use crate::infer::evidence::{Evidence, Weight};
+use crate::infer::head::{BoxCode, Columns, Form, Grid, Layout, Level, MaskCode, ScoreCode};
+use crate::infer::onnx::Maker;
 use crate::infer::preprocess::Preprocess;
 
 /// Strides of most models, in the order of their rows.
@@ -13,52 +17,146 @@ const BEFORE_CLASSES: usize = 5;
 
 const BOXES: Columns = Columns { table: 0, first: 0 };
 
-fn card(facts: &Facts<'_>, family: &'static str, layout: Layout, why: &str) -> Card {
-    let names = facts.names().filter(|names| names.len() == layout.classes);
-    Card { names, max_iou: Some(0.5), ..facts.card_of_rows(family, layout, why) }
+fn card(facts: &Facts<'_>, family: &'static str, layout: Layout) -> Card {
+    let classes = layout.classes;
+    let names = facts.names().filter(|names| names.len() == classes);
+    let card = Card { names, max_iou: Some(0.5), ..facts.card_of_rows(family, layout) };
+    card.with(names_fit(facts, classes))
 }
 
-/// The only output, `[1, rows, values]`.
-fn only_output(facts: &Facts<'_>) -> Option<(usize, usize)> {
-    match facts.shapes().as_slice() {
-        [shape] => match shape.as_slice() {
-            &[1, rows @ 1..=usize::MAX, values] => Some((rows, values)),
-            _ => None,
-        },
+/// Rows of a box, an objectness and `classes` scores.
+fn with_objectness(facts: &Facts<'_>, table: &Table, classes: usize) -> (Layout, Vec<Evidence>) {
+    let scores = Columns { table: 0, first: BEFORE_CLASSES };
+    let (code, of_scores) = facts.scores(table, 4..BEFORE_CLASSES + classes);
+    let layout =
+        Layout { scores: code, ..Layout::plain(vec![table.form()], BOXES, scores, classes) }
+            .with(|level| level.objectness = Some(Columns { table: 0, first: 4 }));
+    let logits = (code != ScoreCode::Plain)
+        .then(|| Evidence::excludes("objectness and scores are not between 0 and 1"));
+    (layout, [of_scores].into_iter().chain(logits).collect())
+}
+
+/// The outputs are one table of rows, alone or before the maps `[1, 3, height, width, values]`
+/// that it was computed from: exports of YOLOv3 to v6.0 have these too.
+fn first_of_maps(facts: &Facts<'_>, values: usize) -> bool {
+    let maps = facts.shapes();
+    let is_map = |shape: &Vec<usize>| matches!(shape[..], [1, 3, _, _, last] if last == values);
+    maps.iter().skip(1).all(is_map)
+}
+
+/// YOLOv3, YOLOv5 and YOLOv7 (`utils/general.py`, `non_max_suppression`): pixels, three anchors a
+/// cell.
+pub(super) fn yolov5(facts: &Facts<'_>) -> Option<Card> {
+    let (table, blocks) = facts.table_of_cells(0, 3)?;
+    let classes = table.values.checked_sub(BEFORE_CLASSES).filter(|classes| *classes > 0)?;
+    first_of_maps(facts, table.values).then_some(())?;
+    let (layout, evidence) = with_objectness(facts, &table, classes);
+    let card = card(facts, "yolov5", Layout { blocks, ..layout }).with(evidence);
+    Some(Card { max_iou: Some(0.45), ..card }.with(behind_boxes(facts, &table).0))
+}
+
+/// YOLOv5's segmentation: the same with coefficients behind the scores, and prototypes.
+pub(super) fn yolov5_segment(facts: &Facts<'_>) -> Option<Card> {
+    let shapes = facts.shapes();
+    let shared = shapes.iter().position(|shape| shape.len() == 4)?;
+    let (table, blocks) = facts.table_of_cells(0, 3)?;
+    let masks = shapes[shared][1];
+    let classes =
+        table.values.checked_sub(BEFORE_CLASSES + masks).filter(|classes| *classes > 0)?;
+    let masks = prototypes(facts, shared, &shapes[shared], BEFORE_CLASSES + classes)?;
+    let (layout, evidence) = with_objectness(facts, &table, classes);
+    let layout = Layout { blocks, masks: Some(MaskCode::Prototypes(masks)), ..layout };
+    let card = card(facts, "yolov5-seg", layout).with(evidence);
+    Some(Card { task: Task::Segment, max_iou: Some(0.45), ..card })
+}
+
+/// Evidence of an objectness before the scores: a part of its own, or a constant 1.
+fn objectness(facts: &Facts<'_>, table: &Table) -> Option<Evidence> {
+    let ones = |values: Vec<f32>| !values.is_empty() && values.iter().all(|v| *v == 1.0);
+    let behind = behind_boxes(facts, table).1;
+    match behind.as_deref() {
+        Some([(_, Maker::Constant(_)), ..]) => {
+            Some(Evidence::supports("a constant stands in the place of the objectness"))
+        }
+        Some([(at, _), _, ..]) if at.len() == 1 => {
+            Some(Evidence::supports("one column of its own comes before the scores"))
+        }
+        Some([_]) => Some(Evidence::excludes("one function computes all columns behind the boxes")),
+        _ if facts.values(table, 4..5).is_some_and(ones) => {
+            Some(Evidence::supports("the column of the objectness is 1 in every row"))
+        }
         _ => None,
     }
 }
 
-/// YOLOv5 and YOLOv7 (`utils/general.py`, `non_max_suppression`): pixels, three anchors a cell.
-pub(super) fn yolov5(facts: &Facts<'_>) -> Option<Card> {
-    let (rows, values) = only_output(facts)?;
-    let strides: [&[usize]; 2] = [&STRIDES, &[8, 16, 32, 64]];
-    let of_cells = strides.iter().any(|strides| 3 * facts.cells(strides, false) == rows);
-    let classes = values.checked_sub(BEFORE_CLASSES).filter(|classes| *classes > 0 && of_cells)?;
-    let scores = Columns { table: 0, first: BEFORE_CLASSES };
-    let forms = vec![Form::rows(0, Some(rows), values)];
-    let layout = Layout::plain(forms, BOXES, scores, classes)
-        .with(|level| level.objectness = Some(Columns { table: 0, first: 4 }));
-    let card = card(facts, "yolov5", layout, "a row for each of three anchors a cell");
-    Some(Card { max_iou: Some(0.45), ..card })
+/// A row a cell, whole boxes and an objectness, `[1, rows, 5 + classes]` or its sides changed over.
+fn decoded(facts: &Facts<'_>, family: &'static str) -> Option<(Card, Table)> {
+    (facts.outputs.len() == 1).then_some(())?;
+    let (table, blocks) = facts.table_of_cells(0, 1)?;
+    let classes = table.values.checked_sub(BEFORE_CLASSES).filter(|classes| *classes > 0)?;
+    let (layout, evidence) = with_objectness(facts, &table, classes);
+    let card = card(facts, family, Layout { blocks, ..layout }).with(evidence);
+    let card = card.with(behind_boxes(facts, &table).0).with(objectness(facts, &table));
+    Some((Card { max_iou: Some(0.45), ..card }, table))
+}
+
+/// Whether the objectness is 1 in every row; `None` where nothing tells.
+fn is_always_one(facts: &Facts<'_>, table: &Table) -> Option<bool> {
+    match behind_boxes(facts, table).1.as_deref() {
+        Some([(_, Maker::Constant(value)), ..]) => Some(*value == Some(1.0)),
+        _ => Some(facts.values(table, 4..5)?.iter().all(|v| *v == 1.0)),
+    }
+}
+
+/// YOLOv6 (`yolov6/models/effidehead.py`): its objectness is 1 throughout.
+pub(super) fn yolov6(facts: &Facts<'_>) -> Option<Card> {
+    let (card, table) = decoded(facts, "yolov6")?;
+    let varies = is_always_one(facts, &table) == Some(false);
+    Some(card.with(varies.then(|| Evidence::excludes("YOLOv6's objectness is 1 in every row"))))
+}
+
+/// YOLOX exported with `--decode_in_inference`.
+pub(super) fn yolox_decoded(facts: &Facts<'_>) -> Option<Card> {
+    let (card, table) = decoded(facts, "yolox-decoded")?;
+    let constant = is_always_one(facts, &table) == Some(true);
+    let card = card.with(constant.then(|| Evidence::excludes("the objectness is 1 in every row")));
+    let is_yolox = facts.model.graph.names("obj_preds");
+    Some(Card {
+        asks: (!is_yolox).then_some("nothing in the file says how pictures are normalised"),
+        preprocess: yolox_preprocess(card.preprocess.clone()),
+        ..card
+    })
+}
+
+/// Blue first, 0 to 255, in the upper left corner.
+fn yolox_preprocess(usual: Preprocess) -> Preprocess {
+    Preprocess { fit: Fit::TopLeft, rgb: false, std: [1.0; 3], ..usual }
 }
 
 /// YOLOX: a row a cell, relative to it; blue first, 0 to 255.
 pub(super) fn yolox(facts: &Facts<'_>) -> Option<Card> {
-    let (rows, values) = only_output(facts)?;
-    let is_grid = rows == facts.cells(&STRIDES, false) && !facts.feed.channels_last;
-    let classes = values.checked_sub(BEFORE_CLASSES).filter(|classes| *classes > 0 && is_grid)?;
-    let levels = levels(facts, &STRIDES, false, |level| {
+    (facts.outputs.len() == 1 && !facts.feed.channels_last).then_some(())?;
+    let table = facts.table(0)?;
+    let blocks = facts.blocks(table.rows, 1)?;
+    let strides: Vec<usize> = blocks.iter().map(|block| block.stride as usize).collect();
+    let classes = table.values.checked_sub(BEFORE_CLASSES).filter(|classes| *classes > 0)?;
+    let (layout, evidence) = with_objectness(facts, &table, classes);
+    let rounded_up = facts.cells(&strides, false) != table.rows;
+    let levels = levels(facts, &strides, rounded_up, |level| {
         level.scores.first = BEFORE_CLASSES;
         level.objectness = Some(Columns { table: 0, first: 4 });
     });
-    let forms = vec![Form::rows(0, Some(rows), values)];
-    let layout =
-        Layout { levels, code: BoxCode::Cell, ..Layout::plain(forms, BOXES, BOXES, classes) };
-    let card = card(facts, "yolox", layout, "a row a cell, relative to it");
+    let layout = Layout { levels, code: BoxCode::Cell, ..layout };
+    let of_boxes = match behind_boxes(facts, &table).0 {
+        Some(Evidence { weight: Weight::Excludes, text }) => Some(Evidence::supports(text)),
+        Some(Evidence { text, .. }) => Some(Evidence::excludes(text)),
+        None => None,
+    };
+    let card = card(facts, "yolox", layout).with(evidence).with(of_boxes);
+    let card = card.with(objectness(facts, &table));
     Some(Card {
         max_iou: Some(0.45),
-        preprocess: Preprocess { fit: Fit::TopLeft, rgb: false, std: [1.0; 3], ..card.preprocess },
+        preprocess: yolox_preprocess(card.preprocess.clone()),
         ..card
     })
 }
@@ -129,7 +227,8 @@ pub(super) fn nanodet(facts: &Facts<'_>) -> Option<Card> {
     let (classes, width) = widths?;
     let code = BoxCode::Distribution { bins: width / 4, point: 0.5 };
     let layout = Layout { levels, code, ..Layout::plain(forms, BOXES, BOXES, classes) };
-    let card = card(facts, "nanodet", layout, "scores and distances for three strides");
+    let card = card(facts, "nanodet", layout)
+        .with([Evidence::supports("scores and distances of three grids in outputs of their own")]);
     Some(Card { preprocess: nanodet_preprocess(facts, Fit::TopLeft), ..card })
 }
 
@@ -151,14 +250,15 @@ const PLUS_BINS: usize = 8;
 /// corners and pictures are stretched.
 pub(super) fn nanodet_plus(facts: &Facts<'_>) -> Option<Card> {
     let strides = [8, 16, 32, 64];
-    let (rows, values) = only_output(facts)?;
+    (facts.outputs.len() == 1).then_some(())?;
+    let Table { rows, values, .. } = facts.table(0)?;
     let is_grid = rows == facts.cells(&strides, true) && !facts.feed.channels_last;
     let classes = values.checked_sub(4 * PLUS_BINS).filter(|classes| *classes > 0 && is_grid)?;
     let levels = levels(facts, &strides, true, |level| level.boxes.first = classes);
     let forms = vec![Form::rows(0, Some(rows), values)];
     let code = BoxCode::Distribution { bins: PLUS_BINS, point: 0.0 };
     let layout = Layout { levels, code, ..Layout::plain(forms, BOXES, BOXES, classes) };
-    let card = card(facts, "nanodet-plus", layout, "scores and distances for four strides");
+    let card = card(facts, "nanodet-plus", layout);
     let preprocess = nanodet_preprocess(facts, Fit::Stretch);
     Some(Card { max_iou: Some(0.6), preprocess, ..card })
 }

@@ -3,7 +3,9 @@
 
 mod detr;
 mod faces;
+mod facts;
 mod grids;
+mod libreyolo;
 mod notes;
 mod pictures;
 mod ssd;
@@ -11,14 +13,18 @@ mod ultralytics;
 
 use std::sync::Arc;
 
-use super::feed::Feed;
+#[cfg(test)]
+mod tests;
+
+pub use facts::Facts;
+
+use super::evidence::{Evidence, Weight};
 use super::head::{Head, Layout, Rows};
-use super::onnx::Description;
 use super::preprocess::{Filter, Preprocess};
-use super::tensor::TensorSpec;
 use crate::geometry::Fit;
 
-/// What is known of a model: how to feed it and how to read it.
+/// Card of a model: how it is fed and how its outputs are read.
+#[derive(Clone)]
 pub struct Card {
     /// Name of the family.
     pub family: &'static str,
@@ -36,11 +42,35 @@ pub struct Card {
     /// How it wants its pictures.
     pub preprocess: Preprocess,
     /// How its outputs are read.
-    pub head: Box<dyn Head>,
-    /// What it was recognised by, for people.
-    pub why: String,
-    /// How sure that is.
+    pub head: Arc<dyn Head>,
+    /// The evidence for the family, and against it.
+    pub evidence: Vec<Evidence>,
+    /// Reason why the family is taken only where the user names it.
+    pub asks: Option<&'static str>,
+    /// How the family was settled.
     pub sure: Sure,
+    /// Other families that the shapes fit, each with what excludes it.
+    pub others: Vec<(&'static str, String)>,
+}
+
+impl Card {
+    /// The same with more evidence.
+    #[must_use]
+    fn with(mut self, evidence: impl IntoIterator<Item = Evidence>) -> Self {
+        self.evidence.extend(evidence);
+        self
+    }
+
+    /// The texts of evidence of one weight.
+    pub fn of_weight(&self, weight: Weight) -> impl Iterator<Item = &str> {
+        let found = self.evidence.iter().filter(move |evidence| evidence.weight == weight);
+        found.map(|evidence| evidence.text.as_str())
+    }
+
+    /// Whether evidence excludes the family.
+    pub fn is_excluded(&self) -> bool {
+        self.of_weight(Weight::Excludes).next().is_some()
+    }
 }
 
 /// What a model is for.
@@ -68,25 +98,24 @@ impl Task {
     }
 }
 
-/// How sure a recognition is.
+/// Ways in which a family is settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sure {
-    /// The exporter noted it.
+    /// The author noted it.
     Noted,
-    /// No other known family has these names and shapes.
-    Shapes,
-    /// Another kind of model may look the same, or its pictures may be wanted otherwise: only
-    /// where the user says so.
-    OnlyAsked,
+    /// Evidence excludes all other known families.
+    Alone,
+    /// The user named it.
+    Asked,
 }
 
 impl Sure {
     /// In words.
     pub fn words(self) -> &'static str {
         match self {
-            Self::Noted => "certain, the file says so",
-            Self::Shapes => "sure, no other known family looks so",
-            Self::OnlyAsked => "as you say, others look the same",
+            Self::Noted => "certain, the author's notes or names say so",
+            Self::Alone => "sure, all other known families are excluded",
+            Self::Asked => "as you say",
         }
     }
 }
@@ -111,19 +140,26 @@ const fn family(
 
 /// All families, in the order in which they are tried.
 pub const FAMILIES: &[Family] = &[
-    family("yolov8", "YOLOv8, v9, v11, v12: boxes", ultralytics::detect),
-    family("yolov8-pose", "YOLOv8, v11: keypoints", ultralytics::pose),
-    family("yolov8-seg", "YOLOv8, v9, v11: outlines", ultralytics::segment),
-    family("yolov10", "YOLOv10, YOLO26: boxes without NMS", ultralytics::end_to_end),
-    family("yolov10-pose", "YOLO26: keypoints without NMS", ultralytics::end_to_end_pose),
-    family("yolov10-seg", "YOLO26: outlines without NMS", ultralytics::end_to_end_segment),
-    family("rtdetr-ultralytics", "RT-DETR as Ultralytics exports it", detr::ultralytics),
-    family("yolov5", "YOLOv5, YOLOv7 with its grid in the model", grids::yolov5),
+    family("yolov8", "YOLOv3u, v5u, v8, v9, v10, v11, v12, 26: boxes", ultralytics::detect),
+    family("yolov8-pose", "the same: keypoints", ultralytics::pose),
+    family("yolov8-seg", "the same: outlines", ultralytics::segment),
+    family("yolov8-corners", "YOLOv9 of LibreYOLO: boxes as corners", ultralytics::corners),
+    family("libreyolo", "detectors of LibreYOLO, by its notes", libreyolo::detect),
+    family("yolov10", "YOLOv10, YOLO26, NMS inside: boxes", ultralytics::end_to_end),
+    family("yolov10-pose", "the same: keypoints", ultralytics::end_to_end_pose),
+    family("yolov10-seg", "the same: outlines", ultralytics::end_to_end_segment),
+    family("rtdetr-ultralytics", "RT-DETR of Ultralytics 8.4", detr::ultralytics_ranked),
+    family("rtdetr-ultralytics-8.3", "RT-DETR of Ultralytics before 8.4", detr::ultralytics),
+    family("yolov5", "YOLOv3, YOLOv5, YOLOv7 with its grid in the model", grids::yolov5),
+    family("yolov5-seg", "YOLOv5: outlines", grids::yolov5_segment),
+    family("yolov6", "YOLOv6", grids::yolov6),
     family("yolox", "YOLOX, its grid outside the model", grids::yolox),
+    family("yolox-decoded", "YOLOX, decoded in the model", grids::yolox_decoded),
     family("nanodet", "NanoDet, NanoDet-g: an output a stride", grids::nanodet),
     family("nanodet-plus", "NanoDet-Plus", grids::nanodet_plus),
     family("detr", "RT-DETR, D-FINE, DEIM: labels, boxes, scores", detr::finished),
     family("detr-logits", "RT-DETR, D-FINE: logits, pred_boxes", detr::logits),
+    family("detr-softmax", "DETR, YOLOS: logits with no object last", detr::softmax),
     family("rfdetr", "RF-DETR: dets, labels", detr::rfdetr),
     family("ssd", "SSD of TensorFlow: scores and decoded boxes", ssd::raw),
     family("ssd-corners", "SSD of PyTorch: scores with a background, boxes", ssd::corners),
@@ -133,68 +169,24 @@ pub const FAMILIES: &[Family] = &[
     family("centerface", "CenterFace: faces with five keypoints", faces::centerface),
     family("movenet", "MoveNet SinglePose: one person's keypoints", pictures::movenet),
     family("classify", "classifiers: a score a class", pictures::classify),
-    family("semantic", "semantic masks: a class a cell", pictures::semantic),
+    family("semantic", "semantic masks: a score a class and cell", pictures::semantic),
+    family("class-map", "YOLO26: semantic masks of class numbers", pictures::class_map),
 ];
 
-/// What is known of a model before its family is.
-pub struct Facts<'a> {
-    /// Its inputs.
-    pub feed: &'a Feed,
-    /// Its outputs under the names of the file, with the shapes that the engine found.
-    pub outputs: &'a [TensorSpec],
-    /// What the file says of itself.
-    pub model: &'a Description,
-}
-
 impl Facts<'_> {
-    /// The sides of every output; an open one counts 0.
-    fn shapes(&self) -> Vec<Vec<usize>> {
-        let sides = |output: &TensorSpec| output.shape.iter().map(|s| s.unwrap_or(0)).collect();
-        self.outputs.iter().map(sides).collect()
-    }
-
-    /// Place of the output of this name.
-    fn named(&self, name: &str) -> Option<usize> {
-        self.outputs.iter().position(|output| output.name == name)
-    }
-
-    fn note(&self, key: &str) -> Option<&str> {
-        self.model.metadata.get(key).map(String::as_str)
-    }
-
-    /// The exporter's class names.
-    fn names(&self) -> Option<Vec<Arc<str>>> {
-        notes::names(self.note("names")?)
-    }
-
-    /// Cells of grids of these strides over the input, a started one counting where `rounded_up`.
-    fn cells(&self, strides: &[usize], rounded_up: bool) -> usize {
-        strides.iter().map(|&stride| self.grid(stride, rounded_up)).map(|(w, h)| w * h).sum()
-    }
-
-    /// Columns and rows of a grid over the input.
-    fn grid(&self, stride: usize, rounded_up: bool) -> (usize, usize) {
-        let (width, height) = (self.feed.size.width as usize, self.feed.size.height as usize);
-        if rounded_up {
-            (width.div_ceil(stride), height.div_ceil(stride))
-        } else {
-            (width / stride, height / stride)
-        }
-    }
-
-    /// Width and height of the input, to make pixels of fractions.
-    fn scale(&self) -> [f32; 2] {
-        [self.feed.size.width as f32, self.feed.size.height as f32]
-    }
-
-    /// A card of what holds for most families; `why` it is this one.
+    /// A card of what holds for most families.
     fn card(
         &self,
         family: &'static str,
         task: Task,
         (classes, head): (usize, impl Head + 'static),
-        why: &str,
     ) -> Card {
+        let foreign = self.note("model_family").filter(|_| family != "libreyolo");
+        let foreign = foreign.map(|noted| {
+            Evidence::excludes(format!(
+                "LibreYOLO notes the family '{noted}', which is read by its notes alone"
+            ))
+        });
         Card {
             family,
             task,
@@ -203,15 +195,17 @@ impl Facts<'_> {
             keypoints: &[],
             max_iou: None,
             preprocess: self.preprocess(),
-            head: Box::new(head),
-            why: why.into(),
-            sure: Sure::Shapes,
+            head: Arc::new(head),
+            evidence: foreign.into_iter().collect(),
+            asks: None,
+            sure: Sure::Asked,
+            others: Vec::new(),
         }
     }
 
     /// A card of a model whose outputs are rows of boxes.
-    fn card_of_rows(&self, family: &'static str, layout: Layout, why: &str) -> Card {
-        self.card(family, Task::Detect, (layout.classes, Rows(layout)), why)
+    fn card_of_rows(&self, family: &'static str, layout: Layout) -> Card {
+        self.card(family, Task::Detect, (layout.classes, Rows(layout)))
     }
 
     /// RGB from 0 to 1, letterboxed in the middle: what most models want.

@@ -1,8 +1,10 @@
 //! SSD models, before and after their own NMS.
 
-use super::{Card, Facts, Sure};
+use super::Card;
+use super::facts::Facts;
 use crate::geometry::Fit;
-use crate::infer::head::{BoxCode, Columns, Form, Layout};
+use crate::infer::evidence::Evidence;
+use crate::infer::head::{Background, BoxCode, Columns, Form, Layout};
 use crate::infer::preprocess::Preprocess;
 use crate::infer::tensor::Element;
 
@@ -10,11 +12,14 @@ const BOXES: Columns = Columns { table: 0, first: 0 };
 const SCORES: Columns = Columns { table: 1, first: 0 };
 const CLASSES: Columns = Columns { table: 2, first: 0 };
 
+/// Reason to ask for the family.
+const PICTURES: &str = "nothing in the file says how pictures are normalised";
+
 /// COCO's ids run to 90; with a background of id 0 there are 91.
 const COCO_IDS: usize = 91;
 
 fn card(facts: &Facts<'_>, family: &'static str, layout: Layout, why: &str) -> Card {
-    let card = facts.card_of_rows(family, layout, why);
+    let card = facts.card_of_rows(family, layout).with([Evidence::supports(why)]);
     Card { preprocess: Preprocess { fit: Fit::Stretch, ..card.preprocess }, ..card }
 }
 
@@ -53,12 +58,12 @@ pub(super) fn corners(facts: &Facts<'_>) -> Option<Card> {
     let layout = Layout {
         code: BoxCode::Corners,
         scale: facts.scale(),
-        background: classes > 1,
+        background: if classes > 1 { Background::First } else { Background::None },
         ..Layout::plain(forms, BOXES, SCORES, classes)
     };
     let card = card(facts, "ssd-corners", layout, "boxes [1,rows,4] and scores");
     let preprocess = Preprocess { mean: [127.0; 3], std: [128.0; 3], ..card.preprocess };
-    Some(Card { max_iou: Some(0.45), preprocess, sure: Sure::OnlyAsked, ..card })
+    Some(Card { max_iou: Some(0.45), preprocess, asks: Some(PICTURES), ..card })
 }
 
 /// torchvision's: boxes `[rows, 4]` in pixels, labels and scores `[rows]`, after NMS.

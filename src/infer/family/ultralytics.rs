@@ -1,22 +1,47 @@
-//! Ultralytics' models: `ultralytics/utils/nms.py` and `ops.py` of version 8.3, and the exporter's
-//! notes (`engine/exporter.py`): `task`, `names`, `kpt_shape`.
+//! Ultralytics' models: `ultralytics/utils/nms.py` and `ops.py` of version 8.4, and the exporter's
+//! notes (`engine/exporter.py`): `task`, `head`, `names`, `kpt_shape`.
 
-use super::{Card, Facts, Sure, Task, notes};
-use crate::infer::head::{BoxCode, Columns, Form, Layout, PointCode, Points, Prototypes, Rows};
+use super::facts::{Facts, Made, Table};
+use super::{Card, Task, notes};
+use crate::infer::evidence::Evidence;
+use crate::infer::head::{
+    Block, BoxCode, Columns, Form, Layout, MaskCode, PointCode, Points, Prototypes, Rows, ScoreCode,
+};
+use crate::infer::onnx::Maker;
 
 /// Overlap from which boxes are one, by default.
 const MAX_IOU: f32 = 0.7;
 
-/// Values of a row with a keypoint model's usual 17 keypoints: 4, a score and 17 times 3.
-const USUAL_POSE: usize = 56;
-
 /// Most rows that an end-to-end model gives.
 const MAX_ROWS: usize = 1000;
+
+/// Keypoints of a model that notes none, and values of each.
+const USUAL_POINTS: (usize, usize) = (17, 3);
 
 const BOXES: Columns = Columns { table: 0, first: 0 };
 const AFTER_BOXES: Columns = Columns { table: 0, first: 4 };
 
-/// What all of these models share.
+/// The noted task, for or against a family of `task`; `None` where it says nothing.
+fn noted(facts: &Facts<'_>, task: Task) -> Option<Evidence> {
+    let noted = facts.ultralytics("task")?;
+    Some(match facts.ultralytics("head") {
+        Some("RTDETRDecoder") => Evidence::excludes("Ultralytics notes an RT-DETR head"),
+        _ if noted == task.name() => {
+            Evidence::decides(format!("Ultralytics notes the task '{noted}'"))
+        }
+        _ => Evidence::excludes(format!("Ultralytics notes the task '{noted}'")),
+    })
+}
+
+/// The noted names, for or against a number of classes.
+pub(super) fn names_fit(facts: &Facts<'_>, classes: usize) -> Option<Evidence> {
+    let names = facts.names()?.len();
+    (names != classes).then(|| {
+        Evidence::excludes(format!("{names} class names are noted, it would have {classes}"))
+    })
+}
+
+/// A card of one of Ultralytics' families.
 fn card(
     facts: &Facts<'_>,
     task: Task,
@@ -25,59 +50,102 @@ fn card(
     classes: usize,
 ) -> Card {
     let names = facts.names().filter(|names| names.len() == classes);
-    let (why, sure) = match facts.note("task") {
-        Some(task) => (format!("noted task '{task}'"), Sure::Noted),
-        None => ("shapes of its outputs".to_owned(), Sure::Shapes),
+    let card = facts.card(family, task, (classes, Rows(layout)));
+    Card { names, max_iou: Some(MAX_IOU), ..card }.with(noted(facts, task))
+}
+
+/// Columns of a table of cells whose boxes come first: for or against boxes computed whole, and
+/// what computes the columns behind them.
+pub(super) fn behind_boxes(
+    facts: &Facts<'_>,
+    table: &Table,
+) -> (Option<Evidence>, Option<Vec<Made>>) {
+    let Some(made) = facts.made(table) else { return (None, None) };
+    let straddles = |(at, maker): &Made| {
+        at.start < 4 && at.end > 4 && !matches!(maker, Maker::Arithmetic(_) | Maker::Constant(_))
     };
-    let card = facts.card(family, task, (classes, Rows(layout)), &why);
-    Card { names, max_iou: Some(MAX_IOU), sure, ..card }
-}
-
-/// Whether the exporter noted this task, or none.
-fn may_be(facts: &Facts<'_>, task: &str) -> bool {
-    facts.note("task").is_none_or(|noted| noted == task)
-}
-
-/// Values and rows of an output `[1, values, rows]` with a row for each cell of the usual strides.
-fn by_cell(facts: &Facts<'_>, shape: &[usize]) -> Option<(usize, usize)> {
-    let &[1, values, rows] = shape else { return None };
-    let strides: [&[usize]; 3] = [&[8, 16, 32], &[8, 16, 32, 64], &[4, 8, 16, 32]];
-    let of_cells = strides.iter().any(|strides| facts.cells(strides, false) == rows);
-    (rows > 0 && of_cells).then_some((values, rows))
-}
-
-/// The number of classes, by the notes where there are some.
-fn classes(facts: &Facts<'_>, by_shape: Option<usize>) -> Option<usize> {
-    match (facts.names().as_ref().map(Vec::len), by_shape) {
-        (Some(noted), Some(found)) => (noted == found).then_some(found),
-        (noted, found) => found.or(noted),
+    if made.iter().any(straddles) {
+        let text = "the first four columns are computed as those behind them: no boxes";
+        return (Some(Evidence::excludes(text)), None);
     }
-    .filter(|classes| *classes > 0)
+    let (boxes, behind): (Vec<Made>, Vec<Made>) = made.into_iter().partition(|(at, _)| at.end <= 4);
+    if boxes.last().is_none_or(|(at, _)| at.end != 4) {
+        return (None, None);
+    }
+    let raw = boxes.iter().all(|(_, maker)| *maker == Maker::Linear);
+    let evidence = if raw {
+        Evidence::excludes("boxes come straight from the last layer and are relative to cells")
+    } else {
+        Evidence::supports("boxes are computed in the graph")
+    };
+    (Some(evidence), Some(behind))
 }
 
-/// `[1, 4 + classes, rows]`: centre, width and height in pixels, then a score a class.
+/// Whether the columns behind the boxes are computed as scores alone.
+fn only_scores(behind: &[Made]) -> bool {
+    let kind = |maker: &Maker| matches!(maker, Maker::Sigmoid | Maker::Softmax | Maker::Linear);
+    behind.len() == 1 && behind.iter().all(|(_, maker)| kind(maker))
+}
+
+/// A table of cells with boxes of centre, width and height and without objectness.
+fn of_cells(facts: &Facts<'_>) -> Option<(Table, Vec<Block>)> {
+    facts.table_of_cells(0, 1).filter(|(table, _)| table.values > 4)
+}
+
+/// A layout of boxes and `classes` scores in a table of cells, with the evidence of its columns.
+fn layout(
+    facts: &Facts<'_>,
+    table: &Table,
+    blocks: Vec<Block>,
+    classes: usize,
+) -> (Layout, Vec<Evidence>) {
+    let (scores, of_scores) = facts.scores(table, 4..4 + classes);
+    let layout =
+        Layout { scores, blocks, ..Layout::plain(vec![table.form()], BOXES, AFTER_BOXES, classes) };
+    let (of_boxes, _) = behind_boxes(facts, table);
+    let evidence = of_boxes.into_iter().chain([of_scores]).chain(names_fit(facts, classes));
+    (layout, evidence.collect())
+}
+
+/// `[1, 4 + classes, rows]`, or with its sides changed over: centre, width and height in pixels,
+/// then a score for each class.
 pub(super) fn detect(facts: &Facts<'_>) -> Option<Card> {
-    let shapes = facts.shapes();
-    let [shape] = shapes.as_slice() else { return None };
-    let (values, rows) = by_cell(facts, shape).filter(|_| may_be(facts, "detect"))?;
-    let classes = classes(facts, values.checked_sub(4))?;
-    let forms = vec![Form::columns(0, Some(rows), values)];
-    let layout = Layout::plain(forms, BOXES, AFTER_BOXES, classes);
-    let card = card(facts, Task::Detect, "yolov8", layout, classes);
-    let looks_like_pose = values == USUAL_POSE && card.sure != Sure::Noted;
-    Some(Card { sure: if looks_like_pose { Sure::OnlyAsked } else { card.sure }, ..card })
+    boxes_alone(facts, "yolov8", BoxCode::Centre)
+}
+
+/// The same with corners in the place of centres: LibreYOLO's YOLOv9.
+pub(super) fn corners(facts: &Facts<'_>) -> Option<Card> {
+    boxes_alone(facts, "yolov8-corners", BoxCode::Corners)
+}
+
+fn boxes_alone(facts: &Facts<'_>, family: &'static str, code: BoxCode) -> Option<Card> {
+    (facts.outputs.len() == 1).then_some(())?;
+    let (table, blocks) = of_cells(facts)?;
+    let classes = table.values - 4;
+    let (layout, evidence) = layout(facts, &table, blocks, classes);
+    let card = card(facts, Task::Detect, family, Layout { code, ..layout }, classes);
+    let foreign = code == BoxCode::Corners && facts.ultralytics("task").is_some();
+    let foreign = foreign.then(|| Evidence::excludes("Ultralytics' boxes are centre and size"));
+    let card = card.with(evidence).with(foreign);
+    let behind = match behind_boxes(facts, &table).1 {
+        Some(behind) if only_scores(&behind) => {
+            Some(Evidence::supports("the columns behind the boxes are scores alone"))
+        }
+        Some(_) => Some(Evidence::excludes("more than scores follows the boxes")),
+        None => None,
+    };
+    Some(card.with(behind))
 }
 
 /// The noted number of keypoints and values of each.
 fn keypoints(facts: &Facts<'_>) -> Option<Points> {
-    let noted = facts.note("kpt_shape").and_then(notes::numbers);
-    match noted.as_deref() {
-        Some(&[count, values @ 2..=3]) if count <= 1000 => {
-            Some(Points { count, values, code: PointCode::Absolute })
-        }
-        Some(_) => None,
-        None => Some(Points { count: 17, values: 3, code: PointCode::Absolute }),
-    }
+    let noted = facts.ultralytics("kpt_shape").and_then(notes::numbers);
+    let (count, values) = match noted.as_deref() {
+        Some(&[count, values @ 2..=3]) if count <= 1000 => (count, values),
+        Some(_) => return None,
+        None => USUAL_POINTS,
+    };
+    Some(Points { count, values, code: PointCode::Absolute })
 }
 
 /// The layout of rows whose keypoints follow from column `first`.
@@ -88,30 +156,37 @@ fn with_keypoints(layout: Layout, points: Points, first: usize) -> Layout {
 
 /// A pose model without names of its own finds persons.
 fn person(card: Card, count: usize) -> Card {
-    let names = card.names.or_else(|| (card.classes == Some(1)).then(|| super::only("person"))?);
+    let names = card.names.clone();
+    let names = names.or_else(|| (card.classes == Some(1)).then(|| super::only("person"))?);
     Card { names, keypoints: super::keypoint_names(count), ..card }
 }
 
 /// `[1, 4 + classes + keypoints, rows]`.
 pub(super) fn pose(facts: &Facts<'_>) -> Option<Card> {
-    let shapes = facts.shapes();
-    let [shape] = shapes.as_slice() else { return None };
-    let (values, rows) = by_cell(facts, shape).filter(|_| may_be(facts, "pose"))?;
+    (facts.outputs.len() == 1).then_some(())?;
+    let (table, blocks) = of_cells(facts)?;
     let points = keypoints(facts)?;
-    let classes = classes(facts, values.checked_sub(4 + points.count * points.values))?;
-    let forms = vec![Form::columns(0, Some(rows), values)];
-    let layout = Layout::plain(forms, BOXES, AFTER_BOXES, classes);
+    let width = points.count * points.values;
+    let classes = table.values.checked_sub(4 + width).filter(|classes| *classes > 0)?;
+    let (layout, evidence) = layout(facts, &table, blocks, classes);
     let layout = with_keypoints(layout, points, 4 + classes);
-    let card = person(card(facts, Task::Pose, "yolov8-pose", layout, classes), points.count);
-    Some(Card { sure: if card.sure == Sure::Noted { card.sure } else { Sure::OnlyAsked }, ..card })
+    let card = card(facts, Task::Pose, "yolov8-pose", layout, classes).with(evidence);
+    let alone = behind_boxes(facts, &table).1.is_some_and(|behind| only_scores(&behind));
+    let alone = alone.then(|| Evidence::excludes("scores alone follow the boxes"));
+    Some(person(card.with(alone), points.count))
 }
 
-/// The prototypes `[1, count, height, width]` in the second output, the coefficients in the first
+/// The prototypes `[1, count, height, width]` in output `output`, the coefficients in the first
 /// table from column `first` on.
-fn prototypes(facts: &Facts<'_>, shape: &[usize], first: usize) -> Option<Prototypes> {
+pub(super) fn prototypes(
+    facts: &Facts<'_>,
+    output: usize,
+    shape: &[usize],
+    first: usize,
+) -> Option<Prototypes> {
     let &[1, count @ 1..=256, height, width] = shape else { return None };
     (height > 0 && width > 0).then(|| Prototypes {
-        form: Form::columns(1, Some(height * width), count),
+        form: Form::columns(output, Some(height * width), count),
         width,
         height,
         coefficients: Columns { table: 0, first },
@@ -122,15 +197,14 @@ fn prototypes(facts: &Facts<'_>, shape: &[usize], first: usize) -> Option<Protot
 /// `[1, 4 + classes + masks, rows]` and prototypes.
 pub(super) fn segment(facts: &Facts<'_>) -> Option<Card> {
     let shapes = facts.shapes();
-    let [shape, shared] = shapes.as_slice() else { return None };
-    let (values, rows) = by_cell(facts, shape).filter(|_| may_be(facts, "segment"))?;
+    let [_, shared] = shapes.as_slice() else { return None };
+    let (table, blocks) = of_cells(facts)?;
     let &[1, count, _, _] = shared.as_slice() else { return None };
-    let classes = classes(facts, values.checked_sub(4 + count))?;
-    let forms = vec![Form::columns(0, Some(rows), values)];
-    let masks = prototypes(facts, shared, 4 + classes)?;
-    let layout = Layout::plain(forms, BOXES, AFTER_BOXES, classes);
-    let layout = Layout { masks: Some(masks), ..layout };
-    Some(card(facts, Task::Segment, "yolov8-seg", layout, classes))
+    let classes = table.values.checked_sub(4 + count).filter(|classes| *classes > 0)?;
+    let (layout, evidence) = layout(facts, &table, blocks, classes);
+    let masks = prototypes(facts, 1, shared, 4 + classes)?;
+    let layout = Layout { masks: Some(MaskCode::Prototypes(masks)), ..layout };
+    Some(card(facts, Task::Segment, "yolov8-seg", layout, classes).with(evidence))
 }
 
 /// Rows of corners, score, class and `more` values, `[1, rows, 6 + more]`: no NMS.
@@ -141,24 +215,22 @@ fn finished(
     more: usize,
     change: impl Fn(Layout) -> Layout,
 ) -> Option<Card> {
-    let shapes = facts.shapes();
-    let &[1, rows @ 1..=MAX_ROWS, values] = shapes.first()?.as_slice() else { return None };
-    if !may_be(facts, task.name()) || values != 6 + more || is_transformer(facts) {
-        return None;
-    }
-    let forms = vec![Form::rows(0, Some(rows), values)];
-    let layout = Layout::plain(forms, BOXES, AFTER_BOXES, 1);
-    let layout = Layout { code: BoxCode::Corners, ..layout }
-        .with(|level| level.class = Some(Columns { table: 0, first: 5 }));
+    let table = facts.table(0).filter(|table| table.rows <= MAX_ROWS)?;
+    (table.values == 6 + more).then_some(())?;
     let names = facts.names();
+    let classes = names.as_ref().map(Vec::len);
+    let (scores, of_scores) = facts.scores(&table, 4..5);
+    let layout = Layout {
+        code: BoxCode::Corners,
+        scores,
+        class_limit: classes,
+        ..Layout::plain(vec![table.form()], BOXES, AFTER_BOXES, 1)
+    }
+    .with(|level| level.class = Some(Columns { table: 0, first: 5 }));
+    let plain = (scores != ScoreCode::Plain).then(|| Evidence::excludes("scores are logits"));
     let card = card(facts, task, family, change(layout), 1);
-    Some(Card { classes: names.as_ref().map(Vec::len), names, max_iou: None, ..card })
-}
-
-/// RT-DETR with two classes has rows of six values too.
-fn is_transformer(facts: &Facts<'_>) -> bool {
-    let about = facts.note("description").unwrap_or_default().to_lowercase();
-    about.contains("rtdetr") || about.contains("rt-detr")
+    let card = card.with([of_scores]).with(plain);
+    Some(Card { classes, names, max_iou: None, ..card })
 }
 
 /// `[1, rows, 6]`.
@@ -169,7 +241,7 @@ pub(super) fn end_to_end(facts: &Facts<'_>) -> Option<Card> {
 
 /// `[1, rows, 6 + keypoints]`.
 pub(super) fn end_to_end_pose(facts: &Facts<'_>) -> Option<Card> {
-    (facts.outputs.len() == 1 && facts.note("task") == Some("pose")).then_some(())?;
+    (facts.outputs.len() == 1).then_some(())?;
     let points = keypoints(facts)?;
     let more = points.count * points.values;
     let change = |layout| with_keypoints(layout, points, 6);
@@ -180,7 +252,9 @@ pub(super) fn end_to_end_pose(facts: &Facts<'_>) -> Option<Card> {
 pub(super) fn end_to_end_segment(facts: &Facts<'_>) -> Option<Card> {
     let shapes = facts.shapes();
     let [_, shared] = shapes.as_slice() else { return None };
-    let masks = prototypes(facts, shared, 6)?;
+    let masks = prototypes(facts, 1, shared, 6)?;
+    let count = masks.form.values;
+    let masks = MaskCode::Prototypes(masks);
     let change = |layout| Layout { masks: Some(masks.clone()), ..layout };
-    finished(facts, Task::Segment, "yolov10-seg", masks.form.values, change)
+    finished(facts, Task::Segment, "yolov10-seg", count, change)
 }

@@ -1,6 +1,7 @@
 //! Models that say what a whole picture shows.
 
-use super::{Head, Item, PostProcess, Reading, best};
+use super::rows::SLACK;
+use super::{Head, Impossible, Item, PostProcess, Reading, best};
 use crate::infer::InferError;
 use crate::infer::head::Form;
 use crate::infer::tensor::Tensor;
@@ -23,6 +24,9 @@ impl Head for Classes {
         if self.logits {
             softmax(&mut scores);
         }
+        let range = -SLACK..=1.0 + SLACK;
+        let numbers = || scores.iter().filter(|score| score.is_finite());
+        let impossible = numbers().any(|s| !range.contains(s)).then_some(Impossible::Score);
         let (class, score) = best(scores.iter().copied());
         let top = (score.is_finite()).then(|| (class as u32, score.clamp(0.0, 1.0)));
         let mut order: Vec<usize> = (0..scores.len())
@@ -38,7 +42,7 @@ impl Head for Classes {
             keypoints: vec![],
             outline: vec![],
         };
-        Ok(Reading { items: order.into_iter().map(item).collect(), top })
+        Ok(Reading { items: order.into_iter().map(item).collect(), top, impossible })
     }
 }
 

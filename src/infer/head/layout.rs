@@ -2,7 +2,7 @@
 //! reads every family that is described this way.
 
 use super::boxes::BoxCode;
-use super::masks::Prototypes;
+use super::masks::MaskCode;
 use super::matrix::Form;
 use super::points::Points;
 
@@ -63,6 +63,56 @@ pub enum ScoreCode {
     Plain,
     /// As logits of independent classes.
     Logits,
+    /// As logits of a softmax over all classes and the background.
+    Softmax,
+}
+
+/// A score that stands for no object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Background {
+    /// All scores are of classes.
+    None,
+    /// The first.
+    First,
+    /// The last: DETR.
+    Last,
+}
+
+impl Background {
+    /// Number of scores before those of the classes, and number of scores that are of none.
+    pub fn offsets(self) -> (usize, usize) {
+        match self {
+            Self::None => (0, 0),
+            Self::First => (1, 1),
+            Self::Last => (0, 1),
+        }
+    }
+}
+
+/// Rows that are the cells of a grid over the input, row by row: known of models that compute
+/// whole boxes, so that the boxes can be held against the cells.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Block {
+    /// First of its rows.
+    pub first_row: usize,
+    /// Pixels of the input from cell to cell.
+    pub stride: f32,
+    /// Cells across.
+    pub columns: usize,
+    /// Cells down.
+    pub rows: usize,
+}
+
+impl Block {
+    /// The block of a level whose boxes are relative to its grid, after so many rows.
+    pub(super) fn of_level(first_row: &mut usize, level: &Level) -> Option<Option<Self>> {
+        let (start, count) = (*first_row, level.rows.unwrap_or(0));
+        *first_row += count;
+        let Grid { stride, columns, each } = level.grid;
+        let is_grid = columns > 0 && each == 1;
+        let rows = count.checked_div(columns).unwrap_or(0);
+        Some(is_grid.then_some(Self { first_row: start, stride, columns, rows }))
+    }
 }
 
 /// A model's outputs, described.
@@ -80,14 +130,18 @@ pub struct Layout {
     pub scores: ScoreCode,
     /// Scores of a row; 1 with [`Level::class`].
     pub classes: usize,
-    /// Whether the first score is that of the background and counts for nothing.
-    pub background: bool,
+    /// Which score is that of the background and counts for nothing.
+    pub background: Background,
+    /// Classes that [`Level::class`] counts, where their number is known.
+    pub class_limit: Option<usize>,
+    /// The cells that rows belong to, where boxes are whole and their rows are cells.
+    pub blocks: Vec<Block>,
     /// Whether a row stands for every class that scores, and not only for its best one.
     pub every_class: bool,
     /// How keypoints are stored.
     pub points: Option<Points>,
     /// How masks are put together.
-    pub masks: Option<Prototypes>,
+    pub masks: Option<MaskCode>,
 }
 
 impl Layout {
@@ -110,7 +164,9 @@ impl Layout {
             scale: [1.0; 2],
             scores: ScoreCode::Plain,
             classes,
-            background: false,
+            background: Background::None,
+            class_limit: None,
+            blocks: Vec::new(),
             every_class: false,
             points: None,
             masks: None,

@@ -11,19 +11,22 @@ mod points;
 mod regions;
 mod rows;
 mod single_pose;
+mod survey;
 
 pub use boxes::BoxCode;
 pub use classes::Classes;
-pub use layout::{Columns, Grid, Layout, Level, ScoreCode};
-pub use masks::Prototypes;
+pub use layout::{Background, Block, Columns, Grid, Layout, Level, ScoreCode};
+pub use masks::{MaskCode, Prototypes, WholeMasks};
 pub use matrix::Form;
 pub use points::{PointCode, Points};
-pub use regions::Regions;
+pub use regions::{Cells, Regions};
 pub use rows::Rows;
 pub use single_pose::SinglePose;
+pub use survey::Finding;
 
 use super::InferError;
 use super::tensor::Tensor;
+use crate::frame::Size;
 use crate::geometry::{BBox, Point};
 
 /// Reads a model's outputs.
@@ -34,6 +37,34 @@ pub trait Head: Send + Sync {
     /// # Errors
     /// When the outputs are not of the shapes that the head was made for.
     fn read(&self, outputs: &[Tensor], keep: &PostProcess) -> Result<Reading, InferError>;
+
+    /// The invariants that all values of a run break, whatever they score, when they are read so:
+    /// a sign of another family. `input` is the size of the model's input.
+    ///
+    /// # Errors
+    /// As [`Head::read`].
+    fn survey(&self, outputs: &[Tensor], input: Size) -> Result<Vec<Finding>, InferError> {
+        let _ = (outputs, input);
+        Ok(Vec::new())
+    }
+}
+
+/// Reason why an answer cannot be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Impossible {
+    /// Scores above 1, or class numbers that the model does not have.
+    Score,
+    /// Boxes without area, or whose sides are no numbers.
+    Box,
+}
+
+impl std::fmt::Display for Impossible {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Score => "scores above 1 or unknown classes",
+            Self::Box => "boxes without area",
+        })
+    }
 }
 
 /// Which boxes are kept.
@@ -65,6 +96,8 @@ pub struct Reading {
     pub items: Vec<Item>,
     /// The most likely class and its confidence, of a model that classifies whole pictures.
     pub top: Option<(u32, f32)>,
+    /// Why nothing of what scores enough can be, where that is so.
+    pub impossible: Option<Impossible>,
 }
 
 /// One thing that a model found.

@@ -14,8 +14,23 @@ use crate::infer::tensor::Tensor;
 /// Regions of less than this part of the mask are noise.
 const MIN_PART: f32 = 1e-3;
 
+/// Largest class number of a map that is believed.
+const MAX_CLASSES: f32 = 65_536.0;
+
 /// How far an outline may be from the region's edge, in cells.
 const TOLERANCE: f32 = 0.9;
+
+/// Ways in which a map stores the class of a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cells {
+    /// A confidence for each class.
+    Scores,
+    /// Logits: of a softmax where there are several classes, else of a sigmoid.
+    Logits,
+    /// The number of the class. There is no score: regions have the confidence 1, and an outline
+    /// instead of a box.
+    Classes,
+}
 
 /// A map of scores, `[1, classes, height, width]` or `[1, height, width, classes]`.
 pub struct Regions {
@@ -23,8 +38,8 @@ pub struct Regions {
     pub form: Form,
     /// Cells in a row of the map.
     pub columns: usize,
-    /// Whether scores are logits: of a softmax where there are several, else of a sigmoid.
-    pub logits: bool,
+    /// How the values of a cell are read.
+    pub cells: Cells,
     /// Whether the first of several classes is the background.
     pub background: bool,
     /// Width and height of the model's input.
@@ -52,7 +67,8 @@ impl Head for Regions {
                 let outline = simplified(&part.outline, TOLERANCE);
                 let place = |p: Point| Point { x: p.x * scale.0, y: p.y * scale.1 };
                 items.push(Item {
-                    bbox: Some(bounds(part.outline.iter().copied().map(place))),
+                    bbox: (self.cells != Cells::Classes)
+                        .then(|| bounds(part.outline.iter().copied().map(place))),
                     score,
                     class_id,
                     keypoints: vec![],
@@ -63,7 +79,7 @@ impl Head for Regions {
         items.retain(|item| item.score >= keep.min_confidence);
         items.sort_by(|a, b| b.score.total_cmp(&a.score));
         items.truncate(keep.max_detections);
-        Ok(Reading { items, top: None })
+        Ok(Reading { items, ..Reading::default() })
     }
 }
 
@@ -71,16 +87,21 @@ impl Regions {
     /// The class of a cell and its confidence; `None` for the background.
     fn cell(&self, table: &Matrix<'_>, cell: usize) -> Option<(u32, f32)> {
         let classes = self.form.values;
+        if self.cells == Cells::Classes {
+            let class = table.at(cell, 0);
+            return (0.0..MAX_CLASSES).contains(&class).then_some((class as u32, 1.0));
+        }
+        let logits = self.cells == Cells::Logits;
         if classes == 1 {
             let value = table.at(cell, 0);
-            let score = if self.logits { super::sigmoid(value) } else { value };
+            let score = if logits { super::sigmoid(value) } else { value };
             return (score > 0.5 && score.is_finite()).then_some((0, score.min(1.0)));
         }
         let (class, value) = best(table.values(cell, 0, classes));
         if !value.is_finite() || (self.background && class == 0) {
             return None;
         }
-        let score = if self.logits {
+        let score = if logits {
             let others = table.values(cell, 0, classes).filter(|v| !v.is_nan());
             1.0 / others.map(|other| (other - value).exp()).sum::<f32>()
         } else {

@@ -2,7 +2,9 @@
 
 use super::layout::{Layout, Level, ScoreCode};
 use super::matrix::Matrix;
-use super::{Head, Item, PostProcess, Reading, best, sigmoid};
+use super::survey::Finding;
+use super::{Head, Impossible, Item, PostProcess, Reading, best, sigmoid};
+use crate::frame::Size;
 use crate::infer::InferError;
 use crate::infer::nms::{Candidate, most_confident, nms};
 use crate::infer::tensor::Tensor;
@@ -13,15 +15,38 @@ const MAX_CLASS: f32 = 1e6;
 /// Reads outputs as a [`Layout`] describes them.
 pub struct Rows(pub Layout);
 
+/// What scores enough.
+#[derive(Default)]
+struct Candidates {
+    all: Vec<Candidate>,
+    /// How many have no area or are no numbers, and the last reason.
+    unsound: usize,
+    reason: Option<Impossible>,
+}
+
+impl Candidates {
+    fn note(&mut self, reason: Impossible) {
+        self.unsound += usize::from(reason == Impossible::Box);
+        self.reason = Some(reason);
+    }
+
+    /// Why none of them can be, where none can.
+    fn impossible(&self) -> Option<Impossible> {
+        self.reason.filter(|_| self.all.len() == self.unsound)
+    }
+}
+
 impl Head for Rows {
     fn read(&self, outputs: &[Tensor], keep: &PostProcess) -> Result<Reading, InferError> {
         let Self(layout) = self;
         let forms = layout.forms.iter();
         let tables = forms.map(|form| form.of(outputs)).collect::<Result<Vec<_>, _>>()?;
-        let mut found = Vec::new();
+        let mut candidates = Candidates::default();
         for (index, level) in layout.levels.iter().enumerate() {
-            layout.scan(index, level, &tables, keep, &mut found)?;
+            layout.scan(index, level, &tables, keep, &mut candidates)?;
         }
+        let impossible = candidates.impossible();
+        let mut found = candidates.all;
         found.retain(|candidate| keep.wants(candidate.class_id));
         let kept = match keep.max_iou {
             Some(max_iou) => nms(found, max_iou, keep.agnostic, keep.max_detections),
@@ -45,11 +70,31 @@ impl Head for Rows {
                 outline: outline.unwrap_or_default(),
             }
         });
-        Ok(Reading { items: items.collect(), top: None })
+        Ok(Reading { items: items.collect(), top: None, impossible })
+    }
+
+    fn survey(&self, outputs: &[Tensor], input: Size) -> Result<Vec<Finding>, InferError> {
+        self.0.survey(outputs, input)
     }
 }
 
 impl Layout {
+    /// The rows of a level, which all tables must have.
+    pub(super) fn rows_of(
+        &self,
+        level: &Level,
+        tables: &[Matrix<'_>],
+    ) -> Result<std::ops::Range<usize>, InferError> {
+        let first = level.first_row;
+        let scores = &tables[level.scores.table];
+        let rows = first..level.rows.map_or(scores.rows, |rows| first + rows);
+        let short = [Some(level.boxes), Some(level.scores), level.objectness, level.class]
+            .into_iter()
+            .flatten()
+            .any(|columns| tables[columns.table].rows < rows.end);
+        if short { Err(InferError::Rows { wanted: rows.end }) } else { Ok(rows) }
+    }
+
     /// Adds every candidate of a level that scores enough.
     fn scan(
         &self,
@@ -57,41 +102,48 @@ impl Layout {
         level: &Level,
         tables: &[Matrix<'_>],
         keep: &PostProcess,
-        found: &mut Vec<Candidate>,
+        found: &mut Candidates,
     ) -> Result<(), InferError> {
         let scores = &tables[level.scores.table];
-        let first = level.first_row;
-        let rows = first..level.rows.map_or(scores.rows, |rows| first + rows);
-        let short = [Some(level.boxes), Some(level.scores), level.objectness, level.class]
-            .into_iter()
-            .flatten()
-            .any(|columns| tables[columns.table].rows < rows.end);
-        if short {
-            return Err(InferError::Rows { wanted: rows.end });
-        }
-        let skipped = usize::from(self.background);
-        let (from, count) = (level.scores.first + skipped, self.classes - skipped);
+        let rows = self.rows_of(level, tables)?;
+        let first = rows.start;
+        let (skipped, left_out) = self.background.offsets();
+        let (from, count) = (level.scores.first + skipped, self.classes - left_out);
         // What is stored is compared, so that only what scores is computed further.
         let least = self.stored(keep.min_confidence);
         let largest = scores.largest(rows.clone(), from, count);
         for (row, _) in rows.zip(largest).filter(|(_, top)| *top >= least) {
             let objectness = level.objectness.map_or(1.0, |at| tables[at.table].at(row, at.first));
+            let share = match self.scores {
+                ScoreCode::Softmax => {
+                    Some(share_of_e(scores, row, level.scores.first, self.classes))
+                }
+                _ => None,
+            };
             let mut add = |class: usize, stored: f32| {
-                let score = self.score(stored) * objectness;
-                // A score beyond 1, or one that is no number, comes from a broken output.
-                if !(score >= keep.min_confidence && score <= 1.0 + SLACK) {
+                let score = match share {
+                    Some((top, sum)) => (stored - top).exp() / sum,
+                    None => self.score(stored) * objectness,
+                };
+                if score.is_nan() || score < keep.min_confidence {
                     return;
                 }
                 let class_id = match level.class {
-                    Some(at) => class_index(tables[at.table].at(row, at.first)),
+                    Some(at) => class_index(tables[at.table].at(row, at.first), self.class_limit),
                     None => Some((class + skipped) as u32),
                 };
-                let Some(class_id) = class_id else { return };
                 let place = (level.grid, row - first);
                 let bbox = self.code.decode(tables, level.boxes, row, place);
                 let bbox = bbox.scaled(self.scale);
+                let Some(class_id) = class_id.filter(|_| score <= 1.0 + SLACK) else {
+                    found.note(Impossible::Score);
+                    return;
+                };
+                if !bbox.is_sound() {
+                    found.note(Impossible::Box);
+                }
                 let score = score.min(1.0);
-                found.push(Candidate { bbox, score, class_id, level: index, row });
+                found.all.push(Candidate { bbox, score, class_id, level: index, row });
             };
             let values = scores.values(row, from, count);
             if self.every_class {
@@ -108,7 +160,7 @@ impl Layout {
     fn score(&self, stored: f32) -> f32 {
         match self.scores {
             ScoreCode::Plain => stored,
-            ScoreCode::Logits => sigmoid(stored),
+            ScoreCode::Logits | ScoreCode::Softmax => sigmoid(stored),
         }
     }
 
@@ -117,14 +169,26 @@ impl Layout {
         match self.scores {
             ScoreCode::Plain => confidence,
             ScoreCode::Logits => (confidence / (1.0 - confidence)).ln() - 1e-3,
+            ScoreCode::Softmax => f32::NEG_INFINITY,
         }
     }
 }
 
 /// How far above 1 a score may be by rounding.
-const SLACK: f32 = 1e-3;
+pub(super) const SLACK: f32 = 1e-3;
 
-/// A class index stored as a float.
-fn class_index(value: f32) -> Option<u32> {
-    (0.0..=MAX_CLASS).contains(&value).then(|| value.round() as u32)
+/// A class index stored as a float, of so many classes.
+fn class_index(value: f32, limit: Option<usize>) -> Option<u32> {
+    (0.0..=largest_class(limit)).contains(&value).then(|| value.round() as u32)
+}
+
+/// The largest class index where there are so many.
+pub(super) fn largest_class(limit: Option<usize>) -> f32 {
+    limit.map_or(MAX_CLASS, |limit| limit.saturating_sub(1) as f32)
+}
+
+/// The largest of a row's logits, and the sum of all powers of e relative to it.
+fn share_of_e(scores: &Matrix<'_>, row: usize, first: usize, count: usize) -> (f32, f32) {
+    let top = scores.values(row, first, count).fold(f32::NEG_INFINITY, f32::max);
+    (top, scores.values(row, first, count).map(|logit| (logit - top).exp()).sum())
 }

@@ -43,6 +43,6 @@ impl Head for SinglePose {
                 keypoints: keypoints.iter().map(|(place, score)| (*place, Some(*score))).collect(),
                 outline: vec![],
             });
-        Ok(Reading { items: item.into_iter().collect(), top: None })
+        Ok(Reading { items: item.into_iter().collect(), ..Reading::default() })
     }
 }

@@ -1,0 +1,140 @@
+//! LibreYOLO's exports: its notes name the family, and each family wants its own pictures
+//! (`libreyolo/preprocess`, `libreyolo/backends/base.py` of version 1.6). `task` and `names` are
+//! noted as Ultralytics notes them, and mean something else.
+
+use super::facts::{Facts, Table};
+use super::ultralytics::names_fit;
+use super::{Card, IMAGENET};
+use crate::geometry::Fit;
+use crate::infer::evidence::Evidence;
+use crate::infer::head::{BoxCode, Columns, Layout, ScoreCode};
+use crate::infer::preprocess::Preprocess;
+
+const BOXES: Columns = Columns { table: 0, first: 0 };
+const AFTER_BOXES: Columns = Columns { table: 0, first: 4 };
+const SCORES: Columns = Columns { table: 1, first: 0 };
+
+/// Overlap from which boxes are one, in all of these.
+const MAX_IOU: f32 = 0.45;
+
+/// The noted family, where it does `task`.
+pub(super) fn noted<'a>(facts: &'a Facts<'_>, task: &str) -> Option<&'a str> {
+    facts.note("model_family").filter(|_| facts.note("task").is_none_or(|noted| noted == task))
+}
+
+fn card(facts: &Facts<'_>, layout: Layout, noted: &str, preprocess: Preprocess) -> Card {
+    let classes = layout.classes;
+    let names = facts.names().filter(|names| names.len() == classes);
+    let card = facts.card_of_rows("libreyolo", layout);
+    Card { names, preprocess, ..card }
+        .with([Evidence::decides(format!("LibreYOLO notes the family '{noted}'"))])
+        .with(names_fit(facts, classes))
+}
+
+/// Detectors of LibreYOLO by the family that it notes.
+pub(super) fn detect(facts: &Facts<'_>) -> Option<Card> {
+    let noted = noted(facts, "detect")?;
+    let usual = facts.preprocess();
+    let top_left = Preprocess { fit: Fit::TopLeft, ..usual.clone() };
+    let stretched = Preprocess { fit: Fit::Stretch, ..usual.clone() };
+    let (mean, std) = IMAGENET;
+    let card = match noted {
+        "yolox" => {
+            let pictures = Preprocess { rgb: false, std: [1.0; 3], ..top_left };
+            card(facts, objectness(facts)?, noted, pictures)
+        }
+        "yolo9" | "yolo9_p2" => {
+            let centred = facts.note("letterbox_pad").is_some_and(|pad| pad.starts_with("cent"));
+            let pictures = if centred { usual } else { top_left };
+            card(facts, corners(facts, true)?, noted, pictures)
+        }
+        "rtmdet" => {
+            let (mean, std) = ([103.53, 116.28, 123.675], [57.375, 57.12, 58.395]);
+            let pictures = Preprocess { rgb: false, mean, std, ..top_left };
+            let layout = corners(facts, false)?;
+            card(facts, Layout { every_class: true, ..layout }, noted, pictures)
+        }
+        "picodet" => {
+            let layout = corners(facts, false)?;
+            let pictures = Preprocess { mean, std, ..stretched };
+            card(facts, Layout { every_class: true, ..layout }, noted, pictures)
+        }
+        "ppyoloe" => {
+            let layout = pair(facts)?;
+            let pictures = Preprocess { mean, std, ..stretched };
+            card(facts, Layout { every_class: true, ..layout }, noted, pictures)
+        }
+        "rtdetr" | "rtdetrv2" | "rtdetrv4" | "dfine" | "deim" => {
+            let layout = queries(facts)?;
+            return Some(Card { max_iou: None, ..card(facts, layout, noted, stretched) });
+        }
+        "deimv2" | "ec" => {
+            // Sizes with a backbone of DINOv3 are normalised as ImageNet.
+            let size = facts.note("size").unwrap_or_default();
+            let small = matches!(size, "atto" | "femto" | "pico" | "n");
+            let pictures = match noted == "deimv2" && small {
+                true => stretched,
+                false => Preprocess { mean, std, ..stretched },
+            };
+            let layout = queries(facts)?;
+            return Some(Card { max_iou: None, ..card(facts, layout, noted, pictures) });
+        }
+        _ => return None,
+    };
+    Some(Card { max_iou: Some(MAX_IOU), ..card })
+}
+
+/// The first output as a table whose last side is the smaller one, as all of these have it, or
+/// whose second is.
+fn table(facts: &Facts<'_>, by_column: bool) -> Option<Table> {
+    let Table { output, rows, values, .. } = facts.table(0)?;
+    Some(if by_column {
+        Table { output, rows: values, values: rows, by_column }
+    } else {
+        Table { output, rows, values, by_column }
+    })
+}
+
+/// Whole boxes of centre and size, an objectness and scores.
+fn objectness(facts: &Facts<'_>) -> Option<Layout> {
+    let table = table(facts, false)?;
+    let classes = table.values.checked_sub(5).filter(|classes| *classes > 0)?;
+    let scores = Columns { table: 0, first: 5 };
+    let layout = Layout::plain(vec![table.form()], BOXES, scores, classes);
+    Some(layout.with(|level| level.objectness = Some(Columns { table: 0, first: 4 })))
+}
+
+/// Corners and scores.
+fn corners(facts: &Facts<'_>, by_column: bool) -> Option<Layout> {
+    (facts.outputs.len() == 1).then_some(())?;
+    let table = table(facts, by_column)?;
+    let classes = table.values.checked_sub(4).filter(|classes| *classes > 0)?;
+    let layout = Layout::plain(vec![table.form()], BOXES, AFTER_BOXES, classes);
+    Some(Layout { code: BoxCode::Corners, ..layout })
+}
+
+/// Corners in one output and scores in the other, in either order.
+fn pair(facts: &Facts<'_>) -> Option<Layout> {
+    let (a, b) = (facts.table(0)?, facts.table(1)?);
+    let (boxes, scores) = match (a.values, b.values) {
+        (4, _) => (a, b),
+        (_, 4) => (b, a),
+        _ => return None,
+    };
+    (boxes.rows == scores.rows).then_some(())?;
+    let forms = vec![boxes.form(), scores.form()];
+    let layout = Layout::plain(forms, BOXES, SCORES, scores.values);
+    Some(Layout { code: BoxCode::Corners, ..layout })
+}
+
+/// Logits and fractions of centre and size, a row for each query.
+fn queries(facts: &Facts<'_>) -> Option<Layout> {
+    let layout = pair(facts)?;
+    Some(Layout {
+        code: BoxCode::Centre,
+        scale: facts.scale(),
+        scores: ScoreCode::Logits,
+        every_class: true,
+        ..layout
+    })
+}
