@@ -386,7 +386,9 @@ mod tests {
 
     /// Picture, canvas, content, its first column and row, and the canvas's far corner in the
     /// picture.
-    const LETTERBOXES: [(Pair<u32>, Pair<u32>, Pair<u32>, Pair<i32>, Pair<f32>); 13] = [
+    type Letterbox = (Pair<u32>, Pair<u32>, Pair<u32>, Pair<i32>, Pair<f32>);
+
+    const LETTERBOXES: [Letterbox; 13] = [
         ((768, 576), (640, 640), (640, 480), (0, 80), (768.0, 672.0)),
         ((1920, 1080), (640, 640), (640, 360), (0, 140), (1920.0, 1500.0)),
         ((1280, 720), (640, 384), (640, 360), (0, 12), (1280.0, 744.0)),
@@ -403,7 +405,9 @@ mod tests {
     ];
 
     /// Picture, its shorter side then, canvas, content, and the first column and row taken.
-    const CROPS: [(Pair<u32>, u32, Pair<u32>, Pair<u32>, Pair<i32>); 11] = [
+    type Cropped = (Pair<u32>, u32, Pair<u32>, Pair<u32>, Pair<i32>);
+
+    const CROPS: [Cropped; 11] = [
         ((768, 576), 256, (224, 224), (341, 256), (58, 16)),
         ((500, 333), 256, (224, 224), (384, 256), (80, 16)),
         ((333, 500), 256, (224, 224), (256, 384), (16, 80)),

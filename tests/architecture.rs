@@ -22,7 +22,7 @@ const ROOMS: [(&str, &[&str]); 28] = [
     ("libc", &["usage.rs"]),
     ("half", &["infer/engine_onnxruntime.rs"]),
     ("parquet", &["convert/"]),
-    ("prost", &["infer/onnx.rs", "infer/weights/"]),
+    ("prost", &["infer/onnx/", "infer/weights/"]),
     ("tract_onnx", &["infer/engine_tract.rs"]),
     ("clap", &["cli/"]),
     ("clap_mangen", &["cli/"]),

@@ -10,8 +10,8 @@ use vision_pipe::infer::engine_tract::TractEngine;
 use vision_pipe::infer::feed::Feed;
 use vision_pipe::infer::model::ModelFile;
 use vision_pipe::infer::onnx::describe;
-use vision_pipe::infer::tensor::Input;
-use vision_pipe::infer::{Engine, ModelError};
+use vision_pipe::infer::tensor::Tensor;
+use vision_pipe::infer::{Engine, ModelError, probe};
 
 use crate::common::{Place, Run, of_type};
 use crate::engines::library;
@@ -80,11 +80,9 @@ fn a_batch_of_several_costs_as_much_and_that_is_said() {
     }
 }
 
-fn outputs(engine: Result<impl Engine, ModelError>, feed: &Feed) -> Vec<Vec<f32>> {
-    let spec = feed.picture();
-    let zeros = Input::zeros(spec.fixed().unwrap(), spec.element).unwrap();
-    let outputs = engine.unwrap_or_else(|e| panic!("{e}")).run(&feed.inputs_with(zeros));
-    outputs.unwrap().iter().map(|output| output.data().to_vec()).collect()
+fn outputs(loaded: Result<(impl Engine, Vec<Tensor>), ModelError>) -> Vec<Vec<f32>> {
+    let (_, outputs) = loaded.unwrap_or_else(|e| panic!("{e}"));
+    outputs.iter().map(|output| output.data().to_vec()).collect()
 }
 
 /// Of 16-bit and 64-bit floats, signed and unsigned bytes, 32-bit and 64-bit integers: 0, 1 and 3;
@@ -96,8 +94,9 @@ fn outputs_of_any_type_are_converted() {
     let about = describe(&file.bytes).unwrap();
     let feed = Feed::plan("types", &about, None).unwrap_or_else(|e| panic!("{e}"));
     let wanted: Vec<_> = (0..7).map(|i| vec![0.0, 1.0, if i < 6 { 3.0 } else { 1.0 }]).collect();
-    assert_eq!(outputs(TractEngine::load(&file, &feed), &feed), wanted);
+    let inputs = probe::inputs(&feed).unwrap();
+    assert_eq!(outputs(TractEngine::load(&file, &feed, Some(&inputs))), wanted);
     let runtime = runtime(Some(&library())).unwrap();
-    let engine = OnnxRuntimeEngine::load(runtime, &file, &feed, &Device::Cpu, 1);
-    assert_eq!(outputs(engine, &feed), wanted);
+    let loaded = OnnxRuntimeEngine::load(runtime, &file, &feed, &Device::Cpu, (1, &inputs));
+    assert_eq!(outputs(loaded), wanted);
 }

@@ -264,7 +264,8 @@ fn words(found: &Prediction, style: &Style) -> Option<String> {
         parts.extend(found.tracker_id.map(|id| format!("#{id}")));
     }
     if style.has(Mark::Labels) {
-        parts.push(found.class.to_string());
+        // A label is one line.
+        parts.push(found.class.split_whitespace().collect::<Vec<_>>().join(" "));
     }
     if style.has(Mark::Confidence) {
         parts.push(format!("{:.2}", found.confidence));

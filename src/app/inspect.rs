@@ -170,6 +170,7 @@ fn lines(said: &Said) -> String {
             }
             other => other.to_string(),
         };
+        let shown: String = shown.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         // Writing to a text cannot fail.
         writeln!(text, "{:16} {shown}", key.replace('_', " ")).ok();
     }

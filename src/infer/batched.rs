@@ -39,8 +39,11 @@ pub fn for_one_picture(
     }
     let (engine, probe) = load(&feed.for_declared_batch())?;
     let engine = Batched::new(name, engine, batch, &about.outputs)?;
-    let probe = probe.iter().zip(&engine.parts);
-    let probe = probe.filter_map(|(tensor, part)| first(tensor, *part, batch)).collect();
+    let probe = engine.firsts(probe).map_err(|error| ModelError::Engine {
+        engine: engine.name(),
+        name: name.into(),
+        message: error.to_string(),
+    })?;
     log::warn!(
         "the model '{name}' takes {batch} pictures at once: each frame costs as much as {batch}; \
          export it with batch 1 or a dynamic batch"
@@ -93,6 +96,18 @@ impl Batched {
         }
         Ok(Self { engine, batch, outputs, parts })
     }
+
+    /// What all outputs say of the first picture.
+    fn firsts(&self, outputs: Vec<Tensor>) -> Result<Vec<Tensor>, InferError> {
+        let first = |(index, (tensor, part)): (usize, (Tensor, &Part))| {
+            first(&tensor, *part, self.batch).ok_or_else(|| InferError::OutputShape {
+                index,
+                expected: vec![self.batch],
+                found: tensor.shape().to_vec(),
+            })
+        };
+        outputs.into_iter().zip(&self.parts).enumerate().map(first).collect()
+    }
 }
 
 /// Where the first of `batch` pictures is in an output, which the model declares and the engine
@@ -144,15 +159,7 @@ impl Engine for Batched {
 
     fn run(&self, inputs: &[Input]) -> Result<Vec<Tensor>, InferError> {
         let inputs: Vec<Input> = inputs.iter().map(|input| input.repeated(self.batch)).collect();
-        let outputs = self.engine.run(&inputs)?.into_iter().zip(&self.parts).enumerate();
-        let first = |(index, (tensor, part)): (usize, (Tensor, &Part))| {
-            first(&tensor, *part, self.batch).ok_or_else(|| InferError::OutputShape {
-                index,
-                expected: vec![self.batch],
-                found: tensor.shape().to_vec(),
-            })
-        };
-        outputs.map(first).collect()
+        self.firsts(self.engine.run(&inputs)?)
     }
 }
 

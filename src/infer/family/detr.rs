@@ -7,7 +7,7 @@ use crate::geometry::Fit;
 use crate::infer::evidence::Evidence;
 use crate::infer::head::{Background, BoxCode, Columns, Form, Layout, ScoreCode};
 use crate::infer::onnx::Maker;
-use crate::infer::preprocess::Preprocess;
+use crate::infer::preprocess::{Filter, Preprocess};
 
 /// Most queries that are believed.
 const MAX_QUERIES: usize = 2000;
@@ -15,7 +15,14 @@ const MAX_QUERIES: usize = 2000;
 /// All axes are stretched to the size; RT-DETR and D-FINE want no other normalisation.
 fn card(facts: &Facts<'_>, family: &'static str, layout: Layout) -> Card {
     let card = facts.card_of_rows(family, layout);
-    Card { preprocess: Preprocess { fit: Fit::Stretch, ..card.preprocess }, ..card }
+    let (fit, filter) = (Fit::Stretch, Filter::Antialias);
+    Card { preprocess: Preprocess { fit, filter, ..card.preprocess }, ..card }
+}
+
+/// The same for Ultralytics, which resizes with OpenCV.
+fn ultralytics_card(facts: &Facts<'_>, family: &'static str, layout: Layout) -> Card {
+    let card = card(facts, family, layout);
+    Card { preprocess: Preprocess { filter: Filter::Linear, ..card.preprocess }, ..card }
 }
 
 const BOXES: Columns = Columns { table: 0, first: 0 };
@@ -59,7 +66,9 @@ pub(super) fn ultralytics(facts: &Facts<'_>) -> Option<Card> {
         ..Layout::plain(vec![table.form()], BOXES, after, classes)
     };
     let names = facts.names().filter(|names| names.len() == classes);
-    let card = card(facts, "rtdetr-ultralytics-8.3", layout).with(noted(facts)).with([of_scores]);
+    let card = ultralytics_card(facts, "rtdetr-ultralytics-8.3", layout)
+        .with(noted(facts))
+        .with([of_scores]);
     let card = card.with(fractions(facts, &table));
     Some(Card { names, ..card }.with(names_fit(facts, classes)))
 }
@@ -79,7 +88,8 @@ pub(super) fn ultralytics_ranked(facts: &Facts<'_>) -> Option<Card> {
         ..Layout::plain(vec![table.form()], BOXES, after, 1)
     }
     .with(|level| level.class = Some(Columns { table: 0, first: 5 }));
-    let card = card(facts, "rtdetr-ultralytics", layout).with(noted(facts)).with([of_scores]);
+    let card =
+        ultralytics_card(facts, "rtdetr-ultralytics", layout).with(noted(facts)).with([of_scores]);
     Some(Card { classes, names, ..card }.with(fractions(facts, &table)))
 }
 

@@ -8,7 +8,7 @@ use super::{Card, IMAGENET};
 use crate::geometry::Fit;
 use crate::infer::evidence::Evidence;
 use crate::infer::head::{BoxCode, Columns, Layout, ScoreCode};
-use crate::infer::preprocess::Preprocess;
+use crate::infer::preprocess::{Filter, Preprocess};
 
 const BOXES: Columns = Columns { table: 0, first: 0 };
 const AFTER_BOXES: Columns = Columns { table: 0, first: 4 };
@@ -37,10 +37,12 @@ pub(super) fn detect(facts: &Facts<'_>) -> Option<Card> {
     let usual = facts.preprocess();
     let top_left = Preprocess { fit: Fit::TopLeft, ..usual.clone() };
     let stretched = Preprocess { fit: Fit::Stretch, ..usual.clone() };
+    // Some families resize with PIL, others with OpenCV.
+    let smooth = |pictures| Preprocess { filter: Filter::Antialias, ..pictures };
     let (mean, std) = IMAGENET;
     let card = match noted {
         "yolox" => {
-            let pictures = Preprocess { rgb: false, std: [1.0; 3], ..top_left };
+            let pictures = Preprocess { rgb: false, std: [1.0; 3], ..smooth(top_left) };
             card(facts, objectness(facts)?, noted, pictures)
         }
         "yolo9" | "yolo9_p2" => {
@@ -50,7 +52,7 @@ pub(super) fn detect(facts: &Facts<'_>) -> Option<Card> {
         }
         "rtmdet" => {
             let (mean, std) = ([103.53, 116.28, 123.675], [57.375, 57.12, 58.395]);
-            let pictures = Preprocess { rgb: false, mean, std, ..top_left };
+            let pictures = Preprocess { rgb: false, mean, std, ..smooth(top_left) };
             let layout = corners(facts, false)?;
             card(facts, Layout { every_class: true, ..layout }, noted, pictures)
         }
@@ -66,15 +68,15 @@ pub(super) fn detect(facts: &Facts<'_>) -> Option<Card> {
         }
         "rtdetr" | "rtdetrv2" | "rtdetrv4" | "dfine" | "deim" => {
             let layout = queries(facts)?;
-            return Some(Card { max_iou: None, ..card(facts, layout, noted, stretched) });
+            return Some(Card { max_iou: None, ..card(facts, layout, noted, smooth(stretched)) });
         }
         "deimv2" | "ec" => {
             // Sizes with a backbone of DINOv3 are normalised as ImageNet.
             let size = facts.note("size").unwrap_or_default();
             let small = matches!(size, "atto" | "femto" | "pico" | "n");
             let pictures = match noted == "deimv2" && small {
-                true => stretched,
-                false => Preprocess { mean, std, ..stretched },
+                true => smooth(stretched),
+                false => Preprocess { mean, std, ..smooth(stretched) },
             };
             let layout = queries(facts)?;
             return Some(Card { max_iou: None, ..card(facts, layout, noted, pictures) });

@@ -138,11 +138,10 @@ fn unique(names: Vec<(usize, String)>) -> Option<BTreeMap<usize, String>> {
     Some(by_id)
 }
 
-/// A name for one line of text: without control characters, without white space around it.
+/// A name as it is noted, but for characters that would drive a terminal.
 fn clean(name: &str) -> String {
-    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
-    let name: String = name.chars().map(|c| if breaks(c) { ' ' } else { c }).collect();
-    bare(&name).to_owned()
+    let drives = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
+    name.chars().map(|c| if drives(c) { ' ' } else { c }).collect()
 }
 
 /// `[(id, name), ...]` of a dictionary or list.

@@ -7,7 +7,7 @@ use crate::geometry::Fit;
 use crate::infer::evidence::Evidence;
 use crate::infer::head::{Cells, Classes, Form, Regions, SinglePose};
 use crate::infer::onnx::Maker;
-use crate::infer::preprocess::Preprocess;
+use crate::infer::preprocess::{Filter, Preprocess};
 use crate::infer::tensor::Element;
 
 /// Most classes of a map of classes.
@@ -75,10 +75,20 @@ pub(super) fn classify(facts: &Facts<'_>) -> Option<Card> {
     let head = Classes { form: Form::rows(0, Some(1), classes), logits };
     let card = facts.card("classify", Task::Classify, (classes, head)).with([of_scores]);
     let (mean, std) = if noted.is_some() { ([0.0; 3], [255.0; 3]) } else { IMAGENET };
+    let square = facts.feed.size.width == facts.feed.size.height;
+    // Ultralytics crops to a square and stretches to anything else (`classify_transforms`).
+    let fit = if noted.is_some() && !square { Fit::Stretch } else { Fit::Crop };
     let card = card.with(noted.clone()).with(names_fit(facts, classes));
     Some(Card {
         names: facts.names().filter(|names| names.len() == classes),
-        preprocess: Preprocess { fit: Fit::Crop, mean, std, ..card.preprocess },
+        preprocess: Preprocess {
+            fit,
+            filter: Filter::Antialias,
+            mean,
+            std,
+            pad: 0,
+            ..card.preprocess
+        },
         asks: noted.is_none().then_some("nothing in the file says how pictures are normalised"),
         ..card
     })

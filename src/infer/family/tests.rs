@@ -147,7 +147,7 @@ fn drawn(family: &str, width: usize, seed: u64) -> Vec<Vec<f32>> {
     rows.iter().map(|row| stored(family, row)).collect()
 }
 
-fn with_facts<T>(rows: &[Vec<f32>], turned: bool, ask: impl Fn(&Facts<'_>) -> T) -> T {
+fn with_facts<T>(rows: &[Vec<f32>], turned: bool, mut ask: impl FnMut(&Facts<'_>) -> T) -> T {
     let (count, width) = (rows.len(), rows[0].len());
     let (shape, data) = if turned {
         let column = |i: usize| rows.iter().map(move |row| row[i]);

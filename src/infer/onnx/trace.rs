@@ -223,7 +223,7 @@ impl Graph {
             "Transpose" => {
                 let order = node.list("perm")?;
                 let from = *order.get(axis.of(order.len())?)?;
-                Some(Moved::Same(at(from).from_start(order.len())))
+                Some(Moved::Same(at(from).counted_from_first(order.len())))
             }
             "Reshape" => {
                 let sides = self.shape(input(node, 1))?;
@@ -373,7 +373,7 @@ impl Axis {
     }
 
     /// The same side, counted from the first of so many.
-    fn from_start(self, sides: usize) -> Self {
+    fn counted_from_first(self, sides: usize) -> Self {
         match self.of(sides) {
             Some(i) if i + 1 < sides => Self::Start(i),
             Some(_) => Self::End(0),

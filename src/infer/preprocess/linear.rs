@@ -19,9 +19,17 @@ struct Tap {
     weights: [i16; 2],
 }
 
+/// Handling of positions beyond the outermost pixel, which repeats. OpenCV blends that pixel with
+/// itself down an axis, where truncation may cost a level, and takes it as it is across.
+#[derive(Clone, Copy, PartialEq)]
+enum Ends {
+    Taken,
+    Blended,
+}
+
 /// The taps of the pixels `shown` of an axis that is scaled from one length to another: pixel
-/// centres are mapped, the outermost pixels repeat.
-fn taps(from: u32, to: u32, shown: Range<u32>) -> Vec<Tap> {
+/// centres are mapped.
+fn taps(from: u32, to: u32, shown: Range<u32>, ends: Ends) -> Vec<Tap> {
     let scale = f64::from(from) / f64::from(to);
     let last = from as usize - 1;
     shown
@@ -33,9 +41,11 @@ fn taps(from: u32, to: u32, shown: Range<u32>) -> Vec<Tap> {
                 w if w as usize >= last => (last, 0.0),
                 w => (w as usize, centre - w),
             };
+            let next = if whole < 0.0 { first } else { (first + 1).min(last) };
+            let fraction = if ends == Ends::Blended { centre - whole } else { fraction };
             let second = (fraction * f32::from(WEIGHT_ONE)).round_ties_even() as i16;
             let complement = ((1.0 - fraction) * f32::from(WEIGHT_ONE)).round_ties_even() as i16;
-            Tap { first, second: (first + 1).min(last), weights: [complement, second] }
+            Tap { first, second: next, weights: [complement, second] }
         })
         .collect()
 }
@@ -67,13 +77,13 @@ impl<'a> Resize<'a> {
     /// Resizes what `view` shows of `image`.
     pub(super) fn new(image: &'a Image, view: &View) -> Self {
         let (from, to) = (view.region.size, view.content);
-        let across = taps(from.width, to.width, view.columns().0);
+        let across = taps(from.width, to.width, view.columns().0, Ends::Taken);
         let held = || Held { row: usize::MAX, values: vec![0; across.len() * 3] };
         Self {
             image,
             region: view.region,
             held: [held(), held()],
-            down: taps(from.height, to.height, view.rows().0),
+            down: taps(from.height, to.height, view.rows().0, Ends::Blended),
             weights: [0; 2],
             across,
         }

@@ -90,7 +90,7 @@ def liven(model, run, targets=(), seed=SEED):
     def even(layer, values):
         """Takes out of the weights what tells whole pictures apart, so that each of them gets its share of high scores."""
         plain = isinstance(layer, nn.Linear) or layer.kernel_size == (1, 1) and layer.groups == 1
-        if not plain or len(values) != pictures[0]:
+        if not plain or values.dim() < 3 or len(values) != pictures[0]:
             return
         means = values.mean((2, 3)) if isinstance(layer, nn.Conv2d) else values.flatten(1, -2).mean(1)
         base = torch.linalg.svd(means - means.mean(0), full_matrices=False)[2][:len(values) - 1]

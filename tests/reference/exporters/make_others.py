@@ -409,7 +409,7 @@ def yolov6(folder, pictures, name, count, size):
 
         detect = model.detect
         whole = Output()
-        whole.targets = lambda mean: {**{layer: (mean, 1.4) for layer in detect.cls_preds}, **{layer: (1.5, 0.6) for layer in detect.reg_preds}}
+        whole.targets = lambda mean: {**{layer: (mean, 1.4) for layer in detect.cls_preds}, **{layer: (3.0, 0.7) for layer in detect.reg_preds}}
         whole.calibrate = whole.forward
         detect.initialize_biases()
         return whole

@@ -180,8 +180,12 @@ def background(model):
     return isinstance(model, (tf.DetrForObjectDetection, tf.YolosForObjectDetection))
 
 
+REFINING = (tf.RTDetrForObjectDetection, tf.RTDetrV2ForObjectDetection, tf.DFineForObjectDetection, tf.Deimv2ForObjectDetection,
+            tf.RfDetrForObjectDetection, tf.LwDetrForObjectDetection)  # decoders that move the boxes of an encoder
+
+
 def last(model, count):
-    """The outermost layers: those of classes, and those of boxes."""
+    """The outermost layers: those of classes, and names and layers of boxes."""
     classes, boxes = [], []
     for name, layer in model.named_modules():
         if not isinstance(layer, torch.nn.Linear):
@@ -189,7 +193,7 @@ def last(model, count):
         if layer.out_features == count + background(model) and ("class" in name or "score" in name):
             classes.append(layer)
         elif layer.out_features == 4 and ("bbox" in name or "box" in name):
-            boxes.append(layer)
+            boxes.append((name, layer))
     return classes, boxes
 
 
@@ -233,7 +237,14 @@ def ready(make, count, paths):
     model.eval()
     values = feed(processor, paths)
     classes, boxes = last(model, count)
-    targets = {**{layer: (0.0, 2.0) for layer in classes}, **{layer: ([0.0, 0.0, -1.2, -1.2], [1.2, 1.2, 0.7, 0.7]) for layer in boxes}}
+    targets = {layer: (0.0, 2.0) for layer in classes}
+    for name, layer in boxes:
+        if not isinstance(model, REFINING):
+            targets[layer] = [0.0, 0.0, -1.2, -1.2], [1.2, 1.2, 0.7, 0.7]
+        elif "enc" in name:
+            targets[layer] = [0.0, 0.0, 1.2, 1.2], [0.8, 0.8, 0.5, 0.5]
+        else:
+            targets[layer] = 0.0, 0.4
     kit.liven(model, lambda: model(pixel_values=values), targets)
     with torch.no_grad():
         more = kit.shift(model(pixel_values=values).logits, background(model), CONF)
