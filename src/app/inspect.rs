@@ -98,7 +98,8 @@ fn recognised(loaded: &Loaded, config: &ModelConfig) -> Result<Said, Error> {
     let Loaded { engine, card, .. } = loaded;
     let named = names::of(loaded, config)?;
     let names: Vec<&str> = named.labels.names().iter().map(|name| &**name).collect();
-    let evidence = [Weight::Decides, Weight::Supports].map(|weight| card.of_weight(weight));
+    let evidence =
+        [Weight::Decides, Weight::Shows, Weight::Supports].map(|weight| card.of_weight(weight));
     let evidence: Vec<&str> = evidence.into_iter().flatten().collect();
     let others: Vec<String> =
         card.others.iter().map(|(family, reason)| format!("not {family}: {reason}")).collect();

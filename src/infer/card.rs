@@ -4,7 +4,7 @@
 use super::ModelError;
 use super::evidence::{Evidence, Weight};
 use super::family::{Card, FAMILIES, Facts, Sure};
-use super::head::Finding;
+use super::head::{Finding, Strictness};
 use crate::reason::nearest;
 
 /// The card of a model named `name`: of the family `asked` for, or of the only one that evidence
@@ -53,7 +53,7 @@ fn as_asked(name: &str, facts: &Facts<'_>, asked: &str) -> Result<Card, ModelErr
         asked: asked.into(),
         shapes: shapes(facts),
     })?;
-    let found = findings(&card, facts);
+    let found = findings(&card, facts, Strictness::Known);
     if let Some(finding) = found.iter().find(|finding| finding.is_hard()) {
         return Err(ModelError::Impossible {
             name: name.into(),
@@ -68,11 +68,11 @@ fn as_asked(name: &str, facts: &Facts<'_>, asked: &str) -> Result<Card, ModelErr
 }
 
 /// What the values of one run say against a card.
-fn findings(card: &Card, facts: &Facts<'_>) -> Vec<Finding> {
+fn findings(card: &Card, facts: &Facts<'_>, strictness: Strictness) -> Vec<Finding> {
     if facts.probe.is_empty() {
         return Vec::new();
     }
-    match card.head.survey(facts.probe, facts.feed.size) {
+    match card.head.survey(facts.probe, facts.feed.size, strictness) {
         Ok(findings) => findings,
         Err(_) => vec![Finding::Shapes],
     }
@@ -81,9 +81,12 @@ fn findings(card: &Card, facts: &Facts<'_>) -> Vec<Finding> {
 /// The card with the evidence of one run.
 fn surveyed(mut card: Card, facts: &Facts<'_>) -> Card {
     let noted = card.of_weight(Weight::Decides).next().is_some();
-    let found = findings(&card, facts);
-    // An author's word outweighs a slope, but not what cannot be.
-    let counts = found.iter().filter(|finding| !noted || !finding.is_slope());
+    let strictness = if noted { Strictness::Known } else { Strictness::Weighing };
+    let found = findings(&card, facts, strictness);
+    // An author's word outweighs a slope, and so does what the operators show; neither outweighs
+    // what cannot be.
+    let shown = card.of_weight(Weight::Shows).next().is_some();
+    let counts = found.iter().filter(|finding| !(noted || shown) || !finding.is_slope());
     card.evidence.extend(counts.map(|finding| Evidence::excludes(finding.to_string())));
     if found.is_empty() && !facts.probe.is_empty() {
         card.evidence.push(Evidence::supports("the values of one run can be so"));

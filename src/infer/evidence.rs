@@ -16,6 +16,8 @@ pub struct Evidence {
 pub enum Weight {
     /// Excludes every other family: the author's own note, or names that only this family has.
     Decides,
+    /// The operators show it: the values of one run need not.
+    Shows,
     /// Is as expected of this family, and may be so in others.
     Supports,
     /// Cannot be of this family.
@@ -31,6 +33,11 @@ impl Evidence {
     /// Evidence for a family.
     pub fn supports(text: impl Into<String>) -> Self {
         Self { weight: Weight::Supports, text: text.into() }
+    }
+
+    /// Evidence of the operators for a family.
+    pub fn shows(text: impl Into<String>) -> Self {
+        Self { weight: Weight::Shows, text: text.into() }
     }
 
     /// Evidence that excludes a family.

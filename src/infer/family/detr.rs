@@ -2,10 +2,12 @@
 
 use super::facts::{Facts, Table};
 use super::ultralytics::names_fit;
-use super::{Card, IMAGENET};
+use super::{Card, IMAGENET, Task};
 use crate::geometry::Fit;
 use crate::infer::evidence::Evidence;
-use crate::infer::head::{Background, BoxCode, Columns, Form, Layout, ScoreCode};
+use crate::infer::head::{
+    Background, BoxCode, Columns, Form, Layout, MaskCode, ScoreCode, WholeMasks,
+};
 use crate::infer::onnx::Maker;
 use crate::infer::preprocess::{Filter, Preprocess};
 
@@ -108,42 +110,170 @@ pub(super) fn finished(facts: &Facts<'_>) -> Option<Card> {
     let forms = vec![form(boxes, 4), form(scores, 1), form(labels, 1)];
     let layout = Layout { code: BoxCode::Corners, ..Layout::plain(forms, BOXES, SCORES, 1) }
         .with(|level| level.class = Some(Columns { table: 2, first: 0 }));
-    let card = card(facts, "detr", layout);
+    let card = normalised(facts, card(facts, "detr", layout), false);
     let named = "labels, boxes and scores, scaled to the input orig_target_sizes";
     Some(Card { classes: None, ..card }.with([Evidence::decides(named)]))
 }
 
-/// RT-DETR and D-FINE by Hugging Face: `logits` `[1, queries, classes]` and `pred_boxes`.
-pub(super) fn logits(facts: &Facts<'_>) -> Option<Card> {
-    let scores = facts.named("logits").or_else(|| facts.named("pred_logits"))?;
-    let layout = by_query(facts, facts.named("pred_boxes")?, scores)?;
-    Some(card(facts, "detr-logits", layout))
+/// A model by the names of its layers, which exporters keep: transformers of the same outputs
+/// differ in what follows the logits and in how pictures are normalised.
+struct Kin {
+    about: &'static str,
+    /// Parts of names that are all there.
+    has: &'static [&'static str],
+    /// Parts of names that are not.
+    lacks: &'static [&'static str],
+    /// Whether a softmax follows, its last class no object.
+    softmax: bool,
+    /// Whether pictures are normalised as ImageNet's.
+    imagenet: bool,
 }
 
-/// DETR and YOLOS by Hugging Face: the same, with a softmax whose last class is no object.
-pub(super) fn softmax(facts: &Facts<'_>) -> Option<Card> {
+/// Source: `modeling_*.py` and `image_processing_*.py` of Hugging Face's transformers 5, and the
+/// repositories of the models' authors.
+const KIN: [Kin; 8] = [
+    Kin {
+        about: "DEIMv2 with DINOv3",
+        has: &["enc_score_head", "rope"],
+        lacks: &[],
+        softmax: false,
+        imagenet: true,
+    },
+    Kin {
+        about: "RT-DETR, D-FINE or DEIM",
+        has: &["enc_score_head"],
+        lacks: &[],
+        softmax: false,
+        imagenet: false,
+    },
+    Kin {
+        about: "LW-DETR or RF-DETR",
+        has: &["enc_out_class_embed"],
+        lacks: &[],
+        softmax: false,
+        imagenet: true,
+    },
+    Kin {
+        about: "Conditional DETR",
+        has: &["query_scale"],
+        lacks: &[],
+        softmax: false,
+        imagenet: true,
+    },
+    Kin {
+        about: "Deformable DETR",
+        has: &["sampling_offsets", "class_embed"],
+        lacks: &[],
+        softmax: false,
+        imagenet: true,
+    },
+    Kin {
+        about: "YOLOS",
+        has: &["class_labels_classifier", "vit."],
+        lacks: &[],
+        softmax: true,
+        imagenet: true,
+    },
+    Kin {
+        about: "DETR",
+        has: &["class_labels_classifier"],
+        lacks: &["sa_qcontent"],
+        softmax: true,
+        imagenet: true,
+    },
+    Kin {
+        about: "DETR",
+        has: &["class_embed", "query_embed"],
+        lacks: &["sampling_offsets"],
+        softmax: true,
+        imagenet: true,
+    },
+];
+
+fn kin(facts: &Facts<'_>) -> Option<&'static Kin> {
+    let named = |part: &&str| facts.model.graph.names(part);
+    KIN.iter().find(|kin| kin.has.iter().all(|part| named(part)) && !kin.lacks.iter().any(named))
+}
+
+/// Evidence of the layers' names for or against a softmax.
+fn by_layers(facts: &Facts<'_>, softmax: bool) -> Option<Evidence> {
+    let kin = kin(facts)?;
+    let text = format!("its layers have the names of {}", kin.about);
+    Some(if kin.softmax == softmax { Evidence::decides(text) } else { Evidence::excludes(text) })
+}
+
+/// The card with the normalisation of the model that its layers name.
+fn normalised(facts: &Facts<'_>, card: Card, usual: bool) -> Card {
+    let imagenet = kin(facts).map_or(usual, |kin| kin.imagenet);
+    let (mean, std) = if imagenet { IMAGENET } else { (card.preprocess.mean, card.preprocess.std) };
+    Card { preprocess: Preprocess { mean, std, ..card.preprocess }, ..card }
+}
+
+/// Boxes and logits under the names of Hugging Face or of DETR's authors.
+fn named_queries(facts: &Facts<'_>) -> Option<Layout> {
     let scores = facts.named("logits").or_else(|| facts.named("pred_logits"))?;
-    let layout = by_query(facts, facts.named("pred_boxes")?, scores)?;
+    by_query(facts, facts.named("pred_boxes")?, scores)
+}
+
+/// RT-DETR, D-FINE and other transformers: `logits` `[1, queries, classes]` and `pred_boxes`, a
+/// sigmoid for each class.
+pub(super) fn logits(facts: &Facts<'_>) -> Option<Card> {
+    let card = card(facts, "detr-logits", named_queries(facts)?);
+    Some(normalised(facts, card, false).with(by_layers(facts, false)))
+}
+
+/// DETR and YOLOS: the same, with a softmax whose last class is no object.
+pub(super) fn softmax(facts: &Facts<'_>) -> Option<Card> {
     let layout = Layout {
         scores: ScoreCode::Softmax,
         every_class: false,
         background: Background::Last,
-        ..layout
+        ..named_queries(facts)?
     };
-    let (mean, std) = IMAGENET;
     let card = card(facts, "detr-softmax", layout);
     let classes = card.classes.and_then(|classes| classes.checked_sub(1));
-    Some(Card { classes, preprocess: Preprocess { mean, std, ..card.preprocess }, ..card })
+    let card = normalised(facts, Card { classes, ..card }, true);
+    Some(card.with(by_layers(facts, true)))
 }
 
-/// RF-DETR: `dets` and `labels`, the latter logits; pictures normalised as ImageNet's.
+/// Columns of RF-DETR that was trained on COCO: its ids with their holes.
+const COCO_IDS: usize = 91;
+
+/// RF-DETR: `dets` and `labels`, the latter logits; pictures normalised as ImageNet's. Its last
+/// column is that of no object, but for the model of COCO.
 pub(super) fn rfdetr(facts: &Facts<'_>) -> Option<Card> {
     let (boxes, scores) = (facts.named("dets")?, facts.named("labels")?);
     let layout = by_query(facts, boxes, scores)?;
-    let card = card(facts, "rfdetr", layout);
+    let background = match layout.classes {
+        1 | COCO_IDS => Background::None,
+        _ => Background::Last,
+    };
+    let classes = layout.classes - background.offsets().1;
+    let masks = facts.named("masks").and_then(|output| whole_masks(facts, output));
+    let task = if masks.is_some() { Task::Segment } else { Task::Detect };
+    let known = 2 + usize::from(masks.is_some());
+    let card = card(facts, "rfdetr", Layout { background, masks, ..layout });
     let (mean, std) = IMAGENET;
-    let preprocess = Preprocess { mean, std, ..card.preprocess };
-    Some(Card { preprocess, ..card }.with([Evidence::decides("outputs named dets and labels")]))
+    let preprocess = Preprocess { mean, std, filter: Filter::Linear, ..card.preprocess };
+    let card = Card { task, classes: Some(classes), preprocess, ..card };
+    // Scores of its keypoint models are weighed with the keypoints, which is not done here.
+    let more = facts.outputs.len() > known || facts.named("keypoints").is_some();
+    let more = more.then(|| Evidence::excludes("outputs of RF-DETR that are not known here"));
+    Some(card.with([Evidence::decides("outputs named dets and labels")]).with(more))
+}
+
+/// A mask of logits for each query, `[1, queries, height, width]`.
+fn whole_masks(facts: &Facts<'_>, output: usize) -> Option<MaskCode> {
+    let &[1, queries, height, width] = facts.shapes()[output].as_slice() else { return None };
+    (height > 0 && width > 0).then(|| {
+        MaskCode::Whole(WholeMasks {
+            form: Form::rows(output, Some(queries), height * width),
+            width,
+            height,
+            threshold: 0.0,
+            input: facts.feed.size,
+        })
+    })
 }
 
 /// Fractions of centre, width and height, and a logit for each query and class.

@@ -52,7 +52,66 @@ pub(super) fn yolov5(facts: &Facts<'_>) -> Option<Card> {
     first_of_maps(facts, table.values).then_some(())?;
     let (layout, evidence) = with_objectness(facts, &table, classes);
     let card = card(facts, "yolov5", Layout { blocks, ..layout }).with(evidence);
-    Some(Card { max_iou: Some(0.45), ..card }.with(behind_boxes(facts, &table).0))
+    let one = if classes == 1 { one_class(facts, "yolov5") } else { None };
+    let card = card.with(behind_boxes(facts, &table).0).with(one);
+    Some(Card { max_iou: Some(0.45), ..card })
+}
+
+/// Layers of YOLOv5's heads (`models/*.yaml`), and of YOLOv7's.
+const HEADS: [(&str, &[&str]); 2] = [
+    ("yolov5", &["model.24.", "model.24/", "model.33.", "model.33/"]),
+    ("yolov7", &["model.77.", "model.77/", "model.105.", "model.105/", "model.122.", "model.122/"]),
+];
+
+/// The family whose head has a layer of this place in the file.
+fn by_place(facts: &Facts<'_>) -> Option<&'static str> {
+    let named = |parts: &&[&str]| parts.iter().any(|part| facts.model.graph.names(part));
+    let mut found = HEADS.iter().filter(|(_, parts)| named(parts)).map(|(family, _)| *family);
+    found.next().filter(|_| found.next().is_none())
+}
+
+/// YOLOv7 of one class (`utils/general.py`, `non_max_suppression`): the objectness alone is the
+/// confidence, for the class is not learnt.
+pub(super) fn yolov7_one_class(facts: &Facts<'_>) -> Option<Card> {
+    let (table, blocks) = facts.table_of_cells(0, 3).filter(|(table, _)| table.values == 6)?;
+    first_of_maps(facts, table.values).then_some(())?;
+    let (code, of_scores) = facts.scores(&table, 4..5);
+    let scores = Columns { table: 0, first: 4 };
+    let layout =
+        Layout { blocks, scores: code, ..Layout::plain(vec![table.form()], BOXES, scores, 1) };
+    let card = card(facts, "yolov7", layout).with([of_scores]);
+    let card = card.with(behind_boxes(facts, &table).0).with(one_class(facts, "yolov7"));
+    Some(Card { max_iou: Some(0.45), ..card })
+}
+
+/// Evidence for the two ways of reading the confidence of one class.
+fn one_class(facts: &Facts<'_>, family: &'static str) -> Option<Evidence> {
+    let found = by_place(facts)?;
+    let text = format!("its head is the layer of {found}'s models");
+    Some(if found == family { Evidence::shows(text) } else { Evidence::excludes(text) })
+}
+
+/// YOLOv7 with NMS inside (`models/experimental.py`, `ONNX_ORT`): rows of the picture's number,
+/// corners, class and score.
+pub(super) fn yolov7_finished(facts: &Facts<'_>) -> Option<Card> {
+    let shapes = facts.shapes();
+    let [shape] = shapes.as_slice() else { return None };
+    let &[_, 7] = shape.as_slice() else { return None };
+    let at = |first| Columns { table: 0, first };
+    let layout = Layout {
+        code: BoxCode::Corners,
+        ..Layout::plain(vec![Form::rows(0, None, 7)], at(1), at(6), 1)
+    }
+    .with(|level| level.class = Some(at(5)));
+    let card = facts.card_of_rows("yolov7-nms", layout);
+    let names = facts.names();
+    let classes = names.as_ref().map(Vec::len);
+    let inside = facts.model.operators.contains_key("NonMaxSuppression");
+    let evidence = match inside {
+        true => Evidence::supports("rows of seven values behind an NMS in the graph"),
+        false => Evidence::excludes("there is no NMS in the graph"),
+    };
+    Some(Card { classes, names, ..card }.with([evidence]))
 }
 
 /// YOLOv5's segmentation: the same with coefficients behind the scores, and prototypes.
@@ -148,7 +207,7 @@ pub(super) fn yolox(facts: &Facts<'_>) -> Option<Card> {
     });
     let layout = Layout { levels, code: BoxCode::Cell, ..layout };
     let of_boxes = match behind_boxes(facts, &table).0 {
-        Some(Evidence { weight: Weight::Excludes, text }) => Some(Evidence::supports(text)),
+        Some(Evidence { weight: Weight::Excludes, text }) => Some(Evidence::shows(text)),
         Some(Evidence { text, .. }) => Some(Evidence::excludes(text)),
         None => None,
     };

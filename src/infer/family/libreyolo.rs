@@ -3,8 +3,9 @@
 //! noted as Ultralytics notes them, and mean something else.
 
 use super::facts::{Facts, Table};
+use super::pictures::{USUAL_CROP, resized};
 use super::ultralytics::names_fit;
-use super::{Card, IMAGENET};
+use super::{Card, FOREIGN, IMAGENET, notes};
 use crate::geometry::Fit;
 use crate::infer::evidence::Evidence;
 use crate::infer::head::{BoxCode, Columns, Layout, ScoreCode};
@@ -68,13 +69,14 @@ pub(super) fn detect(facts: &Facts<'_>) -> Option<Card> {
         }
         "rtdetr" | "rtdetrv2" | "rtdetrv4" | "dfine" | "deim" => {
             let layout = queries(facts)?;
-            return Some(Card { max_iou: None, ..card(facts, layout, noted, smooth(stretched)) });
+            let by_opencv = matches!(noted, "rtdetr" | "rtdetrv2");
+            let pictures = if by_opencv { stretched } else { smooth(stretched) };
+            return Some(Card { max_iou: None, ..card(facts, layout, noted, pictures) });
         }
         "deimv2" | "ec" => {
-            // Sizes with a backbone of DINOv3 are normalised as ImageNet.
-            let size = facts.note("size").unwrap_or_default();
-            let small = matches!(size, "atto" | "femto" | "pico" | "n");
-            let pictures = match noted == "deimv2" && small {
+            // DEIMv2's sizes with a backbone of DINOv3 are normalised as ImageNet's.
+            let dino = matches!(facts.note("size"), Some("s" | "m" | "l" | "x"));
+            let pictures = match noted == "deimv2" && !dino {
                 true => smooth(stretched),
                 false => Preprocess { mean, std, ..smooth(stretched) },
             };
@@ -139,4 +141,39 @@ fn queries(facts: &Facts<'_>) -> Option<Layout> {
         every_class: true,
         ..layout
     })
+}
+
+/// Classifiers of LibreYOLO (`data/classify_dataset.py`): the part that is cropped, the filter, mean
+/// and deviation are noted, ImageNet's where they are not.
+pub(super) fn classify(facts: &Facts<'_>) -> Option<Card> {
+    let family = noted(facts, "classify").filter(|_| facts.note("task").is_some())?;
+    let card = super::pictures::classify(facts)?;
+    let fractions = |key: &str, usual: [f32; 3]| match facts.note(key) {
+        None => Some(usual),
+        Some(text) => notes::fractions(text).map(|noted| noted.map(|v| v * 255.0)),
+    };
+    let (mean, std) = IMAGENET;
+    let (mean, std) = (fractions("norm_mean", mean)?, fractions("norm_std", std)?);
+    let part = match facts.note("crop_pct") {
+        None => USUAL_CROP,
+        Some(text) => text.parse().ok().filter(|part| (0.1..=1.0).contains(part))?,
+    };
+    let filter = match facts.note("interpolation") {
+        None | Some("bilinear") => Filter::Antialias,
+        Some("bicubic") => Filter::Bicubic,
+        Some(_) => return None,
+    };
+    let fit = match facts.note("resize_mode") {
+        Some("stretch") => Fit::Stretch,
+        _ => Fit::CropOf(resized(facts.feed.size.width, part)),
+    };
+    let preprocess = Preprocess { fit, filter, mean, std, ..card.preprocess };
+    let noted = Evidence::decides(format!("LibreYOLO notes the classifier '{family}'"));
+    // The general card is excluded by the same note.
+    let mut evidence: Vec<Evidence> = card.evidence;
+    evidence.retain(|evidence| !evidence.text.starts_with(FOREIGN));
+    Some(
+        Card { family: "libreyolo-classify", evidence, asks: None, preprocess, ..card }
+            .with([noted]),
+    )
 }

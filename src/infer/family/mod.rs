@@ -150,6 +150,7 @@ pub const FAMILIES: &[Family] = &[
     family("yolov8-seg", "the same: outlines", ultralytics::segment),
     family("yolov8-corners", "YOLOv9 of LibreYOLO: boxes as corners", ultralytics::corners),
     family("libreyolo", "detectors of LibreYOLO, by its notes", libreyolo::detect),
+    family("libreyolo-classify", "classifiers of LibreYOLO, by its notes", libreyolo::classify),
     family("yolov10", "YOLOv10, YOLO26, NMS inside: boxes", ultralytics::end_to_end),
     family("yolov10-pose", "the same: keypoints", ultralytics::end_to_end_pose),
     family("yolov10-seg", "the same: outlines", ultralytics::end_to_end_segment),
@@ -159,6 +160,8 @@ pub const FAMILIES: &[Family] = &[
     family("rtdetr-ultralytics-8.3", "RT-DETR of Ultralytics before 8.4", detr::ultralytics),
     family("yolov5", "YOLOv3, YOLOv5, YOLOv7 with its grid in the model", grids::yolov5),
     family("yolov5-seg", "YOLOv5: outlines", grids::yolov5_segment),
+    family("yolov7", "YOLOv7 of one class, its grid in the model", grids::yolov7_one_class),
+    family("yolov7-nms", "YOLOv7 with NMS inside", grids::yolov7_finished),
     family("yolov6", "YOLOv6", grids::yolov6),
     family("yolox", "YOLOX, its grid outside the model", grids::yolox),
     family("yolox-decoded", "YOLOX, decoded in the model", grids::yolox_decoded),
@@ -169,6 +172,8 @@ pub const FAMILIES: &[Family] = &[
     family("detr-softmax", "DETR, YOLOS: logits with no object last", detr::softmax),
     family("rfdetr", "RF-DETR: dets, labels", detr::rfdetr),
     family("ssd", "SSD of TensorFlow: scores and decoded boxes", ssd::raw),
+    family("yolov4", "YOLOv4 of PyTorch: boxes, confs", ssd::yolov4),
+    family("boxes-scores", "YOLO-NAS, PP-YOLOE: corners in pixels, scores", ssd::pair),
     family("ssd-corners", "SSD of PyTorch: scores with a background, boxes", ssd::corners),
     family("ssd-post", "SSD of torchvision: boxes, labels, scores", ssd::finished),
     family("tf-detection", "TensorFlow Object Detection: detection_boxes and others", ssd::tf),
@@ -180,6 +185,9 @@ pub const FAMILIES: &[Family] = &[
     family("class-map", "YOLO26: semantic masks of class numbers", pictures::class_map),
 ];
 
+/// Beginning of the evidence against families that LibreYOLO does not note.
+const FOREIGN: &str = "LibreYOLO notes the family";
+
 impl Facts<'_> {
     /// A card of what holds for most families.
     fn card(
@@ -190,9 +198,7 @@ impl Facts<'_> {
     ) -> Card {
         let foreign = self.note("model_family").filter(|_| family != "libreyolo");
         let foreign = foreign.map(|noted| {
-            Evidence::excludes(format!(
-                "LibreYOLO notes the family '{noted}', which is read by its notes alone"
-            ))
+            Evidence::excludes(format!("{FOREIGN} '{noted}', which is read by its notes alone"))
         });
         Card {
             family,

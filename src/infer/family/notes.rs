@@ -233,6 +233,15 @@ pub(super) fn numbers(text: &str) -> Option<Vec<usize>> {
     inside.split(',').map(|number| number.trim().parse().ok()).collect()
 }
 
+/// Three numbers in brackets: `[0.5, 0.5, 0.5]`.
+pub(super) fn fractions(text: &str) -> Option<[f32; 3]> {
+    let inside = text.trim().strip_prefix(['[', '('])?.strip_suffix([']', ')'])?;
+    let numbers: Option<Vec<f32>> =
+        inside.split(',').map(|number| number.trim().parse().ok()).collect();
+    let numbers = numbers.filter(|all| all.iter().all(|number| number.is_finite()))?;
+    numbers.try_into().ok()
+}
+
 #[cfg(test)]
 #[path = "notes_tests.rs"]
 mod tests;

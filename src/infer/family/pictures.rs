@@ -67,31 +67,44 @@ pub(super) fn classify(facts: &Facts<'_>) -> Option<Card> {
     else {
         return None;
     };
-    let noted = facts.ultralytics("task").map(|task| match task {
-        "classify" => Evidence::decides("Ultralytics notes the task 'classify'"),
-        task => Evidence::excludes(format!("Ultralytics notes the task '{task}'")),
-    });
     let (logits, of_scores) = are_logits(facts, 0);
     let head = Classes { form: Form::rows(0, Some(1), classes), logits };
     let card = facts.card("classify", Task::Classify, (classes, head)).with([of_scores]);
-    let (mean, std) = if noted.is_some() { ([0.0; 3], [255.0; 3]) } else { IMAGENET };
+    let card = card.with(names_fit(facts, classes));
+    let names = facts.names().filter(|names| names.len() == classes);
+    let card = Card { names, ..card };
+    if let Some(task) = facts.ultralytics("task") {
+        return Some(of_ultralytics(facts, card, task));
+    }
+    // The usual way of torchvision and timm, where nothing is noted.
+    let (mean, std) = IMAGENET;
+    let fit = Fit::CropOf(resized(facts.feed.size.width, USUAL_CROP));
+    let filter = Filter::Antialias;
+    let preprocess = Preprocess { fit, filter, mean, std, pad: 0, ..card.preprocess };
+    let asks = Some("nothing in the file says how pictures are normalised");
+    Some(Card { preprocess, asks, ..card })
+}
+
+/// Part of the resized picture that classifiers usually take: 224 of 256.
+pub(super) const USUAL_CROP: f64 = 0.875;
+
+/// The shorter side of a picture of which `side` pixels are that part.
+pub(super) fn resized(side: u32, part: f64) -> u32 {
+    (f64::from(side) / part) as u32
+}
+
+/// A classifier of Ultralytics (`classify_transforms`): cropped to a square, stretched to anything
+/// else, 0 to 1.
+fn of_ultralytics(facts: &Facts<'_>, card: Card, task: &str) -> Card {
+    let noted = match task {
+        "classify" => Evidence::decides("Ultralytics notes the task 'classify'"),
+        task => Evidence::excludes(format!("Ultralytics notes the task '{task}'")),
+    };
     let square = facts.feed.size.width == facts.feed.size.height;
-    // Ultralytics crops to a square and stretches to anything else (`classify_transforms`).
-    let fit = if noted.is_some() && !square { Fit::Stretch } else { Fit::Crop };
-    let card = card.with(noted.clone()).with(names_fit(facts, classes));
-    Some(Card {
-        names: facts.names().filter(|names| names.len() == classes),
-        preprocess: Preprocess {
-            fit,
-            filter: Filter::Antialias,
-            mean,
-            std,
-            pad: 0,
-            ..card.preprocess
-        },
-        asks: noted.is_none().then_some("nothing in the file says how pictures are normalised"),
-        ..card
-    })
+    let fit = if square { Fit::Crop } else { Fit::Stretch };
+    let filter = Filter::Antialias;
+    let preprocess = Preprocess { fit, filter, pad: 0, ..card.preprocess };
+    Card { preprocess, ..card }.with([noted])
 }
 
 /// A map of scores: which sides are which.

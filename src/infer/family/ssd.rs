@@ -4,7 +4,7 @@ use super::Card;
 use super::facts::Facts;
 use crate::geometry::Fit;
 use crate::infer::evidence::Evidence;
-use crate::infer::head::{Background, BoxCode, Columns, Form, Layout};
+use crate::infer::head::{Background, BoxCode, Columns, Form, Layout, ScoreCode};
 use crate::infer::preprocess::Preprocess;
 use crate::infer::tensor::Element;
 
@@ -43,8 +43,45 @@ pub(super) fn raw(facts: &Facts<'_>) -> Option<Card> {
         ..Layout::plain(forms, BOXES, SCORES, classes)
     };
     let card = card(facts, "ssd", layout, "boxes [1,rows,1,4] and scores");
+    let converter = ["tf2onnx", "keras2onnx", "tfjs"];
+    let converted = converter.iter().any(|name| facts.model.producer.contains(name));
+    let converted = converted || facts.outputs.iter().any(|o| o.name.contains("Postprocessor"));
+    let asks = (!converted).then_some("nothing in the file says that TensorFlow made it");
     let preprocess = Preprocess { mean: [127.5; 3], std: [127.5; 3], ..card.preprocess };
-    Some(Card { max_iou: Some(0.6), preprocess, ..card })
+    Some(Card { max_iou: Some(0.6), preprocess, asks, ..card })
+}
+
+/// YOLOv4 by Tianxiaomo/pytorch-YOLOv4 (`tool/utils.py`, `post_processing`): boxes `[1, rows, 1, 4]`
+/// as fractions, the left edge first, and confidences.
+pub(super) fn yolov4(facts: &Facts<'_>) -> Option<Card> {
+    let (boxes, scores, rows, classes) = boxes_and_scores(&facts.shapes(), &[1, 4])?;
+    let named = facts.outputs[scores].name == "confs" && facts.outputs[boxes].name == "boxes";
+    let forms = vec![Form::rows(boxes, Some(rows), 4), Form::rows(scores, Some(rows), classes)];
+    let layout = Layout {
+        code: BoxCode::Corners,
+        scale: facts.scale(),
+        ..Layout::plain(forms, BOXES, SCORES, classes)
+    };
+    let card = card(facts, "yolov4", layout, "boxes [1,rows,1,4] and scores");
+    let named = match named {
+        true => Evidence::decides("outputs named boxes and confs"),
+        false => Evidence::excludes("YOLOv4's outputs are named boxes and confs"),
+    };
+    Some(Card { max_iou: Some(0.6), ..card }.with([named]))
+}
+
+/// YOLO-NAS, PP-YOLOE and others: boxes `[1, rows, 4]` as corners in pixels, and scores.
+pub(super) fn pair(facts: &Facts<'_>) -> Option<Card> {
+    let (boxes, scores, rows, classes) = boxes_and_scores(&facts.shapes(), &[4])?;
+    let table = facts.table(scores)?;
+    let (code, of_scores) = facts.scores(&table, 0..classes);
+    let forms = vec![Form::rows(boxes, Some(rows), 4), Form::rows(scores, Some(rows), classes)];
+    let blocks = facts.blocks(rows, 1).unwrap_or_default();
+    let layout =
+        Layout { code: BoxCode::Corners, blocks, ..Layout::plain(forms, BOXES, SCORES, classes) };
+    let card = card(facts, "boxes-scores", layout, "boxes [1,rows,4] and scores").with([of_scores]);
+    let logits = (code != ScoreCode::Plain).then(|| Evidence::excludes("scores are logits"));
+    Some(Card { max_iou: Some(0.65), asks: Some(PICTURES), ..card }.with(logits))
 }
 
 /// PyTorch's (qfgaohao/pytorch-ssd, UltraFace): boxes `[1, rows, 4]` as fractions, the left edge

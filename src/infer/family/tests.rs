@@ -8,6 +8,7 @@ use super::{Card, FAMILIES};
 use crate::geometry::BBox;
 use crate::infer::card::recognise;
 use crate::infer::feed::Feed;
+use crate::infer::head::Strictness;
 use crate::infer::onnx::Description;
 use crate::infer::tensor::{Element, Tensor, TensorSpec};
 
@@ -175,7 +176,7 @@ fn with_facts<T>(rows: &[Vec<f32>], turned: bool, mut ask: impl FnMut(&Facts<'_>
 fn excluded(facts: &Facts<'_>) -> Vec<(&'static str, bool)> {
     let fits = FAMILIES.iter().filter_map(|family| (family.card)(facts));
     let broken = |card: &Card| {
-        let findings = card.head.survey(facts.probe, facts.feed.size);
+        let findings = card.head.survey(facts.probe, facts.feed.size, Strictness::Weighing);
         card.is_excluded() || findings.is_ok_and(|findings| !findings.is_empty())
     };
     fits.map(|card| (card.family, broken(&card))).collect()

@@ -22,7 +22,7 @@ pub use points::{PointCode, Points};
 pub use regions::{Cells, Regions};
 pub use rows::Rows;
 pub use single_pose::SinglePose;
-pub use survey::Finding;
+pub use survey::{Finding, Strictness};
 
 use super::InferError;
 use super::tensor::Tensor;
@@ -43,8 +43,13 @@ pub trait Head: Send + Sync {
     ///
     /// # Errors
     /// As [`Head::read`].
-    fn survey(&self, outputs: &[Tensor], input: Size) -> Result<Vec<Finding>, InferError> {
-        let _ = (outputs, input);
+    fn survey(
+        &self,
+        outputs: &[Tensor],
+        input: Size,
+        strictness: Strictness,
+    ) -> Result<Vec<Finding>, InferError> {
+        let _ = (outputs, input, strictness);
         Ok(Vec::new())
     }
 }

@@ -2,7 +2,7 @@
 
 use super::layout::{Columns, Layout, Level, ScoreCode};
 use super::matrix::Matrix;
-use super::survey::Finding;
+use super::survey::{Finding, Strictness};
 use super::{Head, Impossible, Item, PostProcess, Reading, best, sigmoid};
 use crate::frame::Size;
 use crate::geometry::BBox;
@@ -85,8 +85,13 @@ impl Head for Rows {
         Ok(Reading { items: items.collect(), top: None, impossible })
     }
 
-    fn survey(&self, outputs: &[Tensor], input: Size) -> Result<Vec<Finding>, InferError> {
-        self.0.survey(outputs, input)
+    fn survey(
+        &self,
+        outputs: &[Tensor],
+        input: Size,
+        strictness: Strictness,
+    ) -> Result<Vec<Finding>, InferError> {
+        self.0.survey(outputs, input, strictness)
     }
 }
 

@@ -15,10 +15,24 @@ use crate::infer::tensor::Tensor;
 const MAX_BAD: f64 = 0.25;
 
 /// Part of the boxes that must break an invariant of boxes for a finding.
-const MOST: f64 = 0.9;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strictness {
+    /// Most of them: one of several families is looked for.
+    Weighing,
+    /// All of them: the family is known, and what was learnt may be little.
+    Known,
+}
 
-/// Boxes without area are found in smaller shares, for half of all random ones have an area.
-const HALF: f64 = 0.5;
+impl Strictness {
+    fn most(self) -> f64 {
+        if self == Self::Known { 0.995 } else { 0.9 }
+    }
+
+    /// Boxes without area are found in smaller shares, for half of all random ones have an area.
+    fn without_area(self) -> f64 {
+        if self == Self::Known { 0.995 } else { 0.5 }
+    }
+}
 
 /// Fewest boxes from which shares say something.
 const MIN_ROWS: usize = 8;
@@ -28,9 +42,6 @@ const FEW_ROWS: usize = 2;
 
 /// Fewest rows of which not all can be certain.
 const MANY_ROWS: usize = 64;
-
-/// Score from which a row is certain.
-const CERTAIN: f32 = 0.9999;
 
 /// Sides of a box, in sides of the picture, that no object has.
 const HUGE: f32 = 10.0;
@@ -65,7 +76,7 @@ pub enum Finding {
     ScoresAreClasses,
     /// A column read as classes holds fractions, or numbers that are no class.
     ClassesAreNone,
-    /// Scores of 1 in every row.
+    /// A score of 1 in every row: an objectness that is always there.
     AllCertain,
     /// Boxes without area.
     NoArea,
@@ -113,7 +124,7 @@ impl fmt::Display for Finding {
             Self::AlreadyScores => f.write_str("logits would all lie in 0 to 1"),
             Self::ScoresAreClasses => f.write_str("scores would be whole numbers"),
             Self::ClassesAreNone => f.write_str("class numbers would be fractions or too large"),
-            Self::AllCertain => f.write_str("every row would be certain"),
+            Self::AllCertain => f.write_str("one score would be 1 in every row"),
             Self::Huge => f.write_str("boxes would be many times as large as the picture"),
             Self::NoArea => f.write_str("boxes would have no area"),
             Self::Tiny => f.write_str("boxes would be smaller than a pixel"),
@@ -132,6 +143,7 @@ impl fmt::Display for Finding {
 /// What was gathered of the rows.
 struct Gathered {
     input: Size,
+    strictness: Strictness,
     rows: usize,
     not_finite: usize,
     /// Rows with a score outside 0 to 1, and the extremes.
@@ -141,7 +153,7 @@ struct Gathered {
     logits: (usize, usize),
     /// Rows whose last score is a whole number, and the largest of these.
     whole_scores: (usize, f32),
-    /// Rows whose best score is 1.
+    /// Rows whose first score is 1.
     certain: usize,
     no_class: usize,
     /// The box of each row; `None` of an empty row.
@@ -154,11 +166,17 @@ impl Layout {
     ///
     /// # Errors
     /// When the outputs are not of the shapes that the layout describes.
-    pub fn survey(&self, outputs: &[Tensor], input: Size) -> Result<Vec<Finding>, InferError> {
+    pub fn survey(
+        &self,
+        outputs: &[Tensor],
+        input: Size,
+        strictness: Strictness,
+    ) -> Result<Vec<Finding>, InferError> {
         let forms = self.forms.iter();
         let tables = forms.map(|form| form.of(outputs)).collect::<Result<Vec<_>, _>>()?;
         let mut all = Gathered {
             input,
+            strictness,
             rows: 0,
             not_finite: 0,
             out_of_range: 0,
@@ -212,8 +230,8 @@ impl Layout {
                 all.out_of_range += usize::from(low < -SLACK || high > 1.0 + SLACK);
             }
             if self.scores == ScoreCode::Plain {
-                let best = stored().fold(f32::NEG_INFINITY, f32::max);
-                all.certain += usize::from(best * objectness.unwrap_or(1.0) >= CERTAIN);
+                let first = stored().next().unwrap_or(0.0);
+                all.certain += usize::from(first == 1.0 && level.class.is_none());
             }
             if self.scores == ScoreCode::Logits {
                 let within = stored().filter(|v| (0.0..=1.0).contains(v)).count();
@@ -246,12 +264,14 @@ impl Gathered {
         if code == ScoreCode::Logits && self.logits.0 >= 64 && self.logits.0 == self.logits.1 {
             found.push(Finding::AlreadyScores);
         }
-        if self.rows >= MANY_ROWS && share(self.certain, self.rows) > MOST {
+        if self.rows >= MANY_ROWS && share(self.certain, self.rows) > self.strictness.most() {
             found.push(Finding::AllCertain);
         }
         let boxes: Vec<&BBox> = self.boxes.iter().flatten().collect();
         if boxes.len() >= MIN_ROWS {
-            if share(self.whole_scores.0, boxes.len()) > MOST && self.whole_scores.1 >= 1.0 {
+            if share(self.whole_scores.0, boxes.len()) > self.strictness.most()
+                && self.whole_scores.1 >= 1.0
+            {
                 found.push(Finding::ScoresAreClasses);
             }
             if share(self.no_class, boxes.len()) > MAX_BAD {
@@ -275,15 +295,17 @@ impl Gathered {
             let across = b.x2.min(width) - b.x1.max(0.0) >= WHOLE * width;
             across && b.y2.min(height) - b.y1.max(0.0) >= WHOLE * height
         };
-        if share(&|b| !b.is_sound()) > HALF {
+        if share(&|b| !b.is_sound()) > self.strictness.without_area() {
             Some(Finding::NoArea)
-        } else if share(&|b| b.width().max(b.height()) > HUGE * width.max(height)) > MOST {
+        } else if share(&|b| b.width().max(b.height()) > HUGE * width.max(height))
+            > self.strictness.most()
+        {
             Some(Finding::Huge)
-        } else if share(&|b| b.width().max(b.height()) < TINY) > MOST {
+        } else if share(&|b| b.width().max(b.height()) < TINY) > self.strictness.most() {
             Some(Finding::Tiny)
-        } else if share(&outside) > MOST {
+        } else if share(&outside) > self.strictness.most() {
             Some(Finding::Outside)
-        } else if share(&whole) > MOST {
+        } else if share(&whole) > self.strictness.most() {
             Some(Finding::WholePicture)
         } else {
             None
@@ -306,11 +328,13 @@ impl Gathered {
             let mut pairs = Vec::new();
             for block in of_finest() {
                 let cells = self.boxes.get(block.first_row..)?.iter();
+                let line = if down { block.rows } else { block.columns };
                 for (i, bbox) in cells.take(block.columns * block.rows).enumerate() {
                     let cell = if down { i / block.columns } else { i % block.columns };
-                    let at = (cell as f64 + 0.5) * f64::from(finest);
                     let value = bbox.as_ref().map(value)?;
-                    pairs.push((at, f64::from(value.clamp(-side, 2.0 * side))));
+                    let third = (3 * cell) / line;
+                    let at = (cell as f64 + 0.5) * f64::from(finest);
+                    pairs.push((third, at, f64::from(value.clamp(-side, 2.0 * side))));
                 }
             }
             slope(&pairs)
@@ -327,12 +351,18 @@ impl Gathered {
     }
 }
 
-/// Slope of the line of least squares.
-fn slope(pairs: &[(f64, f64)]) -> Option<f64> {
-    let count = pairs.len() as f64;
-    let mean = |of: fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / count;
-    let (mean_x, mean_y) = (mean(|p| p.0), mean(|p| p.1));
-    let shared: f64 = pairs.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
-    let spread: f64 = pairs.iter().map(|(x, _)| (x - mean_x).powi(2)).sum();
-    (spread > 0.0).then_some(shared / spread)
+/// Slope between the medians of the first and the last third of a grid: a median is not moved by
+/// the few boxes that are far off. Each value comes with its third and its place.
+fn slope(values: &[(usize, f64, f64)]) -> Option<f64> {
+    let middle = |third: usize| {
+        let of_third = || values.iter().filter(move |(of, ..)| *of == third);
+        let median = |mut all: Vec<f64>| {
+            all.sort_by(f64::total_cmp);
+            all.get(all.len() / 2).copied()
+        };
+        let place = median(of_third().map(|(_, at, _)| *at).collect())?;
+        Some((place, median(of_third().map(|(.., value)| *value).collect())?))
+    };
+    let ((x0, y0), (x1, y1)) = (middle(0)?, middle(2)?);
+    (x1 > x0).then(|| (y1 - y0) / (x1 - x0))
 }

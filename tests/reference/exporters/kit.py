@@ -74,12 +74,14 @@ def save(folder, name, conf, task, found, names=None, may_refuse=False, options=
     (Path(folder) / f"{name}.expected.json").write_text(json.dumps(plain(entry)))
 
 
-def liven(model, run, targets=(), seed=SEED):
+def liven(model, run, targets=(), seed=SEED, alike=()):
     """Gives a torch model seeded weights under which outputs depend on the picture, and its last layers wished-for outputs.
 
     run(): calls the model on pictures. Every Linear and Conv2d gets the weights that make its output's deviation 1 at its first call (mean 0
     in every channel where it has biases), and every batch normalisation the statistics of its input, so that places differ.
     targets: {layer: (mean, deviation)}, numbers or a list with one a channel, are met in every channel.
+    alike: embeddings by query whose rows get equal, where queries are paired with chosen cells: else two cells of almost equal scores that
+    change places, as after another way of rounding, change all that is found.
     """
     import torch
     from torch import nn
@@ -143,6 +145,8 @@ def liven(model, run, targets=(), seed=SEED):
         for name, weights in model.named_parameters():
             if weights.dim() > 1 and weights.numel() > 1 and weights.std() == 0:  # tokens and positions that begin as zeros
                 weights.normal_(0, 1, generator=random)
+        for layer in alike:
+            layer.weight.copy_(layer.weight[:1].expand_as(layer.weight).clone())
         model.eval()
         run()
     for hook in hooks:

@@ -180,7 +180,8 @@ def detector(folder, pictures, name, kind, task=None, classes=COUNT, **options):
     mean, seed = -3.5, kit.SEED
     for _ in range(TRIES):
         model = build(kind.split("-")[0], size, classes, task)
-        kit.liven(model.model, lambda: model.model(values), targets(model.model, layers, mean), seed)
+        alike = [layer for key, layer in model.model.named_modules() if key.endswith(("query_feat", "refpoint_embed"))]
+        kit.liven(model.model, lambda: model.model(values), targets(model.model, layers, mean), seed, alike)
         found = detections(export(model), paths)
         counts = [len(boxes) for boxes in found.values()]
         print(f"  {name}: mean {mean}, seed {seed}, boxes {counts}", flush=True)

@@ -72,7 +72,8 @@ def ready(make, classes, pictures):
             targets[layer] = ([0.0, 0.0, 1.2, 1.2], [0.8, 0.8, 0.4, 0.4])
         elif layer.out_features == 4 and "bbox_embed" in name:
             targets[layer] = (0.0, 0.4)
-    kit.liven(net, lambda: net(values), targets)
+    alike = [layer for name, layer in net.named_modules() if name.endswith(("query_feat", "refpoint_embed"))]
+    kit.liven(net, lambda: net(values), targets, alike=alike)
     with torch.no_grad():
         found = net(values)
         logits = found["pred_logits"] if isinstance(found, dict) else found[1]

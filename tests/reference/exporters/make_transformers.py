@@ -245,7 +245,8 @@ def ready(make, count, paths):
             targets[layer] = [0.0, 0.0, 1.2, 1.2], [0.8, 0.8, 0.5, 0.5]
         else:
             targets[layer] = 0.0, 0.4
-    kit.liven(model, lambda: model(pixel_values=values), targets)
+    alike = [layer for name, layer in model.named_modules() if name.endswith(("query_feat", "reference_point_embed"))]
+    kit.liven(model, lambda: model(pixel_values=values), targets, alike=alike)
     with torch.no_grad():
         more = kit.shift(model(pixel_values=values).logits, background(model), CONF)
         for bias in {id(layer.bias): layer.bias for layer in classes}.values():
