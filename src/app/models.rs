@@ -437,7 +437,7 @@ pub(super) fn tract(opened: &Opened) -> Result<Probed, Error> {
 fn sound_tract(opened: &Opened, config: &ModelConfig) -> Result<Probed, Error> {
     let loaded = tract(opened)?;
     #[cfg(feature = "tract")]
-    super::quantised::check(opened, config, &loaded.1)?;
+    super::quantised::check(opened, config, loaded.0.as_ref())?;
     #[cfg(not(feature = "tract"))]
     let _ = config;
     Ok(loaded)

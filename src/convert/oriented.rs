@@ -33,7 +33,7 @@ fn found(corners: [f64; 8]) -> Found {
     let points: Vec<[f64; 2]> = pairs.to_vec();
     Found {
         corners: Corners::around(&points),
-        rotation_deg: points.first_chunk().map(|corners| rotation(corners)),
+        rotation_deg: points.first_chunk().map(rotation),
         points,
         ..Found::default()
     }

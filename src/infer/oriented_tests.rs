@@ -13,13 +13,15 @@ fn oriented([x, y, width, height, radians]: [f32; 5]) -> Oriented {
     Oriented { x, y, width, height, radians }
 }
 
+const QUARTER: f32 = std::f32::consts::FRAC_PI_4;
+
 #[test]
 fn probiou_is_ultralytics() {
     let pairs = [
         ([50.0, 40.0, 30.0, 10.0, 0.5], [52.0, 41.0, 28.0, 11.0, 0.6], 0.85991),
         ([50.0, 40.0, 30.0, 10.0, 0.5], [50.0, 40.0, 30.0, 10.0, 2.070_796_3], 0.367_544),
         ([20.0, 20.0, 10.0, 10.0, 0.0], [22.0, 20.0, 10.0, 10.0, 0.3], 0.758_679),
-        ([20.0, 20.0, 40.0, 4.0, 0.785_398_2], [20.0, 20.0, 40.0, 4.0, -0.785_398_2], 0.104_466),
+        ([20.0, 20.0, 40.0, 4.0, QUARTER], [20.0, 20.0, 40.0, 4.0, -QUARTER], 0.104_466),
         ([100.0, 100.0, 50.0, 20.0, 3.0], [110.0, 95.0, 45.0, 25.0, -0.2], 0.659_107),
         ([5.0, 5.0, 2.0, 3.0, 1.2], [500.0, 5.0, 2.0, 3.0, 1.2], 0.0),
     ];
@@ -62,7 +64,7 @@ fn the_shared_part_of_a_cross_and_of_squares() {
     assert!((shared(&square(0.0), &square(1.0)) - 0.5).abs() < 1e-6);
     assert_eq!(shared(&square(0.0), &square(5.0)), 0.0);
     // A square turned by 45 degrees inside one of twice its side.
-    let inner = oriented([0.0, 0.0, 1.0, 1.0, std::f32::consts::FRAC_PI_4]).corners();
+    let inner = oriented([0.0, 0.0, 1.0, 1.0, QUARTER]).corners();
     assert!((shared(&square(0.0), &inner) - 1.0).abs() < 1e-5);
 }
 
@@ -85,10 +87,9 @@ fn run(
 
 #[test]
 fn crossing_boxes_stay_and_alike_ones_go() {
-    let quarter = std::f32::consts::FRAC_PI_4;
     // Upright, the first two are one box: probiou is 0.104.
     let cross =
-        [([20.0, 20.0, 40.0, 4.0, quarter], 0.9, 0), ([20.0, 20.0, 40.0, 4.0, -quarter], 0.8, 0)];
+        [([20.0, 20.0, 40.0, 4.0, QUARTER], 0.9, 0), ([20.0, 20.0, 40.0, 4.0, -QUARTER], 0.8, 0)];
     assert_eq!(run(&cross, 0.7, false, 9), [0, 1]);
     assert_eq!(run(&cross, 0.1, false, 9), [0]);
     // 0.85991, as above.

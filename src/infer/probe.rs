@@ -7,6 +7,23 @@ use super::tensor::{Element, Input, Values};
 /// Waves in both directions with noise on top, from 0 to 1, or to 255 in whole numbers: levels
 /// that any normalisation brings near to those of a picture. `None` where the input is too large.
 pub fn inputs(feed: &Feed) -> Option<Vec<Input>> {
+    drawn(feed, |x, y, plane, i| {
+        let waves = (x / 23.0 + plane).sin() * 0.22 + (y / 17.0 - plane).cos() * 0.18;
+        0.5 + waves + (noise(i) - 0.5) * 0.18
+    })
+}
+
+/// Plain squares of any colour, dark to bright, another picture for each `seed`.
+pub fn squares(feed: &Feed, seed: u32) -> Option<Vec<Input>> {
+    const SIDE: f32 = 24.0;
+    drawn(feed, |x, y, plane, _| {
+        let square = (y / SIDE).floor() * 512.0 + (x / SIDE).floor() * 8.0 + plane;
+        noise(square as u32 ^ seed.wrapping_mul(0x5bd1_e995))
+    })
+}
+
+/// The inputs for a picture whose levels follow from column, row, plane and place.
+fn drawn(feed: &Feed, level: impl Fn(f32, f32, f32, u32) -> f32) -> Option<Vec<Input>> {
     let picture = feed.picture();
     let mut input = Input::zeros(picture.fixed()?, picture.element)?;
     let (columns, channels) = if feed.channels_last {
@@ -15,12 +32,11 @@ pub fn inputs(feed: &Feed) -> Option<Vec<Input>> {
         (feed.size.width as usize, 1)
     };
     let rows = feed.size.height as usize;
-    let level = |i: usize| {
+    let level = |i: usize| -> f32 {
         let (pixel, channel) = (i / channels, i % channels);
         let (x, y) = ((pixel % columns) as f32, (pixel / columns % rows) as f32);
         let plane = (pixel / columns / rows + channel) as f32;
-        let waves = (x / 23.0 + plane).sin() * 0.22 + (y / 17.0 - plane).cos() * 0.18;
-        0.5 + waves + (noise(i as u32) - 0.5) * 0.18
+        level(x, y, plane, i as u32)
     };
     match &mut input.values {
         Values::F32(values) => fill(values, level),

@@ -71,7 +71,8 @@ pub(super) fn ultralytics(facts: &Facts<'_>) -> Option<Card> {
     let card = ultralytics_card(facts, "rtdetr-ultralytics-8.3", layout)
         .with(noted(facts))
         .with([of_scores]);
-    let card = card.with(fractions(facts, &table));
+    let plain = (scores != ScoreCode::Plain).then(|| Evidence::excludes("scores are logits"));
+    let card = card.with(fractions(facts, &table)).with(plain);
     Some(Card { names, ..card }.with(names_fit(facts, classes)))
 }
 

@@ -49,7 +49,8 @@ pub(super) fn detect(facts: &Facts<'_>) -> Option<Card> {
         "yolo9" | "yolo9_p2" => {
             let centred = facts.note("letterbox_pad").is_some_and(|pad| pad.starts_with("cent"));
             let pictures = if centred { usual } else { top_left };
-            card(facts, corners(facts, true)?, noted, pictures)
+            let layout = corners(facts, true)?;
+            card(facts, Layout { every_class: true, ..layout }, noted, pictures)
         }
         "rtmdet" => {
             let (mean, std) = ([103.53, 116.28, 123.675], [57.375, 57.12, 58.395]);
@@ -73,7 +74,7 @@ pub(super) fn detect(facts: &Facts<'_>) -> Option<Card> {
             let pictures = if by_opencv { stretched } else { smooth(stretched) };
             return Some(Card { max_iou: None, ..card(facts, layout, noted, pictures) });
         }
-        "deimv2" | "ec" => {
+        "deimv2" | "ec" | "tinyformer" | "gtr" => {
             // DEIMv2's sizes with a backbone of DINOv3 are normalised as ImageNet's.
             let dino = matches!(facts.note("size"), Some("s" | "m" | "l" | "x"));
             let pictures = match noted == "deimv2" && !dino {

@@ -116,14 +116,19 @@ impl Reader<'_> {
     }
 }
 
+/// The first character, and what follows it.
+fn first(text: &str) -> Option<(char, &str)> {
+    let mut letters = text.chars();
+    Some((letters.next()?, letters.as_str()))
+}
+
 /// The text in quotes at the start, and what follows it.
 fn quoted(text: &str) -> Option<(String, &str)> {
-    let quote = text.chars().next()?;
+    let (quote, mut rest) = first(text)?;
     let mut value = String::new();
-    let mut rest = text.get(1..)?;
     loop {
-        let letter = rest.chars().next()?;
-        rest = &rest[letter.len_utf8()..];
+        let (letter, after) = first(rest)?;
+        rest = after;
         match letter {
             '\\' => rest = escape(rest, &mut value)?,
             _ if letter == quote => return Some((value, rest)),
@@ -135,8 +140,7 @@ fn quoted(text: &str) -> Option<(String, &str)> {
 /// Resolves the escape after a backslash and gives what follows it; `None` where it stands for no
 /// character. As in Python, a backslash before any other letter is one.
 fn escape<'a>(text: &'a str, value: &mut String) -> Option<&'a str> {
-    let letter = text.chars().next()?;
-    let rest = &text[letter.len_utf8()..];
+    let (letter, rest) = first(text)?;
     let simple = match letter {
         '\\' | '\'' | '"' | '/' => letter,
         'a' => '\x07',
@@ -150,8 +154,9 @@ fn escape<'a>(text: &'a str, value: &mut String) -> Option<&'a str> {
         'x' | 'u' | 'U' => return coded(letter, rest, value),
         '0'..='7' => {
             let digits = text.bytes().take(3).take_while(|b| (b'0'..=b'7').contains(b)).count();
-            value.push(char::from_u32(u32::from_str_radix(&text[..digits], 8).ok()?)?);
-            return Some(&text[digits..]);
+            let (number, rest) = text.split_at_checked(digits)?;
+            value.push(char::from_u32(u32::from_str_radix(number, 8).ok()?)?);
+            return Some(rest);
         }
         // A character by its name in Unicode, which no `repr` writes.
         'N' => return None,
@@ -171,19 +176,20 @@ fn coded<'a>(kind: char, rest: &'a str, value: &mut String) -> Option<&'a str> {
         'u' => 4,
         _ => 8,
     };
-    let number = |text: &str| {
-        let digits = text.get(..digits).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
-        u32::from_str_radix(digits?, 16).ok()
+    let number = |text: &'a str| {
+        let (number, rest) = text.split_at_checked(digits)?;
+        let is_number = number.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_number.then(|| Some((u32::from_str_radix(number, 16).ok()?, rest)))?
     };
-    let (first, after) = (number(rest)?, &rest[digits..]);
+    let (first, after) = number(rest)?;
     if !(0xD800..0xDC00).contains(&first) {
         value.push(char::from_u32(first)?);
         return Some(after);
     }
     let low = after.strip_prefix('\\').and_then(|next| next.strip_prefix(kind))?;
-    let second = number(low).filter(|second| (0xDC00..0xE000).contains(second))?;
+    let (second, after) = number(low).filter(|(second, _)| (0xDC00..0xE000).contains(second))?;
     value.push(char::from_u32(0x1_0000 + ((first - 0xD800) << 10) + (second - 0xDC00))?);
-    Some(&low[digits..])
+    Some(after)
 }
 
 #[cfg(test)]

@@ -21,6 +21,16 @@ fn card(facts: &Facts<'_>, family: &'static str, layout: Layout, angle: usize) -
     Card { names, ..card }
 }
 
+/// Whether the graph turns boxes by an angle, as the head of these models does to find the centre
+/// (`ultralytics/utils/tal.py`, `dist2rbox`): a sine and a cosine, which no detector of the same
+/// shape has.
+fn turns(facts: &Facts<'_>) -> Evidence {
+    match ["Sin", "Cos"].iter().all(|name| facts.model.operators.contains_key(*name)) {
+        true => Evidence::supports("the sine and cosine of an angle are in the graph"),
+        false => Evidence::excludes("no sine and cosine of an angle are in the graph"),
+    }
+}
+
 /// Evidence of an angle: one value of its own behind the scores, which a sigmoid computes.
 fn angle(facts: &Facts<'_>, table: &Table) -> Option<Evidence> {
     match behind_boxes(facts, table).1?.as_slice() {
@@ -52,5 +62,7 @@ pub(super) fn end_to_end(facts: &Facts<'_>) -> Option<Card> {
     let layout =
         Layout { class_limit: classes, ..Layout::plain(vec![table.form()], BOXES, AFTER_BOXES, 1) }
             .with(|level| level.class = Some(Columns { table: 0, first: 5 }));
-    Some(Card { classes, ..card(facts, "yolov10-obb", layout, 6) })
+    let card = card(facts, "yolov10-obb", layout, 6);
+    let turns = facts.ultralytics("task").is_none().then(|| turns(facts));
+    Some(Card { classes, ..card }.with(turns))
 }

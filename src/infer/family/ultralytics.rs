@@ -171,7 +171,9 @@ pub(super) fn pose(facts: &Facts<'_>) -> Option<Card> {
     let (layout, evidence) = layout(facts, &table, blocks, classes);
     let layout = with_keypoints(layout, points, 4 + classes);
     let card = card(facts, Task::Pose, "yolov8-pose", layout, classes).with(evidence);
-    let alone = behind_boxes(facts, &table).1.is_some_and(|behind| only_scores(&behind));
+    let is_score = |(_, maker): &Made| matches!(maker, Maker::Sigmoid | Maker::Softmax);
+    let behind = behind_boxes(facts, &table).1;
+    let alone = behind.is_some_and(|behind| only_scores(&behind) || behind.iter().all(is_score));
     let alone = alone.then(|| Evidence::excludes("scores alone follow the boxes"));
     Some(person(card.with(alone), points.count))
 }

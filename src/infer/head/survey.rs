@@ -151,8 +151,8 @@ struct Gathered {
     extremes: (f32, f32),
     /// Scores that would be logits: how many, and how many in 0 to 1.
     logits: (usize, usize),
-    /// Rows whose last score is a whole number, and the largest of these.
-    whole_scores: (usize, f32),
+    /// Rows whose last score is a whole number, and the smallest and largest of these.
+    whole_scores: (usize, (f32, f32)),
     /// Rows whose first score is 1.
     certain: usize,
     no_class: usize,
@@ -182,7 +182,7 @@ impl Layout {
             out_of_range: 0,
             extremes: (f32::INFINITY, f32::NEG_INFINITY),
             logits: (0, 0),
-            whole_scores: (0, 0.0),
+            whole_scores: (0, (f32::INFINITY, f32::NEG_INFINITY)),
             certain: 0,
             no_class: 0,
             boxes: Vec::new(),
@@ -239,7 +239,8 @@ impl Layout {
             }
             if !is_empty {
                 if let Some(whole) = stored().last().filter(|score| score.fract() == 0.0) {
-                    all.whole_scores = (all.whole_scores.0 + 1, all.whole_scores.1.max(whole));
+                    let (count, (low, high)) = all.whole_scores;
+                    all.whole_scores = (count + 1, (low.min(whole), high.max(whole)));
                 }
                 let most = largest_class(self.class_limit);
                 let is_class = |v: f32| v.fract() == 0.0 && (0.0..=most).contains(&v);
@@ -269,9 +270,10 @@ impl Gathered {
         }
         let boxes: Vec<&BBox> = self.boxes.iter().flatten().collect();
         if boxes.len() >= MIN_ROWS {
-            if share(self.whole_scores.0, boxes.len()) > self.strictness.most()
-                && self.whole_scores.1 >= 1.0
-            {
+            // A sigmoid may well be 1 in every row, but not now 0 and now 1.
+            let (whole, (low, high)) = self.whole_scores;
+            let varies = high >= 1.0 && low < high;
+            if varies && share(whole, boxes.len()) > self.strictness.most() {
                 found.push(Finding::ScoresAreClasses);
             }
             if share(self.no_class, boxes.len()) > MAX_BAD {

@@ -168,6 +168,18 @@ impl Graph {
                     None => unknown(),
                 }
             }
+            // Boxes may be decoded in place: what was the layer's is then computed.
+            "ScatterND" => {
+                let mut parts = self.parts(data, axis, budget);
+                let computed = self.constant(input(node, 2)).is_none();
+                match parts.first_mut() {
+                    Some(boxes) if computed && boxes.width == Some(4) => {
+                        boxes.by = Maker::Arithmetic(None);
+                        parts
+                    }
+                    _ => unknown(),
+                }
+            }
             _ => match self.moved(node, axis) {
                 Some(Moved::Same(axis)) => {
                     let parts = self.parts(data, axis, budget);
@@ -182,7 +194,8 @@ impl Graph {
                 }
                 Some(Moved::Cut) => {
                     let parts = self.parts(data, axis, budget);
-                    let cut = self.cut(node, place).and_then(|cut| cut.of(&parts));
+                    let cut = self.cut(node, place).or_else(|| self.slice(node, &parts));
+                    let cut = cut.and_then(|cut| cut.of(&parts));
                     cut.or_else(|| Some(vec![Part { width: None, by: only(&parts)? }]))
                         .unwrap_or_else(unknown)
                 }
@@ -211,6 +224,24 @@ impl Graph {
         let sizes = sizes.filter(|sizes| node.op == "Split" && place < sizes.len())?;
         let first = sizes[..place].iter().sum();
         Some(Cut { first, width: sizes[place], total: sizes.iter().sum() })
+    }
+
+    /// The columns that a `Slice` takes of columns whose number is known.
+    fn slice(&self, node: &Node, parts: &[Part]) -> Option<Cut> {
+        let of = |name: &str, i: usize| {
+            let attribute = node.list(name).map(<[i64]>::to_vec);
+            attribute.or_else(|| self.numbers(input(node, i)))
+        };
+        let (starts, ends) = (of("starts", 1)?, of("ends", 2)?);
+        let (&[start], &[end]) = (starts.as_slice(), ends.as_slice()) else { return None };
+        let steps = self.numbers(input(node, 4)).is_none_or(|steps| steps == [1]);
+        let total = total(parts).filter(|_| node.op == "Slice" && steps)?;
+        let place = |at: i64| match usize::try_from(at) {
+            Ok(at) => at.min(total),
+            Err(_) => total.saturating_sub(at.unsigned_abs() as usize),
+        };
+        let (first, end) = (place(start), place(end));
+        Some(Cut { first, width: end.saturating_sub(first), total })
     }
 
     /// Where the columns lie before an operator that moves values.

@@ -67,11 +67,11 @@ def ready(make, classes, pictures):
             continue
         if "class_embed" in name:
             class_layers.append(layer)
-            targets[layer] = (0.0, 2.0)
+            targets[layer] = (0.0, 0.8)
         elif layer.out_features == 4 and "enc_out_bbox_embed" in name:
-            targets[layer] = ([0.0, 0.0, 1.2, 1.2], [0.8, 0.8, 0.4, 0.4])
+            targets[layer] = ([0.0, 0.0, 1.2, 1.2], [0.6, 0.6, 0.4, 0.4])
         elif layer.out_features == 4 and "bbox_embed" in name:
-            targets[layer] = (0.0, 0.4)
+            targets[layer] = (0.0, 0.2)
     alike = [layer for name, layer in net.named_modules() if name.endswith(("query_feat", "refpoint_embed"))]
     kit.liven(net, lambda: net(values), targets, alike=alike)
     with torch.no_grad():
