@@ -166,6 +166,9 @@ impl InferError {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Remote { hint, .. } => hint.as_deref(),
+            Self::Engine { engine: "tract", .. } => {
+                Some("ONNX Runtime may run what tract cannot: --engine onnxruntime")
+            }
             Self::Impossible { .. } => Some(
                 "its family may be another: 'vision-pipe inspect' shows how it is read, --head \
                  reads it otherwise",
@@ -178,7 +181,8 @@ impl InferError {
     pub fn fault(&self) -> Option<Fault> {
         match self {
             Self::Remote { fault, .. } => Some(*fault),
-            Self::Impossible { .. } => Some(Fault::Model),
+            // Some operators of a graph fail on some pictures alone.
+            Self::Impossible { .. } | Self::Engine { engine: "tract", .. } => Some(Fault::Model),
             _ => None,
         }
     }

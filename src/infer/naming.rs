@@ -149,7 +149,7 @@ mod tests {
         };
         let feed = Feed::plan("m", &model, None).unwrap();
         assert_eq!(feed.size, Size::new(416, 416));
-        let facts = Facts { feed: &feed, outputs: &outputs, model: &model };
+        let facts = Facts { feed: &feed, outputs: &outputs, model: &model, probe: &[] };
         let about = FAMILIES.iter().find(|known| known.name == family).unwrap();
         let card = (about.card)(&facts).unwrap();
         let (labels, from) = names(&card, &model, known);

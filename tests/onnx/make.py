@@ -217,9 +217,7 @@ def yolov8_net(filled, channels=7):
 
 def yolov8():
     filled = {row_of(b, s): centred(b) + scores(c, score) for b, c, score, s in SPOTS}
-    for file, metadata in (("yolov8.onnx", ultralytics()), ("yolov8-bare.onnx", None)):
-        note = "NMS" if metadata else "NMS; without metadata, known by its shape alone"
-        yolov8_net(filled).save(file, "yolov8", "detect", found(SPOTS[:3]), note, metadata)
+    yolov8_net(filled).save("yolov8.onnx", "yolov8", "detect", found(SPOTS[:3]), "NMS", ultralytics())
 
 
 def yolov8_half():
@@ -360,17 +358,6 @@ def end_to_end():
     net.save("yolo26-seg.onnx", "yolo26-seg", "segment", detections, NO_NMS, ultralytics("segment"))
 
 
-def yolox():
-    net, filled = Net(IMAGES), {}
-    for box, c, score, stride in SPOTS:
-        (column, row), (cx, cy, w, h) = cell_of(box, stride), centred(box)
-        raw = [cx / stride - column, cy / stride - row, np.log(w / stride), np.log(h / stride)]
-        filled[row_of(box, stride)] = raw + [0.96] + scores(c, score / 0.96)
-    net.output("output", net.table(84, 8, filled), [1, 84, 8])
-    net.save("yolox.onnx", "yolox", "detect", found(SPOTS[:3]),
-             "raw offsets; score = objectness x class; NMS")
-
-
 def rtdetr_ultralytics():
     net = Net(IMAGES)
     filled = {row: fractions(centred(box)) + scores(c, score)
@@ -415,14 +402,7 @@ def detr_net(entry, names, classes, rows):
     return net
 
 
-def detr():
-    rows = [(q, box, {c: score}) for q, (box, c, score, _) in zip(QUERIES, SPOTS)]
-    rows[1][2][0] = 0.5
-    second = {"class_id": 0, "confidence": 0.5, "bbox": rows[1][1]}
-    names = {"logits": "logits", "pred_boxes": "boxes"}
-    net = detr_net(("pixel_values", IMAGES[1]), names, 3, rows)
-    net.save("detr-hf.onnx", "detr", "detect", found(SPOTS[:4]) + [second],
-             "sigmoid; query 7 is above the threshold in two classes and gives both; " + NO_NMS)
+def rfdetr():
     spots = [(box, [1, 90, 18][c], score, stride) for box, c, score, stride in SPOTS]
     rows = [(q, box, {c: score}) for q, (box, c, score, _) in zip(QUERIES, spots)]
     net = detr_net(("input", IMAGES[1]), {"dets": "boxes", "labels": "logits"}, 91, rows)
@@ -476,8 +456,13 @@ def nanodet_plus():
         (32, 0, 0, [0, 0, 1, 1], 1, 0.6),
         (8, 7, 7, [1, 1, 1, 1], 0, 0.24),
     ])
-    filled = {start_of(s) + at: flat(both) for s in rows for at, both in rows[s].items()}
-    net.output("output", net.table(85, 35, filled), [1, 85, 35])
+    values = np.zeros((85, 35))
+    for s in rows:
+        for at, both in rows[s].items():
+            values[start_of(s) + at] = flat(both)
+    chances = np.clip(values[:, :3], 1e-6, 1 - 1e-6)
+    grid_output(net, [sigmoid(net, chances), linear(net, values[:, 3:])], "output")
+    net.output("output", None, [1, 85, 35])
     net.save("nanodet-plus.onnx", "nanodet-plus", "detect", found(spots[:3]),
              "four strides, from the corner of a cell; NMS")
 
@@ -486,8 +471,8 @@ def ssd():
     net, at = Net(IMAGES), list(zip([0, 57, 119, 118, 10, 60], SPOTS))
     filled = {row: [0.0] + scores(c, score, 4) for row, (_, c, score, _) in at}
     boxes = {row: fractions([y1, x1, y2, x2]) for row, ((x1, y1, x2, y2), _, _, _) in at}
-    net.output("scores", net.table(120, 5, filled), [1, 120, 5])
-    net.output("boxes", net.table(120, 4, boxes), [1, 120, 1, 4])
+    net.output("Postprocessor/scores", net.table(120, 5, filled), [1, 120, 5])
+    net.output("Postprocessor/boxes", net.table(120, 4, boxes), [1, 120, 1, 4])
     net.save("ssd.onnx", "ssd", "detect", found(SPOTS[:3], shift=1),
              "y before x; the column is the class, column 0 is always 0; NMS")
     net, order = Net(IMAGES), [SPOTS[i] for i in (0, 4, 1, 3, 2)]
@@ -696,9 +681,12 @@ def seekers():
     save_seeker(net, "seek-yolov8.onnx", "yolov8", metadata=ultralytics())
 
     net = Net(IMAGES)  # in the last row, whose cell is (1, 1) of stride 32
-    tail = net.const([*np.log([6 / 32] * 2), 0.9, 0, 1, 0])
-    row = net.op("Concat", *brightest(net, 1, 1 / 32, -1), tail, axis=0)
-    net.op("Concat", net.full([1, 83, 8]), net.shaped(row, 1, 1, 8), axis=1, name="output")
+    row = net.op("Concat", *brightest(net, 1, 1 / 32, -1), net.const(np.log([6 / 32] * 2)), axis=0)
+    last = net.const(np.eye(84)[None, :, 83:])
+    boxes = net.op("MatMul", last, net.shaped(row, 1, 1, 4))
+    sure, chances = np.full((84, 1), 1e-6), np.full((84, 3), 1e-6)
+    sure[83], chances[83, 1] = 0.9, 1 - 1e-6
+    grid_output(net, [boxes, sigmoid(net, sure), sigmoid(net, chances)], "output")
     net.output("output", None, [1, 84, 8])
     save_seeker(net, "seek-yolox.onnx", "yolox")
 
@@ -772,10 +760,235 @@ def types():
     EXPECTED.pop()
 
 
+# Rows as real heads give them: one in every cell or query, most of them unlikely, and computed by
+# the operators that exporters write. Only such models can be told from others of their shapes.
+
+LOW_SCORE = 0.02
+
+
+def cells():
+    """Column, row and stride of each row of a grid model."""
+    return [(i % (SIZE // s), i // (SIZE // s), s) for s in STRIDES for i in range((SIZE // s) ** 2)]
+
+
+def cell_boxes():
+    """A box around each cell, of different sizes."""
+    boxes = []
+    for k, (column, row, s) in enumerate(cells()):
+        cx, cy, w, h = (column + 0.5) * s, (row + 0.5) * s, s * (0.8 + k % 5 / 5), s * (0.7 + k % 7 / 7)
+        boxes.append([cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2])
+    return boxes
+
+
+def grid_rows(classes=3, spots=None):
+    """Boxes [84, 4] and scores [84, classes] with the spots in their cells."""
+    boxes, chances = np.array(cell_boxes()), np.full((84, classes), LOW_SCORE)
+    for box, c, score, stride in spots or SPOTS:
+        boxes[row_of(box, stride)] = box
+        chances[row_of(box, stride)] = 0.05
+        chances[row_of(box, stride), c] = score
+    return boxes, chances
+
+
+def query_rows(count=300, classes=3):
+    """Boxes and scores of queries anywhere, with the spots in the rows QUERIES."""
+    k = np.arange(count)
+    cx, cy, w, h = 4 + k * 37 % 57, 5 + k * 23 % 55, 3 + k % 5, 2.5 + k % 6
+    boxes = np.stack([cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2], 1)
+    chances = LOW_SCORE / (1 + k[:, None] % 9 + np.arange(classes))
+    for row, (box, c, score, _) in zip(QUERIES, SPOTS):
+        boxes[row], chances[row] = box, 0.05
+        if c < classes:
+            chances[row, c] = score
+    return boxes, chances
+
+
+def middles(boxes):
+    return np.concatenate([(boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]], 1)
+
+
+def strides():
+    return np.array([[s] for _, _, s in cells()], dtype=float)
+
+
+def linear(net, values, prefix=""):
+    """[1, rows, columns] as a last layer gives it: a matrix product and its bias."""
+    rows, columns = values.shape
+    zeros = net.op("Expand", net.shaped(net.zero, 1, 1, 1), net.ints(1, rows, 1))
+    product = net.op("MatMul", zeros, net.const(np.ones((1, columns))), name=prefix and f"{prefix}/MatMul")
+    return net.op("Add", product, net.const(values))
+
+
+def sigmoid(net, chances, prefix=""):
+    return net.op("Sigmoid", linear(net, np.log(chances / (1 - chances)), prefix))
+
+
+def grid_output(net, parts, name, turned=False):
+    """The parts side by side, [1, rows, columns] or turned."""
+    joined = net.op("Concat", *parts, axis=2, name=None if turned else name)
+    if turned:
+        net.op("Transpose", joined, perm=[0, 2, 1], name=name)
+    return joined
+
+
+def decoded(net, values):
+    """Whole boxes: multiplied by the strides last."""
+    return net.op("Mul", linear(net, values / strides()), net.const(strides()))
+
+
+def bare_yolov8():
+    """Shapes that several families share, without notes: told apart by operators and values."""
+    boxes, chances = grid_rows()
+    twins = (("yolov8-bare", "yolov8", middles(boxes), True), ("yolov8-turned", "yolov8", middles(boxes), False),
+             ("yolov8-corners", "yolov8-corners", boxes, True))
+    for file, family, values, turned in twins:
+        net = Net(IMAGES)
+        grid_output(net, [decoded(net, values), sigmoid(net, chances)], "output0", turned)
+        net.output("output0", None, [1, 7, 84] if turned else [1, 84, 7])
+        net.save(f"{file}.onnx", family, "detect", found(SPOTS[:3]), "NMS; without notes")
+    net = Net(IMAGES)
+    logits = np.log(chances / (1 - chances))
+    grid_output(net, [decoded(net, middles(boxes)), linear(net, logits)], "output0", True)
+    net.output("output0", None, [1, 7, 84])
+    net.save("yolov8-logits.onnx", "yolov8", "detect", found(SPOTS[:3]), "cut before its sigmoid",
+             ultralytics())
+
+
+def eights():
+    """Three families of [1, 84, 8]: offsets, whole boxes with an objectness, one that is always 1."""
+    boxes, chances = grid_rows()
+    at = np.array([[column, row] for column, row, _ in cells()])
+    middle = middles(boxes)
+    raw = np.concatenate([middle[:, :2] / strides() - at, np.log(middle[:, 2:] / strides())], 1)
+    sure = np.full((84, 1), 0.96)
+    net = Net(IMAGES)
+    grid_output(net, [linear(net, raw), sigmoid(net, sure), sigmoid(net, chances / 0.96)], "output")
+    net.output("output", None, [1, 84, 8])
+    net.save("yolox.onnx", "yolox", "detect", found(SPOTS[:3]), "raw offsets; score = objectness x class; NMS")
+    net = Net(IMAGES)
+    parts = [decoded(net, middle), sigmoid(net, sure, "head/obj_preds.0"), sigmoid(net, chances / 0.96)]
+    grid_output(net, parts, "output")
+    net.output("output", None, [1, 84, 8])
+    net.save("yolox-decoded.onnx", "yolox-decoded", "detect", found(SPOTS[:3]),
+             "--decode_in_inference: whole boxes")
+    net = Net(IMAGES)
+    grid_output(net, [decoded(net, middle), net.const(np.ones((1, 84, 1))), sigmoid(net, chances)], "outputs")
+    net.output("outputs", None, [1, 84, 8])
+    net.save("yolov6.onnx", "yolov6", "detect", found(SPOTS[:3]), "objectness of 1")
+
+
+def ranked(chances):
+    return np.stack([chances.max(1), chances.argmax(1).astype(float)], 1)
+
+
+def sixes():
+    """Three families of [1, 300, 6]: corners in pixels, fractions with a class, two scores."""
+    boxes, chances = query_rows()
+    kept = found(SPOTS[:4])
+    both = lambda values: np.concatenate([values, ranked(chances)], 1)
+    rows = {"yolov10-bare": ("yolov10", both(boxes), kept),
+            "rtdetr-bare": ("rtdetr-ultralytics", both(middles(boxes) / SIZE), kept)}
+    boxes, chances = query_rows(classes=2)
+    two = [detection for detection in found(SPOTS[:4]) if detection["class_id"] < 2]
+    rows["rtdetr-two"] = ("rtdetr-ultralytics-8.3", np.concatenate([middles(boxes) / SIZE, chances], 1), two)
+    for file, (family, values, expected) in rows.items():
+        net = Net(IMAGES)
+        net.output("output0", net.const(values), [1, 300, 6])
+        net.save(f"{file}.onnx", family, "detect", expected, NO_NMS + "; without notes")
+
+
+def transformers():
+    """Two families of logits and pred_boxes: a sigmoid each, or a softmax with no object last. The
+    names of their layers tell them apart."""
+    boxes, chances = query_rows()
+    logits = np.log(chances / (1 - chances))
+    # For a softmax over three classes and no object, whose logit is 0.
+    rest = np.clip(1 - chances.sum(1, keepdims=True), 1e-6, 1)
+    twice = logits.copy()
+    twice[QUERIES[1], 0] = logit(0.5)  # above the threshold in two classes, and both count
+    second = {"class_id": 0, "confidence": 0.5, "bbox": SPOTS[1][0]}
+    kinds = {"detr-hf": ("detr-logits", "model/enc_score_head", twice),
+             "detr-softmax": ("detr-softmax", "class_labels_classifier", np.concatenate([np.log(chances / rest), np.zeros((300, 1))], 1))}
+    for file, (family, layer, values) in kinds.items():
+        net = Net(("pixel_values", [1, 3, SIZE, SIZE]))
+        net.output("logits", linear(net, values, layer), [1, 300, values.shape[1]])
+        net.output("pred_boxes", net.const(middles(boxes) / SIZE), [1, 300, 4])
+        more = [second] if file == "detr-hf" else []
+        net.save(f"{file}.onnx", family, "detect", found(SPOTS[:4]) + more, NO_NMS)
+
+
+def fractions_and_confidences():
+    """YOLOv4 of PyTorch has SSD's shapes, the left edge first."""
+    net, at = Net(IMAGES), list(zip([0, 57, 119, 118, 10, 60], SPOTS))
+    boxes = {row: fractions(box) for row, (box, _, _, _) in at}
+    net.output("boxes", net.table(120, 4, boxes), [1, 120, 1, 4])
+    net.output("confs", net.table(120, 3, {row: scores(c, score) for row, (_, c, score, _) in at}), [1, 120, 3])
+    net.save("yolov4.onnx", "yolov4", "detect", found(SPOTS[:3]), "corners as fractions; NMS")
+
+
+def rfdetr_more():
+    """Half precision, a slot of no object after three classes, and masks."""
+    boxes, chances = query_rows()
+    logits = np.log(chances / (1 - chances))
+    slot = np.full((300, 1), 3.0)  # untrained: it must never be a class
+    for file, kind in (("rfdetr-half", TensorProto.FLOAT16), ("rfdetr-seg", F32)):
+        net = Net(("input", [1, 3, SIZE, SIZE]))
+        values = {"dets": middles(boxes) / SIZE, "labels": np.concatenate([logits, slot], 1)}
+        if file == "rfdetr-seg":
+            masks = np.full((300, 16, 16), -4.0)
+            for row, (box, *_ ) in zip(QUERIES, SPOTS):
+                x1, y1, x2, y2 = [round(v / 4) for v in box]
+                masks[row, y1:y2, x1:x2] = 4
+            values["masks"] = masks
+        for name, value in values.items():
+            whole = net.op("Add", net.const(value[None]), net.zero)
+            net.op("Cast", whole, to=kind, name=name)
+            net.output(name, None, [1, *value.shape], kind)
+        expected = found(SPOTS[:4])
+        if file == "rfdetr-seg":
+            for detection, (box, *_ ) in zip(expected, SPOTS):
+                x1, y1, x2, y2 = [round(v / 4) * 4 for v in box]
+                detection["mask_area"] = (x2 - x1) * (y2 - y1)
+        net.save(f"{file}.onnx", "rfdetr", "segment" if file == "rfdetr-seg" else "detect", expected,
+                 NO_NMS + "; the last column is no object")
+
+
+def probabilities():
+    """Classifiers whose values are probabilities, though no softmax ends them."""
+    chances = np.array([[0.06, 0.5, 0.1, 0.3, 0.04]])
+    ranked = [{"class_id": int(c), "confidence": float(chances[0, c])} for c in np.argsort(-chances[0])]
+    metadata = ultralytics("classify", ["red", "green", "blue", "black", "white"])
+
+    def logits(net):
+        return net.op("Add", net.const(np.log(chances) + 5), net.zero)
+
+    def clip(net):
+        return net.op("Clip", net.op("Softmax", logits(net)), net.const(0.0), net.const(1.0), name="output0")
+
+    def ratio(net):
+        powers = net.op("Exp", logits(net))
+        return net.op("Div", powers, net.op("ReduceSum", powers, net.ints(1)), name="output0")
+
+    def mean(net):
+        both = [net.op("Softmax", logits(net)) for _ in range(2)]
+        return net.op("Mul", net.op("Add", *both), net.const(0.5), name="output0")
+
+    def each(net):
+        odds = np.log(chances / (1 - chances))
+        return net.op("Sigmoid", net.op("Add", net.const(odds), net.zero), name="output0")
+
+    for name, tail in (("clip", clip), ("ratio", ratio), ("mean", mean), ("sigmoid", each)):
+        net = Net(IMAGES)
+        tail(net)
+        net.output("output0", None, [1, 5])
+        net.save(f"classify-{name}.onnx", "classify", "classify", ranked, "probabilities", metadata)
+
+
 def main():
     for make in (yolov5, yolov8, yolov8_half, yolov8_weights, yolov8_pose, yolov8_seg, obb, end_to_end,
-                 yolox, rtdetr_ultralytics,
-                 rtdetr, detr, nanodet, nanodet_plus, ssd, blazeface, centerface, classify, movenet,
+                 rtdetr_ultralytics, bare_yolov8, eights, sixes, transformers,
+                 fractions_and_confidences, rfdetr_more, probabilities,
+                 rtdetr, rfdetr, nanodet, nanodet_plus, ssd, blazeface, centerface, classify, movenet,
                  semantic, yolov8_dynamic, yolov8_hard, yolov8_30000, no_tract, seekers, inputs,
                  types):
         make()

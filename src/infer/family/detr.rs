@@ -128,6 +128,8 @@ struct Kin {
     softmax: bool,
     /// Whether pictures are normalised as ImageNet's.
     imagenet: bool,
+    /// Most objects of a picture, where there is such a limit.
+    top: Option<usize>,
 }
 
 /// Source: `modeling_*.py` and `image_processing_*.py` of Hugging Face's transformers 5, and the
@@ -139,6 +141,7 @@ const KIN: [Kin; 8] = [
         lacks: &[],
         softmax: false,
         imagenet: true,
+        top: None,
     },
     Kin {
         about: "RT-DETR, D-FINE or DEIM",
@@ -146,6 +149,7 @@ const KIN: [Kin; 8] = [
         lacks: &[],
         softmax: false,
         imagenet: false,
+        top: None,
     },
     Kin {
         about: "LW-DETR or RF-DETR",
@@ -153,6 +157,7 @@ const KIN: [Kin; 8] = [
         lacks: &[],
         softmax: false,
         imagenet: true,
+        top: None,
     },
     Kin {
         about: "Conditional DETR",
@@ -160,6 +165,7 @@ const KIN: [Kin; 8] = [
         lacks: &[],
         softmax: false,
         imagenet: true,
+        top: Some(100),
     },
     Kin {
         about: "Deformable DETR",
@@ -167,6 +173,7 @@ const KIN: [Kin; 8] = [
         lacks: &[],
         softmax: false,
         imagenet: true,
+        top: Some(100),
     },
     Kin {
         about: "YOLOS",
@@ -174,6 +181,7 @@ const KIN: [Kin; 8] = [
         lacks: &[],
         softmax: true,
         imagenet: true,
+        top: None,
     },
     Kin {
         about: "DETR",
@@ -181,6 +189,7 @@ const KIN: [Kin; 8] = [
         lacks: &["sa_qcontent"],
         softmax: true,
         imagenet: true,
+        top: None,
     },
     Kin {
         about: "DETR",
@@ -188,6 +197,7 @@ const KIN: [Kin; 8] = [
         lacks: &["sampling_offsets"],
         softmax: true,
         imagenet: true,
+        top: None,
     },
 ];
 
@@ -219,7 +229,8 @@ fn named_queries(facts: &Facts<'_>) -> Option<Layout> {
 /// RT-DETR, D-FINE and other transformers: `logits` `[1, queries, classes]` and `pred_boxes`, a
 /// sigmoid for each class.
 pub(super) fn logits(facts: &Facts<'_>) -> Option<Card> {
-    let card = card(facts, "detr-logits", named_queries(facts)?);
+    let layout = Layout { top: kin(facts).and_then(|kin| kin.top), ..named_queries(facts)? };
+    let card = card(facts, "detr-logits", layout);
     Some(normalised(facts, card, false).with(by_layers(facts, false)))
 }
 

@@ -185,6 +185,10 @@ pub const FAMILIES: &[Family] = &[
     family("class-map", "YOLO26: semantic masks of class numbers", pictures::class_map),
 ];
 
+/// Beginnings of the names of families that Ultralytics exports.
+const OF_ULTRALYTICS: [&str; 5] =
+    ["yolov8", "yolov10", "rtdetr-ultralytics", "classify", "class-map"];
+
 /// Beginning of the evidence against families that LibreYOLO does not note.
 const FOREIGN: &str = "LibreYOLO notes the family";
 
@@ -196,10 +200,15 @@ impl Facts<'_> {
         task: Task,
         (classes, head): (usize, impl Head + 'static),
     ) -> Card {
-        let foreign = self.note("model_family").filter(|_| family != "libreyolo");
-        let foreign = foreign.map(|noted| {
-            Evidence::excludes(format!("{FOREIGN} '{noted}', which is read by its notes alone"))
-        });
+        let foreign = match (self.note("model_family"), self.ultralytics("task")) {
+            (Some(noted), _) if family != "libreyolo" => Some(Evidence::excludes(format!(
+                "{FOREIGN} '{noted}', which is read by its notes alone"
+            ))),
+            (None, Some(task)) if !OF_ULTRALYTICS.iter().any(|own| family.starts_with(own)) => {
+                Some(Evidence::excludes(format!("Ultralytics notes the task '{task}'")))
+            }
+            _ => None,
+        };
         Card {
             family,
             task,

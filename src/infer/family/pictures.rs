@@ -135,6 +135,7 @@ pub(super) fn semantic(facts: &Facts<'_>) -> Option<Card> {
     let shapes = facts.shapes();
     let [shape] = shapes.as_slice() else { return None };
     let Map { by_column, classes, columns, rows } = map(facts, shape)?;
+    let segformer = facts.model.graph.names("decode_head") && facts.model.graph.names("segformer");
     let (cells, of_scores) = match facts.computed_by(0) {
         Maker::Sigmoid | Maker::Softmax => {
             (Cells::Scores, "a softmax or sigmoid computes the scores")
@@ -145,12 +146,19 @@ pub(super) fn semantic(facts: &Facts<'_>) -> Option<Card> {
         form: Form { output: 0, values: classes, rows: Some(rows * columns), by_column },
         columns,
         cells,
-        background: classes > 1,
+        // SegFormer has no background: its first class is one of those it was trained for.
+        background: classes > 1 && !segformer,
         input: facts.feed.size,
     };
     let card = facts.card("semantic", Task::Segment, (classes, head));
     let card = card.with([Evidence::supports("a map of classes"), Evidence::supports(of_scores)]);
     let preprocess = Preprocess { fit: Fit::Stretch, ..card.preprocess };
+    if segformer {
+        let ((mean, std), filter) = (IMAGENET, Filter::Antialias);
+        let preprocess = Preprocess { mean, std, filter, ..preprocess };
+        let named = Evidence::decides("its layers have the names of SegFormer");
+        return Some(Card { preprocess, ..card }.with([named]));
+    }
     let asks = Some("nothing in the file says how pictures are normalised");
     Some(Card { preprocess, asks, ..card })
 }
@@ -173,8 +181,9 @@ pub(super) fn class_map(facts: &Facts<'_>) -> Option<Card> {
     let head = Regions {
         form: Form { output: 0, values: 1, rows: Some(rows * columns), by_column: false },
         columns,
+        // One class: 1 is its number, and 0 is none.
         cells: Cells::Classes,
-        background: false,
+        background: names.as_ref().is_some_and(|names| names.len() == 1),
         input: facts.feed.size,
     };
     let card = facts.card("class-map", Task::Segment, (1, head)).with(noted.clone());

@@ -1,10 +1,12 @@
 //! SSD models, before and after their own NMS.
 
-use super::Card;
 use super::facts::Facts;
+use super::{Card, Task};
 use crate::geometry::Fit;
 use crate::infer::evidence::Evidence;
-use crate::infer::head::{Background, BoxCode, Columns, Form, Layout, ScoreCode};
+use crate::infer::head::{
+    Background, BoxCode, Columns, Form, Layout, MaskCode, ScoreCode, WholeMasks,
+};
 use crate::infer::preprocess::Preprocess;
 use crate::infer::tensor::Element;
 
@@ -108,7 +110,7 @@ pub(super) fn finished(facts: &Facts<'_>) -> Option<Card> {
             .filter(|&i| shapes[i].len() == rank && facts.outputs[i].element == element);
         found.next().filter(|_| found.next().is_none())
     };
-    if shapes.len() != 3 || facts.feed.inputs.len() != 1 {
+    if facts.feed.inputs.len() != 1 || shapes.len() < 3 {
         return None;
     }
     let (boxes, scores) = (of_rank(2, Element::F32)?, of_rank(1, Element::F32)?);
@@ -116,10 +118,26 @@ pub(super) fn finished(facts: &Facts<'_>) -> Option<Card> {
     (shapes[boxes][1] == 4).then_some(())?;
     let forms =
         vec![Form::rows(boxes, None, 4), Form::rows(scores, None, 1), Form::rows(labels, None, 1)];
-    let layout = Layout { code: BoxCode::Corners, ..Layout::plain(forms, BOXES, SCORES, 1) }
+    // Mask R-CNN's masks are as large as the picture (`roi_heads.py`, `paste_masks_in_image`).
+    let (width, height) = facts.grid(1, false);
+    let masks = of_rank(4, Element::F32).filter(|&output| shapes[output][1] == 1);
+    let masks = masks.map(|output| {
+        MaskCode::Whole(WholeMasks {
+            form: Form::rows(output, None, width * height),
+            width,
+            height,
+            threshold: 0.5,
+            input: facts.feed.size,
+        })
+    });
+    let task = if masks.is_some() { Task::Segment } else { Task::Detect };
+    let known = 3 + usize::from(masks.is_some());
+    let layout = Layout { code: BoxCode::Corners, masks, ..Layout::plain(forms, BOXES, SCORES, 1) }
         .with(|level| level.class = Some(CLASSES));
     let card = card(facts, "ssd-post", layout, "boxes [rows,4], labels and scores [rows]");
-    Some(Card { classes: None, ..card })
+    let more = (shapes.len() > known)
+        .then(|| Evidence::excludes("outputs beside boxes, labels, scores and masks"));
+    Some(Card { task, classes: None, ..card }.with(more))
 }
 
 /// TensorFlow's Object Detection API: outputs named `detection_boxes`, `detection_scores` and

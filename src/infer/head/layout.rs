@@ -138,6 +138,8 @@ pub struct Layout {
     pub blocks: Vec<Block>,
     /// Whether a row stands for every class that scores, and not only for its best one.
     pub every_class: bool,
+    /// Most detections, where the model's own program takes so many before any threshold.
+    pub top: Option<usize>,
     /// How keypoints are stored.
     pub points: Option<Points>,
     /// How masks are put together.
@@ -170,6 +172,7 @@ impl Layout {
             class_limit: None,
             blocks: Vec::new(),
             every_class: false,
+            top: None,
             points: None,
             masks: None,
             rotation: None,

@@ -40,7 +40,7 @@ pub struct Regions {
     pub columns: usize,
     /// How the values of a cell are read.
     pub cells: Cells,
-    /// Whether the first of several classes is the background.
+    /// Whether the first of several classes, or the number 0 of a map of one, is the background.
     pub background: bool,
     /// Width and height of the model's input.
     pub input: Size,
@@ -90,6 +90,8 @@ impl Regions {
         let classes = self.form.values;
         if self.cells == Cells::Classes {
             let class = table.at(cell, 0);
+            let shift = f32::from(u8::from(self.background));
+            let class = class - shift;
             return (0.0..MAX_CLASSES).contains(&class).then_some((class as u32, 1.0));
         }
         let logits = self.cells == Cells::Logits;

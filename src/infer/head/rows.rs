@@ -56,7 +56,10 @@ impl Head for Rows {
                 oriented::nms(found, shape, max_iou, keep.agnostic, keep.max_detections)
             }
             Some(max_iou) => nms(found, max_iou, keep.agnostic, keep.max_detections),
-            None => most_confident(found, keep.max_detections),
+            None => {
+                let most = layout.top.unwrap_or(usize::MAX).min(keep.max_detections);
+                most_confident(found, most)
+            }
         };
         let masks = layout.masks.as_ref().map(|masks| masks.of(outputs)).transpose()?;
         let items = kept.iter().map(|candidate| {

@@ -189,6 +189,9 @@ impl Graph {
                             let by = only(&parts).unwrap_or(Maker::Unknown);
                             vec![Part { width: Some(width), by }]
                         }
+                        Some(width) if parts.len() == 1 => {
+                            vec![Part { width: Some(width), by: parts[0].by.clone() }]
+                        }
                         _ => parts,
                     }
                 }
