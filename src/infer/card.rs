@@ -179,6 +179,8 @@ mod tests {
             .map_err(|error| error.hint().unwrap_or_default())
     }
 
+    const AUTHOR: (&str, &str) = ("author", "Ultralytics");
+
     fn family(input: &[usize], outputs: &[&[usize]]) -> Option<(&'static str, Option<usize>)> {
         recognised(input, outputs, &[], None).ok()
     }
@@ -195,13 +197,36 @@ mod tests {
         ];
         let square = [1, 3, 416, 416];
         assert_eq!(family(&square, &nanodet), Some(("nanodet", Some(80))));
-        assert_eq!(family(&square, &[&[1, 3549, 85]]), Some(("yolox", Some(80))));
-        assert_eq!(family(&[1, 3, 320, 640], &[&[1, 4200, 6]]), Some(("yolox", Some(1))));
-        assert_eq!(family(&square, &[&[1, 84, 3549]]), Some(("yolov8", Some(80))));
         assert_eq!(family(&square, &[&[1, 10647, 85]]), Some(("yolov5", Some(80))));
-        assert_eq!(family(&square, &[&[1, 300, 6]]), Some(("yolov10", None)));
-        assert_eq!(family(&square, &[&[1, 300, 84]]), Some(("rtdetr-ultralytics", Some(80))));
-        assert_eq!(family(&square, &[&[1, 3598, 112]]), Some(("nanodet-plus", Some(80))));
+    }
+
+    /// Shapes that several families share are never enough: the graph, the values of a run or a
+    /// note must exclude the others.
+    #[test]
+    fn a_shape_that_families_share_is_refused_and_read_as_the_user_says() {
+        for (shape, heads) in [
+            (
+                &[1, 3549, 85][..],
+                &[("yolox", Some(80)), ("yolov6", Some(80)), ("yolov8", Some(81))][..],
+            ),
+            (&[1, 84, 3549], &[("yolov8", Some(80)), ("yolov8-corners", Some(80))]),
+            (
+                &[1, 300, 6],
+                &[
+                    ("yolov10", None),
+                    ("rtdetr-ultralytics", None),
+                    ("rtdetr-ultralytics-8.3", Some(2)),
+                ],
+            ),
+            (&[1, 3598, 112], &[("nanodet-plus", Some(80)), ("yolox", Some(107))]),
+        ] {
+            let square = [1, 3, 416, 416];
+            let hint = recognised(&square, &[shape], &[], None).unwrap_err();
+            for (head, classes) in heads {
+                assert!(hint.contains(&format!("--head {head}")), "{hint}");
+                assert_eq!(recognised(&square, &[shape], &[], Some(head)), Ok((*head, *classes)));
+            }
+        }
     }
 
     #[test]
@@ -209,14 +234,18 @@ mod tests {
         let pose: &[&[usize]] = &[&[1, 56, 8400]];
         let square = [1, 3, 640, 640];
         let hint = recognised(&square, pose, &[], None).unwrap_err();
-        assert!(hint.contains("--head yolov8 or --head yolov8-pose"), "{hint}");
+        for head in ["--head yolov8 ", "--head yolov8-pose "] {
+            assert!(hint.contains(head), "{hint}");
+        }
         let asked = |head| recognised(&square, pose, &[], Some(head));
         assert_eq!(asked("yolov8-pose"), Ok(("yolov8-pose", Some(1))));
         assert_eq!(asked("yolov8"), Ok(("yolov8", Some(52))));
         assert_eq!(
-            recognised(&square, pose, &[("task", "pose"), ("kpt_shape", "[17, 3]")], None),
+            recognised(&square, pose, &[AUTHOR, ("task", "pose"), ("kpt_shape", "[17, 3]")], None),
             Ok(("yolov8-pose", Some(1)))
         );
+        let unsigned = recognised(&square, pose, &[("task", "pose")], None);
+        assert!(unsigned.is_err(), "a note counts only with its author");
         let hint = recognised(&[1, 3, 224, 224], &[&[1, 1000]], &[], None).unwrap_err();
         assert!(hint.contains("--head classify"), "{hint}");
     }
@@ -228,15 +257,27 @@ mod tests {
         let about = ("description", "Ultralytics rtdetr-l model");
         let task = ("task", "detect");
         let rows: &[&[usize]] = &[&[1, 300, 6]];
-        assert_eq!(recognised(&square, rows, &[task, two], None), Ok(("yolov10", Some(2))));
-        assert_eq!(
-            recognised(&square, rows, &[task, two, about], None),
-            Ok(("rtdetr-ultralytics", Some(2)))
+        assert!(recognised(&square, rows, &[task, two], None).is_err(), "no author");
+        let head = ("head", "v10Detect");
+        let noted = &[AUTHOR, task, two, head];
+        assert_eq!(recognised(&square, rows, noted, None), Ok(("yolov10", Some(2))));
+        let noted = &[AUTHOR, task, two, ("head", "RTDETRDecoder")];
+        let hint = recognised(&square, rows, noted, None).unwrap_err();
+        assert!(
+            hint.contains("--head rtdetr-ultralytics or --head rtdetr-ultralytics-8.3"),
+            "{hint}"
         );
-        assert!(recognised(&square, &[&[1, 84, 8400]], &[task, two], None).is_err());
+        assert!(recognised(&square, rows, &[AUTHOR, task, two, about], None).is_err());
+        let four: &[(&str, &str)] =
+            &[AUTHOR, task, ("names", "['a', 'b', 'c', 'd']"), ("head", "RTDETRDecoder")];
+        assert_eq!(recognised(&square, rows, four, None), Ok(("rtdetr-ultralytics", Some(4))));
+        let wide: &[&[usize]] = &[&[1, 300, 8]];
+        assert_eq!(recognised(&square, wide, four, None), Ok(("rtdetr-ultralytics-8.3", Some(4))));
+        assert!(recognised(&square, &[&[1, 84, 8400]], &[AUTHOR, task, two], None).is_err());
         let obb = ("task", "obb");
         let oriented = |shape: &[usize], notes: &[(&str, &str)]| {
-            recognised(&square, &[shape], notes, None).ok()
+            let notes = [notes, &[AUTHOR]].concat();
+            recognised(&square, &[shape], &notes, None).ok()
         };
         assert_eq!(oriented(&[1, 20, 8400], &[obb]), Some(("yolov8-obb", Some(15))));
         assert_eq!(oriented(&[1, 7, 8400], &[obb, two]), Some(("yolov8-obb", Some(2))));

@@ -80,7 +80,7 @@ pub fn names(card: &Card, about: &Description, known: Option<NameSet>) -> (Label
     }
     match noted(&about.metadata) {
         Noted::Names(names) => {
-            return match names.of(card.classes, unnamed(card.family)) {
+            return match names.of(card.classes) {
                 Some(names) => (Labels::of(names), NamesFrom::Noted),
                 None => (numbered(), NamesFrom::Unreadable(names.key)),
             };
@@ -98,18 +98,12 @@ pub fn names(card: &Card, about: &Description, known: Option<NameSet>) -> (Label
     }
 }
 
-/// How many classes at the end of a family's have no name in its notes: RF-DETR's last column is
-/// for no object.
-fn unnamed(family: &str) -> usize {
-    usize::from(family == "rfdetr")
-}
-
 /// Why so many `given` names do not fit a model, in words that follow its name; `None` where they
 /// do.
 pub fn misfit(given: usize, card: &Card) -> Option<String> {
     let classes = card.classes.filter(|classes| *classes != given)?;
     let why = match card.family {
-        "rfdetr" => ", of which the last stands for no object and wants a name too",
+        "rfdetr" => "; its last column stands for no object and has no name",
         "ssd-corners" | "semantic" if classes > 1 => {
             ", of which the first is the background and wants a name too"
         }
@@ -207,8 +201,7 @@ mod tests {
     fn a_column_for_no_object_needs_no_name_and_is_explained() {
         let outputs: &[(&str, &[usize])] = &[("dets", &[1, 300, 4]), ("labels", &[1, 300, 4])];
         let (names, _, why) = of("rfdetr", outputs, &[("class_names", "a,b,c")], None);
-        assert_eq!(names, ["a", "b", "c", "class_3"]);
-        assert!(why.unwrap().contains("4 classes, of which the last stands for no object"));
+        assert_eq!((names, why), (vec!["a".into(), "b".into(), "c".into()], None));
         let (.., why) = of("yolox", &[("out", &[1, 3549, 8])], &[], None);
         assert_eq!(why, None);
         let (.., why) = of("yolov8", &[("out", &[1, 8, 3549])], &[], None);

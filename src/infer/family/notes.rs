@@ -46,17 +46,13 @@ pub(in crate::infer) struct Names {
 
 impl Names {
     /// The names of a model of so many classes, `class_N` for ids without one; `None` where they
-    /// are not those of so many. The last `spare` classes need no name.
-    pub(in crate::infer) fn of(
-        &self,
-        classes: Option<usize>,
-        spare: usize,
-    ) -> Option<Vec<Arc<str>>> {
+    /// are not those of so many.
+    pub(in crate::infer) fn of(&self, classes: Option<usize>) -> Option<Vec<Arc<str>>> {
         let noted = self.by_id.keys().next_back()? + 1;
         let classes = classes.unwrap_or(noted);
         // A list that ends too early may as well begin too late: all its names would be shifted.
-        let fits = noted <= classes && classes - noted <= spare;
-        let name = |id| self.by_id.get(&id).filter(|name| !name.is_empty());
+        let fits = noted == classes;
+        let name = |id| self.by_id.get(&id).filter(|name| !bare(name).is_empty());
         let named = |id| name(id).map_or_else(|| numbered(id), |name| name.as_str().into());
         fits.then(|| (0..classes).map(named).collect())
     }
@@ -91,7 +87,7 @@ pub(super) fn names(text: &str) -> Option<Vec<Arc<str>>> {
         let last = by_id.keys().next_back();
         is_literal && last.is_some_and(|last| last + 1 == by_id.len())
     })?;
-    Names { key: String::new(), by_id }.of(None, 0)
+    Names { key: String::new(), by_id }.of(None)
 }
 
 /// The text without white space and byte order marks around it.
@@ -223,7 +219,7 @@ fn of_lines(text: &str) -> Option<Vec<(usize, String)>> {
         Some((id.trim().parse().ok()?, unquoted))
     };
     let numbered: Option<Vec<_>> = parts.iter().map(with_id).collect();
-    let in_order = || parts.iter().map(|part| (*part).to_owned()).enumerate().collect();
+    let in_order = || parts.iter().map(|part| part.trim().to_owned()).enumerate().collect();
     Some(numbered.unwrap_or_else(in_order))
 }
 

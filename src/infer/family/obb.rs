@@ -48,9 +48,11 @@ pub(super) fn rows(facts: &Facts<'_>) -> Option<Card> {
     let classes = table.values.checked_sub(5).filter(|classes| *classes > 0)?;
     let (layout, evidence) = layout(facts, &table, blocks, classes);
     let card = card(facts, "yolov8-obb", layout, table.values - 1).with(evidence);
-    let noted = facts.ultralytics("task").is_some();
-    let angle = if noted { None } else { angle(facts, &table) };
-    Some(Card { max_iou: Some(MAX_IOU), ..card }.with(angle))
+    let card = Card { max_iou: Some(MAX_IOU), ..card };
+    if facts.ultralytics("task").is_some() {
+        return Some(card);
+    }
+    Some(card.with(angle(facts, &table)).with([turns(facts)]))
 }
 
 /// `[1, rows, 7]`: centre, width, height, score, class, angle; no NMS.
