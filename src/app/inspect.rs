@@ -113,7 +113,7 @@ fn recognised(loaded: &Loaded, config: &ModelConfig) -> Result<Said, Error> {
     };
     let filter = match input.filter {
         Filter::Linear => "linear",
-        Filter::Antialias => "antialias",
+        Filter::Antialias | Filter::Tensor => "antialias",
         Filter::Bicubic => "bicubic",
     };
     let colour = match (input.colours, input.rgb) {

@@ -37,12 +37,16 @@ pub struct Preprocess {
 pub enum Filter {
     /// Of two neighbours an axis, also where the picture shrinks: OpenCV's INTER_LINEAR.
     Linear,
-    /// Of all pixels under a tent that grows as the picture shrinks: PIL's BILINEAR and
-    /// torchvision's with `antialias`.
+    /// Of all pixels under a tent that grows as the picture shrinks: PIL's BILINEAR, and
+    /// torchvision's of a PIL picture.
     Antialias,
-    /// Of all pixels under a cubic that grows as the picture shrinks: PIL's BICUBIC and
-    /// torchvision's with `antialias`.
+    /// Of all pixels under a cubic that grows as the picture shrinks: PIL's BICUBIC, and
+    /// torchvision's of a PIL picture.
     Bicubic,
+    /// As [`Filter::Antialias`] with weights of 16 bits: torchvision's of a tensor of bytes with
+    /// `antialias` (`torchvision.transforms.v2`), which Hugging Face's processors of pictures use.
+    /// Up to a level from PIL's.
+    Tensor,
 }
 
 /// A picture as it is resized, row by row.
@@ -100,6 +104,7 @@ impl Preprocess {
             Filter::Linear => self.laid_out::<COLOURS>(linear::Resize::new(image, view), view),
             Filter::Antialias => self.laid_out::<COLOURS>(wide(wide::TENT), view),
             Filter::Bicubic => self.laid_out::<COLOURS>(wide(wide::CUBIC), view),
+            Filter::Tensor => self.laid_out::<COLOURS>(wide(wide::SHORT_TENT), view),
         }
     }
 
