@@ -197,6 +197,66 @@ fn positions_come_back_to_where_they_were_in_wide_and_tall_pictures() {
 }
 
 #[test]
+fn a_model_whose_every_answer_is_impossible_ends_the_run() {
+    let place = Place::new();
+    let picture = picture(&place, (64, 64), None, 1.0);
+    for engine in ["tract", "onnxruntime"] {
+        let arguments = format!(
+            "run {} --model {} --engine {engine} --onnxruntime-lib {}",
+            picture.display(),
+            folder().join("yolov8-impossible.onnx").display(),
+            library().display(),
+        );
+        let stderr = place.output(&arguments).ended(78).stderr();
+        assert!(stderr.contains("every answer of the model is impossible"), "{stderr}");
+        assert!(stderr.contains("hint: its family may be another"), "{stderr}");
+    }
+}
+
+/// Files of the same shapes and other meaning are told apart, and `inspect` says by which evidence.
+#[test]
+fn twins_are_told_apart_by_evidence() {
+    let place = Place::new();
+    for (file, family, because, other) in [
+        ("yolov8-bare", "yolov8", "scores alone", "not yolov8-corners: boxes would have no area"),
+        ("yolov8-corners", "yolov8-corners", "scores alone", "not yolov8: boxes would grow"),
+        ("yolox", "yolox", "straight from the last layer", "not yolox-decoded: "),
+        ("yolox-decoded", "yolox-decoded", "one column of its own", "not yolox: "),
+        ("yolov6", "yolov6", "constant", "not yolov8: "),
+        (
+            "yolov10-bare",
+            "yolov10",
+            "values of one run fit",
+            "not rtdetr-ultralytics: boxes are no fractions",
+        ),
+        (
+            "rtdetr-bare",
+            "rtdetr-ultralytics",
+            "values of one run fit",
+            "not yolov10: boxes would have no area",
+        ),
+        (
+            "rtdetr-two",
+            "rtdetr-ultralytics-8.3",
+            "values of one run fit",
+            "not yolov10: class numbers",
+        ),
+        ("detr-softmax", "detr-softmax", "names of DETR", "not detr-logits: its layers"),
+    ] {
+        let arguments = format!(
+            "inspect {} --json --onnxruntime-lib {}",
+            folder().join(format!("{file}.onnx")).display(),
+            library().display(),
+        );
+        let text = place.output(&arguments).ended(0).stdout();
+        let about: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(about["head"], family, "{file}");
+        assert!(about["recognised_by"].to_string().contains(because), "{about}");
+        assert!(about["others"].to_string().contains(other), "{about}");
+    }
+}
+
+#[test]
 fn an_operator_that_tract_lacks_is_named_with_the_way_out() {
     let place = Place::new();
     let picture = picture(&place, (64, 64), None, 1.0);

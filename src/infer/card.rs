@@ -89,7 +89,7 @@ fn surveyed(mut card: Card, facts: &Facts<'_>) -> Card {
     let counts = found.iter().filter(|finding| !(noted || shown) || !finding.is_slope());
     card.evidence.extend(counts.map(|finding| Evidence::excludes(finding.to_string())));
     if found.is_empty() && !facts.probe.is_empty() {
-        card.evidence.push(Evidence::supports("the values of one run can be so"));
+        card.evidence.push(Evidence::supports("the values of one run fit"));
     }
     card
 }

@@ -213,6 +213,11 @@ fn by_layers(facts: &Facts<'_>, softmax: bool) -> Option<Evidence> {
     Some(if kin.softmax == softmax { Evidence::decides(text) } else { Evidence::excludes(text) })
 }
 
+/// The card of a model of Hugging Face, whose processors resize tensors.
+fn by_tensor(card: Card) -> Card {
+    Card { preprocess: Preprocess { filter: Filter::Tensor, ..card.preprocess }, ..card }
+}
+
 /// The card with the normalisation of the model that its layers name.
 fn normalised(facts: &Facts<'_>, card: Card, usual: bool) -> Card {
     let imagenet = kin(facts).map_or(usual, |kin| kin.imagenet);
@@ -230,7 +235,7 @@ fn named_queries(facts: &Facts<'_>) -> Option<Layout> {
 /// sigmoid for each class.
 pub(super) fn logits(facts: &Facts<'_>) -> Option<Card> {
     let layout = Layout { top: kin(facts).and_then(|kin| kin.top), ..named_queries(facts)? };
-    let card = card(facts, "detr-logits", layout);
+    let card = by_tensor(card(facts, "detr-logits", layout));
     Some(normalised(facts, card, false).with(by_layers(facts, false)))
 }
 
@@ -242,7 +247,7 @@ pub(super) fn softmax(facts: &Facts<'_>) -> Option<Card> {
         background: Background::Last,
         ..named_queries(facts)?
     };
-    let card = card(facts, "detr-softmax", layout);
+    let card = by_tensor(card(facts, "detr-softmax", layout));
     let classes = card.classes.and_then(|classes| classes.checked_sub(1));
     let card = normalised(facts, Card { classes, ..card }, true);
     Some(card.with(by_layers(facts, true)))

@@ -154,7 +154,7 @@ pub(super) fn semantic(facts: &Facts<'_>) -> Option<Card> {
     let card = card.with([Evidence::supports("a map of classes"), Evidence::supports(of_scores)]);
     let preprocess = Preprocess { fit: Fit::Stretch, ..card.preprocess };
     if segformer {
-        let ((mean, std), filter) = (IMAGENET, Filter::Antialias);
+        let ((mean, std), filter) = (IMAGENET, Filter::Tensor);
         let preprocess = Preprocess { mean, std, filter, ..preprocess };
         let named = Evidence::decides("its layers have the names of SegFormer");
         return Some(Card { preprocess, ..card }.with([named]));
