@@ -112,7 +112,7 @@ fn recognised(loaded: &Loaded, config: &ModelConfig) -> Result<Said, Error> {
         Fit::CropOf(shorter) => format!("crop:{shorter}"),
     };
     let filter = match input.filter {
-        Filter::Linear => "linear",
+        Filter::Linear | Filter::Exact => "linear",
         Filter::Antialias | Filter::Tensor => "antialias",
         Filter::Bicubic => "bicubic",
     };
