@@ -50,7 +50,9 @@ fn preprocess(c: &mut Criterion) {
     for (name, size) in [("768x576", (768, 576)), ("1920x1080", (1920, 1080))] {
         let image = picture(Size::new(size.0, size.1));
         let whole = Region::whole(image.size());
-        for filter in [Filter::Linear, Filter::Antialias, Filter::Bicubic] {
+        let filters =
+            [Filter::Linear, Filter::Exact, Filter::Antialias, Filter::Tensor, Filter::Bicubic];
+        for filter in filters {
             let wanted = Preprocess { filter, ..wanted.clone() };
             let said = match filter {
                 Filter::Linear => String::new(),

@@ -142,12 +142,17 @@ impl Region {
 pub enum Fit {
     /// Proportions kept, at the top left, padding on the right and below: YOLOX
     /// (`yolox/data/data_augment.py`, `preproc`), one ratio for both axes and the scaled size
-    /// truncated to whole pixels.
+    /// truncated to whole pixels, in double precision: 606 * (320 / 606) is 319 there.
     TopLeft,
     /// Proportions kept, in the middle: Ultralytics 8.4 (`ultralytics/data/augment.py`,
     /// `LetterBox`, and back `ultralytics/utils/ops.py`, `scale_boxes`), the scaled size rounded
     /// to whole pixels, halves to even ones, and each axis scaled by what became of it.
     Centre,
+    /// As [`Fit::Centre`], and back with one ratio for both axes and margins that are not rounded:
+    /// YOLOv5 7.0 (`utils/augmentations.py`, `letterbox`, and back `utils/general.py`,
+    /// `scale_boxes`), YOLOv7 (`utils/datasets.py` and `utils/general.py`, `scale_coords`) and
+    /// YOLOv6 (`yolov6/data/data_augment.py` and `yolov6/core/inferer.py`, `rescale`).
+    CentreOneGain,
     /// Both axes scaled to fill: DETR and SSD models.
     Stretch,
     /// Proportions kept, the canvas just covered by the middle: classifiers of Ultralytics
@@ -171,6 +176,9 @@ pub struct View {
     /// Column and row of the canvas at which the scaled part begins, less than 0 where its edge
     /// is cut off; what it leaves free is padding.
     pub offset: (i32, i32),
+    /// Where on the canvas positions have the first corner of the part: the offset or, as
+    /// [`Fit::CentreOneGain`] has it, near it.
+    origin: (f64, f64),
     scale: (f64, f64),
 }
 
@@ -179,7 +187,8 @@ impl View {
     pub fn fit(fit: Fit, region: Region, canvas: Size) -> Self {
         let by = |side: u32, from: u32| f64::from(side) / f64::from(from);
         let scale = (by(canvas.width, region.size.width), by(canvas.height, region.size.height));
-        let view = Self { region, canvas, content: canvas, offset: (0, 0), scale };
+        let (offset, origin) = ((0, 0), (0.0, 0.0));
+        let view = Self { region, canvas, content: canvas, offset, origin, scale };
         let ratio = scale.0.min(scale.1);
         let content = |scaled: &dyn Fn(f64) -> f64| {
             let side = |side: u32, limit: u32| {
@@ -192,14 +201,16 @@ impl View {
         };
         match fit {
             Fit::Stretch => view,
-            Fit::TopLeft => {
-                // A ratio like 416/768 is not exact in binary: 768 * ratio must not become 415.
-                let content = content(&|side| (side + 1e-6).floor());
-                Self { content, scale: (ratio, ratio), ..view }
-            }
-            Fit::Centre => {
-                let margin = |all: u32, part: u32| (all - part) as i32 / 2;
-                view.placed(content(&f64::round_ties_even), margin)
+            Fit::TopLeft => Self { content: content(&f64::floor), scale: (ratio, ratio), ..view },
+            Fit::Centre => view.placed(content(&f64::round_ties_even), margin),
+            Fit::CentreOneGain => {
+                let free = |all: u32, part: u32| (f64::from(all) - f64::from(part) * ratio) / 2.0;
+                let size = region.size;
+                Self {
+                    origin: (free(canvas.width, size.width), free(canvas.height, size.height)),
+                    scale: (ratio, ratio),
+                    ..view.placed(content(&f64::round_ties_even), margin)
+                }
             }
             Fit::Crop => view.placed(covering(region.size, canvas), cut),
             Fit::CropOf(shorter) => view.placed(shortened(region.size, shorter), cut),
@@ -211,9 +222,11 @@ impl View {
     fn placed(self, content: Size, margin: fn(u32, u32) -> i32) -> Self {
         let Self { canvas, region: Region { size, .. }, .. } = self;
         let by = |side: u32, from: u32| f64::from(side) / f64::from(from);
+        let offset = (margin(canvas.width, content.width), margin(canvas.height, content.height));
         Self {
             content,
-            offset: (margin(canvas.width, content.width), margin(canvas.height, content.height)),
+            offset,
+            origin: (offset.0.into(), offset.1.into()),
             scale: (by(content.width, size.width), by(content.height, size.height)),
             ..self
         }
@@ -233,12 +246,12 @@ impl View {
 
     /// Maps a point on the canvas to the source.
     pub fn point_to_source(&self, on_canvas: Point) -> Point {
-        let back = |v: f32, offset: i32, scale: f64, origin: u32| {
-            ((f64::from(v) - f64::from(offset)) / scale + f64::from(origin)) as f32
+        let back = |v: f32, origin: f64, scale: f64, first: u32| {
+            ((f64::from(v) - origin) / scale + f64::from(first)) as f32
         };
         Point {
-            x: back(on_canvas.x, self.offset.0, self.scale.0, self.region.x),
-            y: back(on_canvas.y, self.offset.1, self.scale.1, self.region.y),
+            x: back(on_canvas.x, self.origin.0, self.scale.0, self.region.x),
+            y: back(on_canvas.y, self.origin.1, self.scale.1, self.region.y),
         }
     }
 
@@ -251,12 +264,12 @@ impl View {
 
     /// Maps a point of the source to the canvas.
     pub fn point_to_canvas(&self, on_source: Point) -> Point {
-        let there = |v: f32, offset: i32, scale: f64, origin: u32| {
-            ((f64::from(v) - f64::from(origin)) * scale + f64::from(offset)) as f32
+        let there = |v: f32, origin: f64, scale: f64, first: u32| {
+            ((f64::from(v) - f64::from(first)) * scale + origin) as f32
         };
         Point {
-            x: there(on_source.x, self.offset.0, self.scale.0, self.region.x),
-            y: there(on_source.y, self.offset.1, self.scale.1, self.region.y),
+            x: there(on_source.x, self.origin.0, self.scale.0, self.region.x),
+            y: there(on_source.y, self.origin.1, self.scale.1, self.region.y),
         }
     }
 }
@@ -286,12 +299,17 @@ fn shortened(size: Size, shorter: u32) -> Size {
 /// Longest side of a scaled picture, of which only the middle is used.
 const MAX_SIDE: u64 = 1 << 30;
 
+/// First column or row of a part in the middle of `all`, the larger half after it.
+fn margin(all: u32, part: u32) -> i32 {
+    (all - part) as i32 / 2
+}
+
 /// First column or row of a part that is cut to, or padded to, `all`: torchvision's rounding.
 fn cut(all: u32, part: u32) -> i32 {
     if part > all {
         -(f64::from(part - all) / 2.0).round_ties_even() as i32
     } else {
-        (all - part) as i32 / 2
+        margin(all, part)
     }
 }
 
@@ -352,6 +370,41 @@ mod tests {
         }
     }
 
+    /// What YOLOv5 7.0.14, YOLOv6 and YOLOv7 say: the near and the far corner of the canvas. The
+    /// picture lies on the canvas as Ultralytics has it.
+    #[test]
+    fn letterboxes_of_one_gain_are_those_of_yolov5() {
+        for (source, canvas, near, far) in ONE_GAIN {
+            let (source, canvas) = (Size::new(source.0, source.1), Size::new(canvas.0, canvas.1));
+            let [view, same] =
+                [Fit::CentreOneGain, Fit::Centre].map(|kind| fit(kind, source, canvas));
+            assert_eq!((view.content, view.offset), (same.content, same.offset), "{source}");
+            let corners = BBox::new(0.0, 0.0, canvas.width as f32, canvas.height as f32);
+            let back = view.to_source(&corners);
+            let off = [back.x1 - near.0, back.y1 - near.1, back.x2 - far.0, back.y2 - far.1];
+            assert!(off.iter().all(|off| off.abs() < 1e-3), "{source} in {canvas}: {back:?}");
+        }
+        let part = Region { x: 30, y: 20, size: Size::new(333, 500) };
+        let view = View::fit(Fit::CentreOneGain, part, Size::new(640, 640));
+        let corner = view.point_to_source(Point { x: 0.0, y: 0.0 });
+        assert!((corner.x + 53.5).abs() < 1e-3 && (corner.y - 20.0).abs() < 1e-3, "{corner:?}");
+    }
+
+    /// The size of the picture that `preproc` of YOLOX 0.3.0 puts at the top left, and the canvas's
+    /// far corner divided by its ratio.
+    #[test]
+    fn pictures_at_the_top_left_are_those_of_yolox() {
+        for (source, canvas, content, corner) in TOP_LEFT {
+            let size = |(width, height)| Size::new(width, height);
+            let view = fit(Fit::TopLeft, size(source), size(canvas));
+            assert_eq!((view.content, view.offset), (size(content), (0, 0)), "{source:?}");
+            let far = Point { x: canvas.0 as f32, y: canvas.1 as f32 };
+            let back = view.point_to_source(far);
+            let off = (back.x - corner.0).abs().max((back.y - corner.1).abs());
+            assert!(off < 1e-3, "{source:?} in {canvas:?}: {back:?} and not {corner:?}");
+        }
+    }
+
     /// What torchvision 0.29.2 does with a PIL image: the size after `Resize(shorter)`, and the
     /// first column and row that `CenterCrop((height, width))` takes of it, less than 0 where it
     /// pads.
@@ -404,6 +457,37 @@ mod tests {
         ((3000, 1), (640, 640), (640, 1), (0, 319), (3000.0, 321.0)),
     ];
 
+    /// Picture, canvas, and the canvas's near and far corners in the picture.
+    type OneGain = (Pair<u32>, Pair<u32>, Pair<f32>, Pair<f32>);
+
+    const ONE_GAIN: [OneGain; 10] = [
+        ((768, 576), (640, 640), (0.0, -96.0), (768.0, 672.0)),
+        ((1280, 720), (640, 384), (0.0, -24.0), (1280.0, 744.0)),
+        ((333, 500), (640, 640), (-83.5, 0.0), (416.5, 500.0)),
+        ((641, 427), (640, 640), (0.0, -107.0), (641.0, 534.0)),
+        ((1000, 3), (320, 320), (0.0, -498.5), (1000.0, 501.5)),
+        ((3, 1000), (320, 320), (-498.5, 0.0), (501.5, 1000.0)),
+        ((101, 77), (640, 480), (-0.8333, 0.0), (101.8333, 77.0)),
+        ((1279, 719), (640, 640), (0.0, -280.0), (1279.0, 999.0)),
+        ((640, 425), (320, 320), (0.0, -107.5), (640.0, 532.5)),
+        ((1000, 600), (416, 416), (0.0, -200.0), (1000.0, 800.0)),
+    ];
+
+    /// Picture, canvas, content, and the canvas's far corner in the picture.
+    type TopLeft = (Pair<u32>, Pair<u32>, Pair<u32>, Pair<f32>);
+
+    const TOP_LEFT: [TopLeft; 9] = [
+        ((768, 576), (416, 416), (416, 312), (768.0, 768.0)),
+        ((640, 360), (160, 192), (160, 90), (640.0, 768.0)),
+        ((360, 640), (192, 160), (90, 160), (768.0, 640.0)),
+        ((100, 562), (416, 416), (74, 415), (562.0, 562.0)),
+        ((100, 606), (640, 640), (105, 639), (606.0, 606.0)),
+        ((606, 100), (320, 320), (319, 52), (606.0, 606.0)),
+        ((107, 738), (416, 416), (60, 415), (738.0, 738.0)),
+        ((333, 500), (640, 640), (426, 640), (500.0, 500.0)),
+        ((1920, 1080), (640, 384), (640, 360), (1920.0, 1152.0)),
+    ];
+
     /// Picture, its shorter side then, canvas, content, and the first column and row taken.
     type Cropped = (Pair<u32>, u32, Pair<u32>, Pair<u32>, Pair<i32>);
 
@@ -432,10 +516,11 @@ mod tests {
         #[test]
         fn a_view_fills_its_canvas_and_maps_back(
             w in 1u32..5000, h in 1u32..5000, cw in 32u32..1300, ch in 32u32..1300,
-            kind in 0usize..5, x in 0f32..3000.0, y in 0f32..3000.0,
+            kind in 0usize..6, x in 0f32..3000.0, y in 0f32..3000.0,
         ) {
             let kind = [
-                Fit::TopLeft, Fit::Centre, Fit::Stretch, Fit::Crop, Fit::CropOf(cw.max(ch) + 7),
+                Fit::TopLeft, Fit::Centre, Fit::CentreOneGain, Fit::Stretch, Fit::Crop,
+                Fit::CropOf(cw.max(ch) + 7),
             ][kind];
             let view = fit(kind, Size::new(w, h), Size::new(cw, ch));
             let ((columns, left), (rows, top)) = (view.columns(), view.rows());

@@ -106,13 +106,13 @@ fn recognised(loaded: &Loaded, config: &ModelConfig) -> Result<Said, Error> {
     let input = &card.preprocess;
     let fit = match input.fit {
         Fit::TopLeft => "top-left".to_owned(),
-        Fit::Centre => "letterbox".to_owned(),
+        Fit::Centre | Fit::CentreOneGain => "letterbox".to_owned(),
         Fit::Stretch => "stretch".to_owned(),
         Fit::Crop => "crop".to_owned(),
         Fit::CropOf(shorter) => format!("crop:{shorter}"),
     };
     let filter = match input.filter {
-        Filter::Linear => "linear",
+        Filter::Linear | Filter::Exact => "linear",
         Filter::Antialias | Filter::Tensor => "antialias",
         Filter::Bicubic => "bicubic",
     };

@@ -91,6 +91,8 @@ impl<'a> Resize<'a> {
 }
 
 impl Rows for Resize<'_> {
+    type Level = i16;
+
     fn go_to(&mut self, y: usize) {
         let Tap { first, second, weights } = self.down[y];
         if self.held[0].row != first {

@@ -1,5 +1,6 @@
 //! From a picture to a model's input: letterbox, resize, normalise and lay out.
 
+mod exact;
 mod linear;
 mod wide;
 
@@ -47,15 +48,21 @@ pub enum Filter {
     /// `antialias` (`torchvision.transforms.v2`), which Hugging Face's processors of pictures use.
     /// Up to a level from PIL's.
     Tensor,
+    /// As [`Filter::Linear`] in floating point, not rounded to levels: torchvision's of a tensor of
+    /// floats without `antialias`, as RF-DETR's `predict` (`rfdetr/detr.py`) does.
+    Exact,
 }
 
 /// A picture as it is resized, row by row.
 trait Rows {
+    /// A level: whole or not.
+    type Level: Into<f32>;
+
     /// Goes to row `y` of those that are shown.
     fn go_to(&mut self, y: usize);
 
     /// The levels of one colour in the current row, 0 to 255; blue is the first colour.
-    fn values(&self, channel: usize) -> impl Iterator<Item = i16>;
+    fn values(&self, channel: usize) -> impl Iterator<Item = Self::Level>;
 }
 
 /// Shares of red, green and blue in grey, of 65536: ITU-R BT.601 as PIL rounds it
@@ -105,6 +112,7 @@ impl Preprocess {
             Filter::Antialias => self.laid_out::<COLOURS>(wide(wide::TENT), view),
             Filter::Bicubic => self.laid_out::<COLOURS>(wide(wide::CUBIC), view),
             Filter::Tensor => self.laid_out::<COLOURS>(wide(wide::SHORT_TENT), view),
+            Filter::Exact => self.laid_out::<COLOURS>(exact::Resize::new(image, view), view),
         }
     }
 
@@ -126,10 +134,10 @@ impl Preprocess {
                 let levels = rows.values(from);
                 if self.channels_last {
                     let line = data[at..].iter_mut().step_by(COLOURS);
-                    line.zip(levels).for_each(|(out, level)| *out = normalised(level));
+                    line.zip(levels).for_each(|(out, level)| *out = normalised(level.into()));
                 } else {
                     let line = data[at..at + columns].iter_mut();
-                    line.zip(levels).for_each(|(out, level)| *out = normalised(level));
+                    line.zip(levels).for_each(|(out, level)| *out = normalised(level.into()));
                 }
             }
         }
@@ -140,7 +148,7 @@ impl Preprocess {
     fn padding<const COLOURS: usize>(&self) -> Vec<f32> {
         let pixels = self.size.width as usize * self.size.height as usize;
         let pad: [f32; COLOURS] =
-            std::array::from_fn(|channel| self.normalised::<COLOURS>(channel)(i16::from(self.pad)));
+            std::array::from_fn(|channel| self.normalised::<COLOURS>(channel)(f32::from(self.pad)));
         if self.channels_last {
             return pad.repeat(pixels);
         }
@@ -163,13 +171,13 @@ impl Preprocess {
     }
 
     /// From a level of 0 to 255 to what the model expects of a colour.
-    fn normalised<const COLOURS: usize>(&self, channel: usize) -> impl Fn(i16) -> f32 {
+    fn normalised<const COLOURS: usize>(&self, channel: usize) -> impl Fn(f32) -> f32 {
         let middle = |of: [f32; 3]| of.iter().sum::<f32>() / 3.0;
         let (mean, std) = match COLOURS {
             1 => (middle(self.mean), middle(self.std)),
             _ => (self.mean[channel], self.std[channel]),
         };
-        move |level| (f32::from(level) - mean) / std
+        move |level| (level - mean) / std
     }
 }
 

@@ -167,6 +167,8 @@ fn level(sum: i32, bits: u32) -> i16 {
 }
 
 impl Rows for Resize {
+    type Level = i16;
+
     fn go_to(&mut self, y: usize) {
         let Self { rows, first, width, down, sums } = self;
         let tap = &down.taps[y];
