@@ -96,7 +96,7 @@ fn a_model_of_an_unknown_family() {
         &place,
         run,
         78,
-        "of no family that can be told: input x [1,3,8,8], outputs y [1,3,8,8]",
+        "model family not recognised: 'add' has input x [1,3,8,8], outputs y [1,3,8,8]",
         "--head semantic",
     );
 }

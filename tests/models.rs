@@ -27,7 +27,7 @@ fn more(file: &str) -> &'static str {
     match file {
         "centerface.onnx" => "--imgsz 64",
         "semantic.onnx" | "semantic-classes.onnx" => "--head semantic",
-        "classify-softmax.onnx" | "classify-logits.onnx" => "--conf 0",
+        file if file.starts_with("classify-") => "--conf 0",
         _ => "",
     }
 }

@@ -17,7 +17,10 @@ fn inspect_says_what_a_model_is_and_why() {
     let model = folder().join("yolov8.onnx");
     let said = json(&place, &format!("inspect {} --json", model.display()));
     assert_eq!(said["head"], "yolov8");
-    assert_eq!(said["recognised_by"], "noted task 'detect'");
+    assert_eq!(
+        said["recognised_by"],
+        "Ultralytics notes the task 'detect'; scores of one run lie in 0 to 1; the values of one run fit"
+    );
     assert_eq!(said["class_names"], serde_json::json!(["red", "green", "blue"]));
     assert_eq!((&said["size"], &said["resize"]), (&"64x64".into(), &"letterbox".into()));
     let text = place.output(&format!("inspect {}", model.display()));

@@ -127,7 +127,7 @@ fn recognised(loaded: &Loaded, config: &ModelConfig) -> Result<Said, Error> {
         ("engine", json!(engine.name())),
         ("outputs", json!(specs(engine.outputs()))),
         ("head", json!(card.family)),
-        ("recognised_by", json!(evidence)),
+        ("recognised_by", json!(evidence.join("; "))),
         ("how_sure", json!(card.sure.words())),
         ("others", json!(others)),
         ("task", json!(card.task.name())),

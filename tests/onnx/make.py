@@ -814,7 +814,7 @@ def strides():
 def linear(net, values, prefix=""):
     """[1, rows, columns] as a last layer gives it: a matrix product and its bias."""
     rows, columns = values.shape
-    zeros = net.op("Expand", net.shaped(net.zero, 1, 1, 1), net.ints(1, rows, 1))
+    zeros = net.op("Mul", net.const(np.zeros((1, rows, 1))), net.zero)
     product = net.op("MatMul", zeros, net.const(np.ones((1, columns))), name=prefix and f"{prefix}/MatMul")
     return net.op("Add", product, net.const(values))
 

@@ -271,7 +271,7 @@ pub(super) fn rfdetr(facts: &Facts<'_>) -> Option<Card> {
     let known = 2 + usize::from(masks.is_some());
     let card = card(facts, "rfdetr", Layout { background, masks, ..layout });
     let (mean, std) = IMAGENET;
-    let preprocess = Preprocess { mean, std, filter: Filter::Linear, ..card.preprocess };
+    let preprocess = Preprocess { mean, std, filter: Filter::Exact, ..card.preprocess };
     let card = Card { task, classes: Some(classes), preprocess, ..card };
     // Scores of its keypoint models are weighed with the keypoints, which is not done here.
     let more = facts.outputs.len() > known || facts.named("keypoints").is_some();

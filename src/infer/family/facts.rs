@@ -45,6 +45,15 @@ pub(super) type Made = (Range<usize>, Maker);
 /// How far scores may be outside 0 to 1 by rounding.
 const SLACK: f32 = 1e-3;
 
+/// Part of the values outside 0 to 1 from which scores are logits; broken rows are fewer.
+const MAX_OUTSIDE: f64 = 0.05;
+
+/// Part of the values outside 0 to 1.
+fn outside(values: &[f32]) -> f64 {
+    let count = values.iter().filter(|v| **v < -SLACK || **v > 1.0 + SLACK).count();
+    count as f64 / values.len().max(1) as f64
+}
+
 impl Facts<'_> {
     /// The sides of every output; an open one counts 0.
     pub(super) fn shapes(&self) -> Vec<Vec<usize>> {
@@ -211,7 +220,7 @@ impl Facts<'_> {
             _ => {}
         }
         match self.values(table, columns) {
-            Some(values) if values.iter().any(|v| *v < -SLACK || *v > 1.0 + SLACK) => {
+            Some(values) if outside(&values) > MAX_OUTSIDE => {
                 let text = "scores of one run lie outside 0 to 1: they are logits";
                 (ScoreCode::Logits, Evidence::supports(text))
             }

@@ -20,7 +20,9 @@ const BOXES: Columns = Columns { table: 0, first: 0 };
 fn card(facts: &Facts<'_>, family: &'static str, layout: Layout) -> Card {
     let classes = layout.classes;
     let names = facts.names().filter(|names| names.len() == classes);
-    let card = Card { names, max_iou: Some(0.5), ..facts.card_of_rows(family, layout) };
+    let card = facts.card_of_rows(family, layout);
+    let preprocess = Preprocess { fit: Fit::CentreOneGain, ..card.preprocess };
+    let card = Card { names, max_iou: Some(0.5), preprocess, ..card };
     card.with(names_fit(facts, classes))
 }
 

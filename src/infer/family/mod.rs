@@ -118,7 +118,7 @@ impl Sure {
     /// In words.
     pub fn words(self) -> &'static str {
         match self {
-            Self::Noted => "certain, the author's notes or names say so",
+            Self::Noted => "certain, the file says so",
             Self::Alone => "sure, all other known families are excluded",
             Self::Asked => "as you say",
         }
