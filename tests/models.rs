@@ -400,8 +400,12 @@ fn class_names_are_never_invented() {
     let post = run("ssd-post.onnx", "").ended(0).records();
     let class = &of_type(&post, "frame")[0]["predictions"][0];
     assert_eq!(class["class"], format!("class_{}", class["class_id"]));
+    let stderr = run("rfdetr-seg.onnx", "--class-names a,b").ended(2).stderr();
+    let why = "has 3 classes; its last column stands for no object and has no name";
+    assert!(stderr.contains(why), "{stderr}");
+    run("rfdetr-seg.onnx", "--class-names a,b,c").ended(0);
     let stderr = run("rfdetr.onnx", "--class-names a,b").ended(2).stderr();
-    assert!(stderr.contains("has 91 classes, of which the last stands for no object"), "{stderr}");
+    assert!(stderr.contains("has 91 classes") && !stderr.contains("no object"), "{stderr}");
 }
 
 #[test]

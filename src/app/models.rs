@@ -18,8 +18,11 @@ use crate::infer::labels::Labels;
 use crate::infer::model::ModelFile;
 use crate::infer::onnx::{self, Description};
 use crate::infer::preprocess::Preprocess;
+#[cfg(any(feature = "onnxruntime", feature = "tract"))]
 use crate::infer::probe;
-use crate::infer::tensor::{Input, Tensor};
+#[cfg(any(feature = "onnxruntime", feature = "tract"))]
+use crate::infer::tensor::Input;
+use crate::infer::tensor::Tensor;
 use crate::infer::tiles::TiledDetector;
 use crate::infer::{Detector, Engine, ModelDetector, ModelError, Probed};
 use crate::record::ModelInfo;
@@ -47,6 +50,7 @@ pub(super) struct Opened {
     pub(super) feed: Feed,
     pub(super) hints: Hints,
     /// Whether the catalogue has it by its hash, with its family: such a model needs no probe.
+    #[cfg(feature = "tract")]
     pub(super) known: bool,
 }
 
@@ -75,7 +79,14 @@ pub(super) fn open(config: &ModelConfig) -> Result<Opened, Error> {
         hint: "is it a whole ONNX file? copy it again, or export it anew".into(),
     })?;
     let feed = Feed::plan(&file.name, &about, hints.imgsz)?;
-    Ok(Opened { file, about, feed, hints, known: known.is_some() })
+    Ok(Opened {
+        file,
+        about,
+        feed,
+        hints,
+        #[cfg(feature = "tract")]
+        known: known.is_some(),
+    })
 }
 
 /// Loads an opened model into the engine that is asked for, to be called by so many threads at

@@ -98,12 +98,15 @@ pub fn names(card: &Card, about: &Description, known: Option<NameSet>) -> (Label
     }
 }
 
+/// Columns of RF-DETR that was trained on COCO, all of which are ids.
+const COCO_IDS: usize = 91;
+
 /// Why so many `given` names do not fit a model, in words that follow its name; `None` where they
 /// do.
 pub fn misfit(given: usize, card: &Card) -> Option<String> {
     let classes = card.classes.filter(|classes| *classes != given)?;
     let why = match card.family {
-        "rfdetr" => "; its last column stands for no object and has no name",
+        "rfdetr" if classes != COCO_IDS => "; its last column stands for no object and has no name",
         "ssd-corners" | "semantic" if classes > 1 => {
             ", of which the first is the background and wants a name too"
         }

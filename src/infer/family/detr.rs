@@ -203,7 +203,7 @@ const KIN: [Kin; 8] = [
 
 fn kin(facts: &Facts<'_>) -> Option<&'static Kin> {
     let named = |part: &&str| facts.model.graph.names(part);
-    KIN.iter().find(|kin| kin.has.iter().all(|part| named(part)) && !kin.lacks.iter().any(named))
+    KIN.iter().find(|kin| kin.has.iter().all(&named) && !kin.lacks.iter().any(&named))
 }
 
 /// Evidence of the layers' names for or against a softmax.
