@@ -476,7 +476,7 @@ mod tests {
     /// Picture, canvas, content, and the canvas's far corner in the picture.
     type TopLeft = (Pair<u32>, Pair<u32>, Pair<u32>, Pair<f32>);
 
-    const TOP_LEFT: [TopLeft; 9] = [
+    const TOP_LEFT: [TopLeft; 11] = [
         ((768, 576), (416, 416), (416, 312), (768.0, 768.0)),
         ((640, 360), (160, 192), (160, 90), (640.0, 768.0)),
         ((360, 640), (192, 160), (90, 160), (768.0, 640.0)),
@@ -486,6 +486,8 @@ mod tests {
         ((107, 738), (416, 416), (60, 415), (738.0, 738.0)),
         ((333, 500), (640, 640), (426, 640), (500.0, 500.0)),
         ((1920, 1080), (640, 384), (640, 360), (1920.0, 1152.0)),
+        ((720, 576), (416, 416), (415, 332), (720.0, 720.0)),
+        ((1440, 1080), (416, 416), (415, 311), (1440.0, 1440.0)),
     ];
 
     /// Picture, its shorter side then, canvas, content, and the first column and row taken.
