@@ -14,6 +14,9 @@ use crate::infer::preprocess::{Filter, Preprocess};
 /// Most queries that are believed.
 const MAX_QUERIES: usize = 2000;
 
+/// Fewest queries that RT-DETR has: one a cell of small inputs.
+const MIN_QUERIES: usize = 20;
+
 /// All axes are stretched to the size; RT-DETR and D-FINE want no other normalisation.
 fn card(facts: &Facts<'_>, family: &'static str, layout: Layout) -> Card {
     let card = facts.card_of_rows(family, layout);
@@ -58,7 +61,7 @@ fn fractions(facts: &Facts<'_>, table: &Table) -> Option<Evidence> {
 /// RT-DETR by Ultralytics before version 8.4: `[1, queries, 4 + classes]`, fractions and scores.
 pub(super) fn ultralytics(facts: &Facts<'_>) -> Option<Card> {
     (facts.outputs.len() == 1).then_some(())?;
-    let table = facts.table(0).filter(|table| table.rows <= MAX_QUERIES)?;
+    let table = facts.table(0).filter(|t| (MIN_QUERIES..=MAX_QUERIES).contains(&t.rows))?;
     let classes = table.values.checked_sub(4).filter(|classes| *classes > 0)?;
     let (scores, of_scores) = facts.scores(&table, 4..table.values);
     let after = Columns { table: 0, first: 4 };
@@ -79,7 +82,8 @@ pub(super) fn ultralytics(facts: &Facts<'_>) -> Option<Card> {
 /// RT-DETR by Ultralytics from version 8.4 on: `[1, queries, 6]`, fractions, score and class.
 pub(super) fn ultralytics_ranked(facts: &Facts<'_>) -> Option<Card> {
     (facts.outputs.len() == 1).then_some(())?;
-    let table = facts.table(0).filter(|t| t.rows <= MAX_QUERIES && t.values == 6)?;
+    let table = facts.table(0).filter(|t| t.values == 6)?;
+    (MIN_QUERIES..=MAX_QUERIES).contains(&table.rows).then_some(())?;
     let names = facts.names();
     let classes = names.as_ref().map(Vec::len);
     let (scores, of_scores) = facts.scores(&table, 4..5);
