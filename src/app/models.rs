@@ -322,7 +322,7 @@ fn keep(card: &Card, config: &ModelConfig, labels: &Labels) -> Result<PostProces
     Ok(PostProcess {
         min_confidence: config.min_confidence,
         max_iou: config.max_iou.or(card.max_iou),
-        agnostic: config.agnostic,
+        agnostic: config.agnostic || card.agnostic,
         classes: config.classes.as_ref().map(|wanted| labels.ids(wanted)).transpose()?,
         max_detections: config.max_detections,
     })

@@ -50,7 +50,8 @@ pub(super) fn detect(facts: &Facts<'_>) -> Option<Card> {
             let centred = facts.note("letterbox_pad").is_some_and(|pad| pad.starts_with("cent"));
             let pictures = if centred { usual } else { top_left };
             let layout = corners(facts, true)?;
-            card(facts, Layout { every_class: true, ..layout }, noted, pictures)
+            let layout = Layout { every_class: true, ..layout };
+            Card { agnostic: noted == "yolo9_p2", ..card(facts, layout, noted, pictures) }
         }
         "rtmdet" => {
             let (mean, std) = ([103.53, 116.28, 123.675], [57.375, 57.12, 58.395]);

@@ -41,6 +41,8 @@ pub struct Card {
     /// Overlap above which the family's reference suppresses a box; `None` where boxes do not
     /// repeat.
     pub max_iou: Option<f32>,
+    /// Whether boxes of different classes suppress each other in the family's reference.
+    pub agnostic: bool,
     /// How it wants its pictures.
     pub preprocess: Preprocess,
     /// How its outputs are read.
@@ -216,6 +218,7 @@ impl Facts<'_> {
             names: None,
             keypoints: &[],
             max_iou: None,
+            agnostic: false,
             preprocess: self.preprocess(),
             head: Arc::new(head),
             evidence: foreign.into_iter().collect(),
