@@ -21,18 +21,18 @@ pub(super) struct Named {
 }
 
 impl Named {
-    /// What the `run` record says of them.
+    /// Origin of the names, as the `run` record gives it.
     pub(super) fn word(&self) -> Option<&'static str> {
         matches!(self.from, Some(NamesFrom::Assumed(_))).then_some(ASSUMED)
     }
 
-    /// Where they come from, for people.
+    /// Origin of the names, for people.
     pub(super) fn origin(&self) -> String {
         self.from.as_ref().map_or_else(|| "as you say".into(), NamesFrom::words)
     }
 }
 
-/// What a `run` record of earlier says of its names.
+/// Origin of the names in an earlier `run` record.
 pub(super) fn stored(word: Option<&str>) -> Option<&'static str> {
     (word == Some(ASSUMED)).then_some(ASSUMED)
 }

@@ -19,7 +19,7 @@ const MAX_SHARE: f64 = 0.01;
 /// synthetic pictures; the verdict is remembered by the model's hash.
 ///
 /// # Errors
-/// Where the engines differ: the answers of one of them are wrong.
+/// The engines differ: the answers of one of them are wrong.
 pub(super) fn check(
     opened: &Opened,
     config: &ModelConfig,

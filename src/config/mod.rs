@@ -192,7 +192,7 @@ pub struct Hints {
     pub imgsz: Option<Size>,
     /// How pictures are brought to that size.
     pub fit: Option<Fit>,
-    /// How their pixels are made there.
+    /// Makes their pixels.
     pub filter: Option<Filter>,
     /// Whether red is the first colour.
     pub rgb: Option<bool>,

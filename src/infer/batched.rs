@@ -59,7 +59,7 @@ struct Batched {
     parts: Vec<Part>,
 }
 
-/// Where in an output the first picture is.
+/// Place of the first picture in an output.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Part {
     /// The first of so many equal parts.
@@ -97,7 +97,7 @@ impl Batched {
         Ok(Self { engine, batch, outputs, parts })
     }
 
-    /// What all outputs say of the first picture.
+    /// The values of all outputs for the first picture.
     fn firsts(&self, outputs: Vec<Tensor>) -> Result<Vec<Tensor>, InferError> {
         let first = |(index, (tensor, part)): (usize, (Tensor, &Part))| {
             first(&tensor, *part, self.batch).ok_or_else(|| InferError::OutputShape {
@@ -163,7 +163,7 @@ impl Engine for Batched {
     }
 }
 
-/// What an output says of the first picture.
+/// The values of an output for the first picture.
 fn first(tensor: &Tensor, part: Part, batch: usize) -> Option<Tensor> {
     let mut shape = tensor.shape().to_vec();
     match (part, shape.as_mut_slice()) {

@@ -67,7 +67,7 @@ fn as_asked(name: &str, facts: &Facts<'_>, asked: &str) -> Result<Card, ModelErr
     Ok(card)
 }
 
-/// What the values of one run say against a card.
+/// Contradictions between a card and the values of one run.
 fn findings(card: &Card, facts: &Facts<'_>, strictness: Strictness) -> Vec<Finding> {
     if facts.probe.is_empty() {
         return Vec::new();

@@ -82,7 +82,7 @@ impl Feed {
     }
 }
 
-/// How an input takes a picture.
+/// Layout of a picture in an input.
 struct Form {
     /// Whether its first side is that of a batch.
     batched: bool,

@@ -7,7 +7,7 @@ use super::family::notes::{Noted, noted};
 use super::labels::{Labels, NameSet};
 use super::onnx::Description;
 
-/// Where names come from.
+/// Origin of names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NamesFrom {
     /// The file is one that is known, and so are its names.

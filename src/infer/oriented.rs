@@ -101,7 +101,7 @@ impl Gaussian {
     }
 }
 
-/// How much two boxes overlap, 0 to 1.
+/// ProbIoU of two oriented boxes, 0 to 1.
 pub fn probiou(one: &Oriented, other: &Oriented) -> f32 {
     one.gaussian().probiou(&other.gaussian()).clamp(0.0, 1.0) as f32
 }

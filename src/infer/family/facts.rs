@@ -42,7 +42,7 @@ impl Table {
 /// Columns of a table that one operator computes.
 pub(super) type Made = (Range<usize>, Maker);
 
-/// How far scores may be outside 0 to 1 by rounding.
+/// Tolerance of scores outside 0 to 1, by rounding.
 const SLACK: f32 = 1e-3;
 
 /// Part of the values outside 0 to 1 from which scores are logits; broken rows are fewer.

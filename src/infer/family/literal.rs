@@ -33,7 +33,7 @@ pub(super) fn read(text: &str) -> Option<Literal> {
     reader.rest.is_empty().then_some(value)
 }
 
-/// What is left to be read; white space at its start is skipped.
+/// The text left to be read; white space at its start is skipped.
 struct Reader<'a> {
     rest: &'a str,
     /// Values that may still come.

@@ -51,7 +51,7 @@ pub struct Card {
     pub evidence: Vec<Evidence>,
     /// Reason why the family is taken only where the user names it.
     pub asks: Option<&'static str>,
-    /// How the family was settled.
+    /// Way in which the family was settled.
     pub sure: Sure,
     /// Other families that the shapes fit, each with what excludes it.
     pub others: Vec<(&'static str, String)>,

@@ -25,7 +25,7 @@ const KEYS: [&str; 10] = [
     "label2id",
 ];
 
-/// What the notes say of the names of classes.
+/// Names of classes in the notes.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::infer) enum Noted {
     /// Nothing.
@@ -58,7 +58,7 @@ impl Names {
     }
 }
 
-/// What `notes`, texts by their keys, say of the names of classes.
+/// Names of classes in `notes`, texts by their keys.
 pub(in crate::infer) fn noted<'a>(
     notes: impl IntoIterator<Item = (&'a String, &'a String)>,
 ) -> Noted {

@@ -7,7 +7,7 @@ fn list(text: &str) -> Option<Vec<String>> {
     names(text).map(|names| names.iter().map(ToString::to_string).collect())
 }
 
-/// What a note under `key` says of a model of so many classes.
+/// Names in the note under `key`, for a model of so many classes.
 fn under(key: &str, text: &str, classes: Option<usize>) -> Option<Vec<String>> {
     match noted([(&key.to_owned(), &text.to_owned())]) {
         Noted::Names(names) => {

@@ -27,7 +27,7 @@ pub(super) fn movenet(facts: &Facts<'_>) -> Option<Card> {
     Some(Card { names: only("person"), keypoints, preprocess, ..card })
 }
 
-/// How far the sum of probabilities may be from 1 by rounding, also in 16 bits.
+/// Tolerance of the sum of probabilities around 1, by rounding, also in 16 bits.
 const SUM_SLACK: f32 = 1e-2;
 
 /// Whether an output holds logits of a softmax rather than probabilities: by the operator behind

@@ -38,7 +38,7 @@ pub struct Regions {
     pub form: Form,
     /// Cells in a row of the map.
     pub columns: usize,
-    /// How the values of a cell are read.
+    /// Reading of the values of a cell.
     pub cells: Cells,
     /// Whether the first of several classes, or the number 0 of a map of one, is the background.
     pub background: bool,

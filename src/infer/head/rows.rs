@@ -17,7 +17,7 @@ const MAX_CLASS: f32 = 1e6;
 /// Reads outputs as a [`Layout`] describes them.
 pub struct Rows(pub Layout);
 
-/// What scores enough.
+/// Candidates that score enough.
 #[derive(Default)]
 struct Candidates {
     all: Vec<Candidate>,

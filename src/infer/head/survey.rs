@@ -140,7 +140,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What was gathered of the rows.
+/// Candidates gathered from the rows.
 struct Gathered {
     input: Size,
     strictness: Strictness,

@@ -14,7 +14,7 @@ use crate::infer::tensor::TensorSpec;
 /// everything else is left out where an input changes, for it follows from the inputs.
 ///
 /// # Errors
-/// Where the bytes are no protobuf, in words.
+/// The bytes are no protobuf, in words.
 pub fn with_inputs<'a>(bytes: &'a [u8], inputs: &[TensorSpec]) -> Result<Cow<'a, [u8]>, String> {
     let declared = describe(bytes)?.inputs;
     let differs = |input: &TensorSpec| {
@@ -61,7 +61,7 @@ fn graph_field(tag: u32, field: &[u8], inputs: &[TensorSpec]) -> Change {
     }
 }
 
-/// What becomes of a field.
+/// Fate of a field.
 enum Change {
     Keep,
     Replace(Vec<u8>),

@@ -1,4 +1,4 @@
-//! What an ONNX file says of itself, read without its weights and without an engine.
+//! Facts in an ONNX file, read without its weights and without an engine.
 //!
 //! Source: onnx/onnx, `onnx/onnx.proto`, IR version 13.
 
@@ -23,19 +23,19 @@ use super::tensor::TensorSpec;
 /// A model's interface and what its exporter wrote beside it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Description {
-    /// What exported it, with its version.
+    /// Exporter, with its version.
     pub producer: String,
     /// Version of the standard operators; 0 where it is not said.
     pub opset: i64,
-    /// What must be fed.
+    /// Inputs to be fed.
     pub inputs: Vec<TensorSpec>,
-    /// What comes out, as far as it is declared.
+    /// Outputs, as far as they are declared.
     pub outputs: Vec<TensorSpec>,
     /// The operators and the constants between them.
     pub graph: Graph,
     /// The exporter's notes, such as Ultralytics' `task` and `names`.
     pub metadata: BTreeMap<String, String>,
-    /// How often each operator is used.
+    /// Number of uses of each operator.
     pub operators: BTreeMap<String, usize>,
 }
 

@@ -6,7 +6,7 @@ use prost::encoding::{DecodeContext, WireType};
 pub(super) struct Field<'a> {
     /// Its number.
     pub(super) tag: u32,
-    /// How its value is stored.
+    /// Storage of its value.
     pub(super) wire: WireType,
     /// The field with its key and, of variable length, its length.
     pub(super) whole: &'a [u8],

@@ -10,7 +10,7 @@ use super::Rows;
 use crate::frame::Image;
 use crate::geometry::{Region, View};
 
-/// Where one output pixel of an axis comes from: two neighbours, and the weight of the second.
+/// Source of one output pixel of an axis: two neighbours, and the weight of the second.
 #[derive(Clone, Copy)]
 struct Tap {
     first: usize,

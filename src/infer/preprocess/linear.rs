@@ -11,7 +11,7 @@ use crate::geometry::{Region, View};
 const WEIGHT_BITS: u32 = 11;
 const WEIGHT_ONE: i16 = 1 << WEIGHT_BITS;
 
-/// Where one output pixel of an axis comes from: two neighbours and their weights.
+/// Source of one output pixel of an axis: two neighbours and their weights.
 #[derive(Clone, Copy)]
 struct Tap {
     first: usize,

@@ -8,12 +8,12 @@ use super::tensor::{Element, Input, Values};
 use crate::frame::{Image, Size};
 use crate::geometry::{Fit, Region, View};
 
-/// How a model wants its picture.
+/// Preprocessing that a model needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preprocess {
     /// Width and height of the input.
     pub size: Size,
-    /// How a picture of other proportions is brought to that size.
+    /// Fit of a picture of other proportions to that size.
     pub fit: Fit,
     /// Whether red is the first colour; blue otherwise.
     pub rgb: bool,
@@ -23,7 +23,7 @@ pub struct Preprocess {
     pub std: [f32; 3],
     /// Grey level of the padding, before normalisation.
     pub pad: u8,
-    /// How pixels are made of those of the picture.
+    /// Filter from the pixels of the picture.
     pub filter: Filter,
     /// Colours of a pixel: 3, or 1 for grey, which is normalised by the middle of `mean` and `std`.
     pub colours: usize,
@@ -33,7 +33,7 @@ pub struct Preprocess {
     pub element: Element,
 }
 
-/// How a picture is resized.
+/// Filter that resizes a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filter {
     /// Of two neighbours an axis, also where the picture shrinks: OpenCV's INTER_LINEAR.

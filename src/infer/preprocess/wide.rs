@@ -53,7 +53,7 @@ fn cubic(x: f64) -> f64 {
     }
 }
 
-/// Where one output pixel of an axis comes from.
+/// Source of one output pixel of an axis.
 struct Tap {
     /// First of the neighbouring pixels that count.
     first: usize,
