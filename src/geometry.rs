@@ -176,8 +176,8 @@ pub struct View {
     /// Column and row of the canvas at which the scaled part begins, less than 0 where its edge
     /// is cut off; what it leaves free is padding.
     pub offset: (i32, i32),
-    /// Where on the canvas positions have the first corner of the part: the offset or, as
-    /// [`Fit::CentreOneGain`] has it, near it.
+    /// First corner of the part on the canvas, as positions have it: the offset or, with
+    /// [`Fit::CentreOneGain`], a point near it.
     origin: (f64, f64),
     scale: (f64, f64),
 }
@@ -355,7 +355,7 @@ mod tests {
         assert_eq!((crop.columns(), crop.rows()), ((106..746, 0), (0..640, 0)));
     }
 
-    /// What Ultralytics 8.4.190 says: `LetterBox(new_shape=canvas)(image=picture)`, where a white
+    /// Values of Ultralytics 8.4.190: `LetterBox(new_shape=canvas)(image=picture)`, where a white
     /// picture begins and ends in it, and `scale_boxes` of the far corner of the canvas.
     #[test]
     fn letterboxes_are_those_of_ultralytics() {
@@ -370,7 +370,7 @@ mod tests {
         }
     }
 
-    /// What YOLOv5 7.0.14, YOLOv6 and YOLOv7 say: the near and the far corner of the canvas. The
+    /// Values of YOLOv5 7.0.14, YOLOv6 and YOLOv7: the near and the far corner of the canvas. The
     /// picture lies on the canvas as Ultralytics has it.
     #[test]
     fn letterboxes_of_one_gain_are_those_of_yolov5() {
@@ -405,7 +405,7 @@ mod tests {
         }
     }
 
-    /// What torchvision 0.29.2 does with a PIL image: the size after `Resize(shorter)`, and the
+    /// Values of torchvision 0.29.2 for a PIL image: the size after `Resize(shorter)`, and the
     /// first column and row that `CenterCrop((height, width))` takes of it, less than 0 where it
     /// pads.
     #[test]

@@ -52,8 +52,8 @@ pub struct Found {
     pub keypoints: Vec<Keypoint>,
     /// The outline, closed, pixels.
     pub points: Vec<[f64; 2]>,
-    /// Where the outline is that of an oriented box, its four corners clockwise: the direction of
-    /// the longer side, degrees clockwise from the x axis, from 0 up to but not 180.
+    /// Direction of the longer side of an oriented box, degrees clockwise from the x axis, from 0 up
+    /// to but not 180; the outline is then the four corners clockwise.
     pub rotation_deg: Option<f64>,
     /// Keys that only our own records have: `speed_m_s`, `heading_deg`, `attributes`.
     pub extras: Map<String, Value>,

@@ -16,7 +16,7 @@ const NUMBERED: usize = 7;
 /// batch of several may take one as well; where it does not, it is fed copies, and that is said.
 ///
 /// # Errors
-/// Where `load` fails, or an output does not say which of it belongs to which picture.
+/// `load` fails, or an output does not say which of it belongs to which picture.
 pub fn for_one_picture(
     name: &str,
     about: &Description,
@@ -73,7 +73,7 @@ impl Batched {
     /// declares these outputs.
     ///
     /// # Errors
-    /// Where an output does not say which of it belongs to which picture.
+    /// An output does not say which of it belongs to which picture.
     fn new(
         name: &str,
         engine: Arc<dyn Engine>,
@@ -110,7 +110,7 @@ impl Batched {
     }
 }
 
-/// Where the first of `batch` pictures is in an output, which the model declares and the engine
+/// Place of the first of `batch` pictures in an output, which the model declares and the engine
 /// found to be of these sides.
 fn part(declared: &[Option<usize>], found: &[Option<usize>], batch: usize) -> Option<Part> {
     match (declared, found) {

@@ -5,6 +5,7 @@ Weights are random but reproducible: only the reading of inputs and outputs is j
 """
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -206,3 +207,28 @@ def shift(logits, background, conf, wanted=40):
         else:
             high = middle
     return middle
+
+
+def main(work):
+    """Makes the exports of `work`, {name: function of the folder, the folder of pictures and the name}; whether one failed.
+
+    Arguments: FOLDER PICTURES_FOLDER [NAME...]; NAME stands for all that begin with it, NAME= for itself alone; -v stops at the first error.
+    """
+    folder, pictures, *names = sys.argv[1:]
+    stop = "-v" in names
+    names = [name for name in names if name != "-v"]
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    failed = False
+    for name, make in work.items():
+        if names and not any(name == n[:-1] if n.endswith("=") else name.startswith(n) for n in names):
+            continue
+        try:
+            make(folder, Path(pictures), name)
+            summary(folder, name)
+        except Exception as error:
+            failed = True
+            print(f"{name}: {type(error).__name__}: {str(error)[-400:]}", flush=True)
+            if stop:
+                raise
+    return failed

@@ -10,7 +10,6 @@ import logging
 import re
 import sys
 import warnings
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -249,24 +248,5 @@ WORK.update({f"classify-{kind}": lambda *a, kind=kind: classifier(*a, kind) for 
 WORK.update({f"semantic-{kind}": lambda *a, kind=kind: semantic(*a, kind) for kind in SEMANTIC})
 
 
-def main():
-    folder, pictures, *wanted = sys.argv[1:]
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    failed = 0
-    for name, work in WORK.items():
-        if wanted and not any(name.startswith(w.rstrip("=")) and (name == w[:-1] or not w.endswith("=")) for w in wanted):
-            continue
-        try:
-            work(folder, Path(pictures), name)
-            kit.summary(folder, name)
-        except Exception as error:
-            failed += 1
-            print(f"{name}: {type(error).__name__}: {str(error)[-300:]}", flush=True)
-            if "-v" in wanted:
-                raise
-    return failed > 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(kit.main(WORK))

@@ -635,24 +635,5 @@ WORK = {
 }
 
 
-def main():
-    folder, pictures, *wanted = sys.argv[1:]
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    failed = 0
-    for name, work in WORK.items():
-        if wanted and not any(name.startswith(w) for w in wanted):
-            continue
-        try:
-            work(folder, Path(pictures), name)
-            kit.summary(folder, name)
-        except Exception as error:
-            failed += 1
-            print(f"{name}: {type(error).__name__}: {str(error)[-300:]}", flush=True)
-            if "-v" in sys.argv:
-                raise
-    return failed > 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(kit.main(WORK))

@@ -8,7 +8,6 @@ so resize, normalisation, choice of queries and the reading of masks and keypoin
 """
 import sys
 import warnings
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -164,24 +163,5 @@ WORK = {
 }
 
 
-def main():
-    folder, pictures, *wanted = sys.argv[1:]
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    failed = 0
-    for name, work in WORK.items():
-        if wanted and not any(name.startswith(w) for w in wanted):
-            continue
-        try:
-            work(folder, Path(pictures), name)
-            kit.summary(folder, name)
-        except Exception as error:
-            failed += 1
-            print(f"{name}: {type(error).__name__}: {str(error)[-400:]}", flush=True)
-            if "-v" in wanted:
-                raise
-    return failed > 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(kit.main(WORK))
