@@ -17,6 +17,7 @@ Printed last, with a debug build and ONNX Runtime 1.32.0 (equal, refused as they
   transformers 5.24, 34: 24, 0, 0, 10 (deploy forms resized by PIL, not as tensors; semantic maps); rfdetr 1.11, 12: 5, 0, 2, 5
     (half precision, outlines; keypoints are refused)
   libreyolo 1.6, 52: 11, 0, 26, 15 (NMS on boxes cut at the picture, Pillow 13's order of passes); others, 24: 8, 8, 4, 4
+  with tract: yolov5 9, 1, 1, 2; torchvision 22, 20, 2 (Faster R-CNN, whose `If` tract cannot load), 6; the others were not judged whole.
 """
 
 import argparse
