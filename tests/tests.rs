@@ -68,6 +68,7 @@ mod timeplus;
 #[cfg(feature = "timeplus")]
 mod timeplus_ends;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract", feature = "onnxruntime"))]
+mod times;
 mod tools;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract"))]
 mod tracking;

@@ -4,6 +4,7 @@ mod segment;
 
 pub use segment::open_segment;
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,6 @@ use super::colour::{Coding, colour_of};
 use super::connect::{connect, failed};
 use super::damage::Evidence;
 use super::hardware::{Acceleration, fetch};
-use super::live_clock::LiveClock;
 use super::log_watch::errors_on_this_thread;
 use super::open::{Guarded, Watch, stated_bytes};
 use super::scale::Converter;
@@ -64,9 +64,13 @@ pub struct Decoder {
     coded: Size,
     /// Quarter turns clockwise that the container asks for.
     turns: u8,
+    /// The frame that was decoded or given last.
     frame: frame::Video,
     /// Whether `frame` holds the first frame, decoded at opening and not yet given.
     first_waits: bool,
+    /// Frames that were decoded and whose times are not settled.
+    ahead: VecDeque<frame::Video>,
+    /// Frames that were given.
     frames: u64,
     /// Packets of the picture that are still to be left out.
     passed_over: u64,
@@ -79,8 +83,6 @@ pub struct Decoder {
     broken: Option<SourceError>,
     /// How long a read of a stream may take.
     read_timeout: Duration,
-    /// The clock of a live stream, once its first frame is known.
-    live_clock: Option<LiveClock>,
 }
 
 impl Decoder {
@@ -174,6 +176,7 @@ impl Decoder {
             coded: Size::new(0, 0),
             frame: frame::Video::empty(),
             first_waits: false,
+            ahead: VecDeque::new(),
             frames: 0,
             passed_over: 0,
             packets: 0,
@@ -182,7 +185,6 @@ impl Decoder {
             converter: Converter::new(Size::new(0, 0), Pixel::BGR24),
             broken: None,
             read_timeout: Duration::MAX,
-            live_clock: None,
             input,
         })
     }
@@ -214,15 +216,17 @@ impl Decoder {
         // AVI has decoding times only: with B-frames they are not presentation times.
         let timeless = self.frame.pts().is_none()
             || (self.input.format().name() == "avi" && self.codec.has_b_frames());
-        let source = if timeless { PtsSource::Index } else { PtsSource::Container };
         let fps = self.input.stream(self.stream).as_ref().and_then(frame_rate);
+        let made_up = is_read_by(&self.input, &UNTIMED);
+        let source = match (self.info.live, timeless) {
+            (true, _) if made_up => PtsSource::Clock,
+            (false, true) => PtsSource::Index,
+            _ => PtsSource::Container,
+        };
         self.clock = Clock::new(source, self.tick_s, fps);
-        self.info.pts_source = Some(self.clock.source());
+        self.info.pts_source = Some(source);
         if self.info.live {
-            let made_up = is_read_by(&self.input, &UNTIMED);
-            self.live_clock = Some(LiveClock::new(made_up, self.tick_s, fps));
-            let source = if made_up { PtsSource::Clock } else { PtsSource::Container };
-            self.info.pts_source = Some(source);
+            self.clock.hurry();
             // What is made up includes the rate.
             self.info.fps = self.info.fps.filter(|_| !made_up);
         }
@@ -235,14 +239,14 @@ impl Decoder {
             match self.receive() {
                 Ok(()) => {
                     if is_damaged(&self.frame) {
-                        self.evidence.fault(self.frames);
+                        self.evidence.fault(self.decoded());
                     }
                     return true;
                 }
                 Err(ffmpeg::Error::Eof) => self.ended = true,
                 Err(error) if is_again(error) && !self.draining => self.feed(),
                 Err(_) => {
-                    self.evidence.fault(self.frames);
+                    self.evidence.fault(self.decoded());
                     failures += 1;
                     let too_many = failures > MAX_FAILURES;
                     self.ended = too_many && (self.draining || !self.info.live);
@@ -275,7 +279,7 @@ impl Decoder {
             let errors = errors_on_this_thread();
             let read = packet.read(&mut self.input);
             if errors_on_this_thread() > errors {
-                self.evidence.fault(self.frames);
+                self.evidence.fault(self.decoded());
             }
             match read {
                 Ok(()) if packet.stream() != self.stream => {}
@@ -291,7 +295,7 @@ impl Decoder {
                 Err(error) if self.waits(error) => {}
                 Err(error) if self.breaks(error) => break,
                 Err(_) => {
-                    self.evidence.fault(self.frames);
+                    self.evidence.fault(self.decoded());
                     failures += 1;
                 }
             }
@@ -321,12 +325,27 @@ impl Decoder {
         over
     }
 
-    /// Seconds since the first frame.
-    fn time(&mut self, index: u64) -> f64 {
-        let stamp = self.frame.pts().or(self.frame.timestamp());
-        match &mut self.live_clock {
-            Some(clock) => clock.time(index, stamp),
-            None => self.clock.time(index, stamp),
+    /// Frames that were decoded.
+    fn decoded(&self) -> u64 {
+        self.frames + self.ahead.len() as u64
+    }
+
+    /// Makes the next frame the current one and gives its time; `None` at the end. Frames are decoded
+    /// ahead until its time is settled.
+    fn advance(&mut self) -> Option<f64> {
+        loop {
+            if let Some(time) = self.clock.pop() {
+                self.frame = self.ahead.pop_front()?;
+                return Some(time);
+            }
+            if std::mem::take(&mut self.first_waits) || self.decode() {
+                self.clock.push(self.frame.pts().or(self.frame.timestamp()));
+                self.ahead.push_back(std::mem::replace(&mut self.frame, frame::Video::empty()));
+            } else if self.ahead.is_empty() {
+                return None;
+            } else {
+                self.clock.end();
+            }
         }
     }
 
@@ -337,7 +356,7 @@ impl Decoder {
         }
         let corrupt = packet.is_corrupt();
         if self.codec.send_packet(packet).is_err() || corrupt {
-            self.evidence.fault(self.frames);
+            self.evidence.fault(self.decoded());
         }
     }
 
@@ -359,16 +378,17 @@ impl Source for Decoder {
     }
 
     fn grab(&mut self) -> Result<Option<FrameMeta>, SourceError> {
-        if !std::mem::take(&mut self.first_waits) && !self.decode() {
+        let Some(time) = self.advance() else {
             return match self.broken.take() {
                 None | Some(SourceError::Stopped { .. }) => Ok(None),
                 Some(error) => Err(error),
             };
-        }
+        };
         let index = self.frames;
         let found = Size::new(self.frame.width(), self.frame.height());
         if found != self.coded {
             self.ended = true;
+            self.ahead.clear();
             return Err(SourceError::SizeChanged {
                 uri: self.uri.clone(),
                 frame: index,
@@ -377,7 +397,7 @@ impl Source for Decoder {
             });
         }
         self.frames += 1;
-        Ok(Some(FrameMeta { index, pts_s: Some(self.time(index)), file: None }))
+        Ok(Some(FrameMeta { index, pts_s: Some(time), file: None }))
     }
 
     fn retrieve(&mut self) -> Result<Image, SourceError> {

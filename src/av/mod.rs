@@ -17,7 +17,6 @@ mod decode;
 mod encode;
 mod hardware;
 mod join;
-mod live_clock;
 mod log_watch;
 mod mux;
 mod open;

@@ -51,6 +51,8 @@ pub fn open_segment(
         0 => first,
         from => entered(first, path, hardware, &promise, from)?,
     };
+    // The stamps increase, and frames behind the segment are not decoded for its sake.
+    decoder.clock.hurry();
     decoder.info.segment = Some(segment);
     Ok(Box::new(Segment { decoder, stamps: promise.stamps, segment, missing: None }))
 }
