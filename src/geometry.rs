@@ -65,6 +65,17 @@ impl BBox {
         shared / (self.area() + other.area() - shared)
     }
 
+    /// The part of the box inside another one; without area where there is none.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        Self {
+            x1: self.x1.max(other.x1),
+            y1: self.y1.max(other.y1),
+            x2: self.x2.min(other.x2),
+            y2: self.y2.min(other.y2),
+        }
+    }
+
     /// The part of the box inside a region.
     pub fn clipped(&self, region: Region) -> Self {
         let (left, top) = (region.x as f32, region.y as f32);
@@ -162,6 +173,10 @@ pub enum Fit {
     /// torchvision (`torchvision/transforms`, `Resize` and `CenterCrop`), such as 256 for an input
     /// of 224. The longer side is truncated to whole pixels; what is missing is padding.
     CropOf(u32),
+    /// As [`Fit::Centre`] with the longer side scaled to so many pixels, and back with one ratio
+    /// for both axes: YOLO-NAS (super-gradients, `DetectionLongestMaxSizeRescale` and
+    /// `DetectionCenterPadding`), 636 for an input of 640. No more than the canvas takes.
+    CentreOf(u32),
 }
 
 /// Where a part of a picture lies on a model's canvas; maps positions back.
@@ -212,6 +227,18 @@ impl View {
                     ..view.placed(content(&f64::round_ties_even), margin)
                 }
             }
+            Fit::CentreOf(longest) => {
+                let shorter = canvas.width.min(canvas.height);
+                let longest = longest.clamp(1, shorter);
+                let longer = region.size.width.max(region.size.height);
+                let ratio = by(longest, longer);
+                let side = |side: u32| {
+                    ((f64::from(side) * ratio).round_ties_even() as u32).clamp(1, shorter)
+                };
+                let content = Size::new(side(region.size.width), side(region.size.height));
+                let margin = |canvas: u32, content: u32| ((canvas - content) / 2) as i32;
+                Self { scale: (ratio, ratio), ..view.placed(content, margin) }
+            }
             Fit::Crop => view.placed(covering(region.size, canvas), cut),
             Fit::CropOf(shorter) => view.placed(shortened(region.size, shorter), cut),
         }
@@ -242,6 +269,14 @@ impl View {
     /// them.
     pub fn rows(&self) -> (Range<u32>, u32) {
         shown(self.content.height, self.offset.1, self.canvas.height)
+    }
+
+    /// The shown part of the source on the canvas.
+    pub fn picture(&self) -> BBox {
+        let Region { x, y, size } = self.region;
+        let corner = |x: u32, y: u32| self.point_to_canvas(Point { x: x as f32, y: y as f32 });
+        let (upper, lower) = (corner(x, y), corner(x + size.width, y + size.height));
+        BBox::new(upper.x, upper.y, lower.x, lower.y)
     }
 
     /// Maps a point on the canvas to the source.

@@ -109,12 +109,14 @@ fn recognised(loaded: &Loaded, config: &ModelConfig) -> Result<Said, Error> {
         Fit::Centre | Fit::CentreOneGain => "letterbox".to_owned(),
         Fit::Stretch => "stretch".to_owned(),
         Fit::Crop => "crop".to_owned(),
+        Fit::CentreOf(longest) => format!("letterbox:{longest}"),
         Fit::CropOf(shorter) => format!("crop:{shorter}"),
     };
     let filter = match input.filter {
         Filter::Linear | Filter::Exact => "linear",
         Filter::Antialias | Filter::Tensor => "antialias",
         Filter::Bicubic => "bicubic",
+        Filter::Cubic => "cubic",
     };
     let colour = match (input.colours, input.rgb) {
         (1, _) => "grey",

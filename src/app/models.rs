@@ -116,7 +116,7 @@ fn card(opened: &Opened, engine: &dyn Engine, probe: &[Tensor]) -> Result<Card, 
     }
     preprocess.fit = hints.fit.unwrap_or(preprocess.fit);
     if matches!(preprocess.fit, Fit::Crop | Fit::CropOf(_)) {
-        preprocess.pad = 0;
+        preprocess.pad = [0; 3];
     }
     preprocess.filter = hints.filter.unwrap_or(preprocess.filter);
     preprocess.rgb = hints.rgb.unwrap_or(preprocess.rgb);
@@ -252,7 +252,7 @@ fn set_up(loaded: &Loaded, config: &ModelConfig, workers: usize) -> Result<Model
         engine: engine_name,
         family: format!("{family}, {classes} classes, input {size}"),
         detector_id: config_id(&file.sha256, &settings),
-        keypoints: Labels::of(card.keypoints.iter().map(|name| (*name).into()).collect()),
+        keypoints: Labels::of(card.keypoints),
         detector,
         labels,
     })

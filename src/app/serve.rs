@@ -77,14 +77,13 @@ fn model(config: &Config) -> Result<(Arc<dyn Model>, About), Error> {
         return Ok((Arc::new(Scripted { detector, usual: wanted.min_confidence }), about));
     }
     let loaded = models::load(models::open(wanted)?, wanted, config.workers)?;
-    let keypoints = loaded.card.keypoints.iter().map(|name| (*name).into()).collect();
+    let keypoints = Labels::of(loaded.card.keypoints.clone());
     let (name, input) = (loaded.opened.file.name.clone(), loaded.opened.feed.size);
     let task = match loaded.card.task {
         // Roboflow has no oriented boxes: their corners are an outline.
         Task::Obb => Task::Segment,
         task => task,
     };
-    let keypoints = Labels::of(keypoints);
     let (detector, labels) = models::plain(loaded, wanted)?;
     let about = About { name, task, input, labels: labels.clone(), keypoints };
     Ok((Arc::new(Served { detector, labels }), about))

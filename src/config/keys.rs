@@ -184,13 +184,13 @@ pub const KEYS: &[Key] = &[
     key(
         "resize",
         MODEL,
-        "How pictures are fitted: letterbox, top-left, stretch, crop, crop:256 [default: the model's]",
+        "Fit of pictures: letterbox, letterbox:636, top-left, stretch, crop, crop:256 [default: the model's]",
     )
     .value("HOW"),
     key(
         "interpolation",
         MODEL,
-        "How they are scaled: linear, antialias or bicubic [default: the model's]",
+        "How they are scaled: linear, antialias, bicubic or cubic [default: the model's]",
     )
     .value("HOW"),
     key("colour", MODEL, "Order of colours: rgb or bgr [default: the model's]").value("ORDER"),

@@ -374,6 +374,7 @@ fn hints(take: &mut Resolver<'_>) -> Result<Hints, ConfigError> {
                 ("linear", Filter::Linear),
                 ("antialias", Filter::Antialias),
                 ("bicubic", Filter::Bicubic),
+                ("cubic", Filter::Cubic),
             ]),
         )?,
         rgb: take.optional("colour", units::one_of(&[("rgb", true), ("bgr", false)]))?,

@@ -164,16 +164,22 @@ pub fn fit(text: &str) -> Result<Fit, Expected> {
         "top-left" => Ok(Fit::TopLeft),
         "stretch" => Ok(Fit::Stretch),
         "crop" => Ok(Fit::Crop),
-        _ => text
-            .strip_prefix("crop:")
-            .and_then(|shorter| shorter.parse().ok())
-            .filter(|shorter| (1..=MAX_SIDE).contains(shorter))
-            .map(Fit::CropOf)
-            .ok_or_else(|| {
-                "must be one of letterbox, top-left, stretch, crop, or crop:PIXELS for the \
-                 shorter side before it is cropped, such as crop:256"
+        _ => {
+            let sides = text.split_once(':').and_then(|(kind, side)| {
+                let side = side.parse().ok().filter(|side| (1..=MAX_SIDE).contains(side))?;
+                match kind {
+                    "crop" => Some(Fit::CropOf(side)),
+                    "letterbox" => Some(Fit::CentreOf(side)),
+                    _ => None,
+                }
+            });
+            sides.ok_or_else(|| {
+                "must be one of letterbox, top-left, stretch, crop, crop:PIXELS for the shorter \
+                 side before it is cropped, such as crop:256, or letterbox:PIXELS for the longer \
+                 side"
                     .into()
-            }),
+            })
+        }
     }
 }
 
@@ -219,6 +225,7 @@ mod tests {
     fn a_crop_may_say_how_long_the_shorter_side_is_before() {
         assert_eq!(fit("crop"), Ok(Fit::Crop));
         assert_eq!(fit("crop:256"), Ok(Fit::CropOf(256)));
+        assert_eq!(fit("letterbox:636"), Ok(Fit::CentreOf(636)));
         assert_eq!(fit("letterbox"), Ok(Fit::Centre));
         for text in ["crop:", "crop:0", "crop:-1", "crop:99999", "stretch:2", "fill"] {
             assert!(fit(text).unwrap_err().starts_with("must be one of letterbox"), "{text}");

@@ -111,7 +111,7 @@ impl ModelDetector {
         keep: &PostProcess,
     ) -> Result<Found, InferError> {
         let start = Instant::now();
-        let reading = self.head.read(&look.outputs, keep)?;
+        let reading = self.head.read(&look.outputs, &look.view.picture(), keep)?;
         self.watch.note(&reading)?;
         let Reading { items, top, .. } = reading;
         let on_source = |item| in_source(item, &look.view, size, region);

@@ -205,11 +205,19 @@ fn size(
     }
 }
 
-/// What an input beside the picture gets. Detection transformers such as RT-DETR and D-FINE scale
+/// The values of an input beside the picture. Detection transformers such as RT-DETR and D-FINE scale
 /// their boxes to the `[width, height]` they are told: here the canvas.
 fn constant(input: &TensorSpec, size: Size) -> Option<Input> {
     let (width, height) = (i64::from(size.width), i64::from(size.height));
     match (input.name.as_str(), input.element) {
+        // PaddleDetection divides its boxes by the scale, and is told the height first.
+        ("scale_factor", Element::F32) => {
+            Some(Input { shape: vec![1, 2], values: Values::F32(vec![1.0, 1.0]) })
+        }
+        ("im_shape", Element::F32) => {
+            let sides = vec![height as f32, width as f32];
+            Some(Input { shape: vec![1, 2], values: Values::F32(sides) })
+        }
         ("orig_target_sizes", Element::I64) => {
             Some(Input { shape: vec![1, 2], values: Values::I64(vec![width, height]) })
         }

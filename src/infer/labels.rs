@@ -28,6 +28,8 @@ pub enum NameSet {
     CocoIds,
     /// ImageNet's 1000.
     ImageNet,
+    /// The only class of COCO's keypoints.
+    Person,
 }
 
 impl NameSet {
@@ -43,7 +45,7 @@ impl NameSet {
     /// Whose they are, for people.
     pub fn whose(self) -> &'static str {
         match self {
-            Self::Coco | Self::CocoIds => "COCO's",
+            Self::Coco | Self::CocoIds | Self::Person => "COCO's",
             Self::ImageNet => "ImageNet's",
         }
     }
@@ -54,6 +56,7 @@ impl NameSet {
             (Self::Coco, 80) => Some(COCO_80.lines().map(Into::into).collect()),
             (Self::CocoIds, 90) => Some(coco_ids().split_off(1)),
             (Self::CocoIds, 91) => Some(coco_ids()),
+            (Self::Person, 1) => Some(vec!["person".into()]),
             (Self::ImageNet, 1000) => Some(IMAGENET_1000.lines().map(Into::into).collect()),
             _ => None,
         }

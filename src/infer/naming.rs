@@ -60,11 +60,12 @@ impl NamesFrom {
 }
 
 /// The set of names that the published weights of a family have at this number of classes.
-fn published(family: &str, classes: Option<usize>) -> Option<NameSet> {
-    match (family, classes?) {
+fn published(card: &Card) -> Option<NameSet> {
+    match (card.family, card.classes?) {
+        ("yolov8-pose" | "yolov10-pose", 1) if !card.keypoints.is_empty() => Some(NameSet::Person),
         ("yolox" | "nanodet" | "nanodet-plus", 80) => Some(NameSet::Coco),
         // Their shapes do not tell how many classes there are; whoever sees 91 may say so.
-        ("ssd-post" | "tf-detection", 91) => Some(NameSet::CocoIds),
+        ("ssd-post" | "tf-detection" | "efficientdet", 91) => Some(NameSet::CocoIds),
         ("classify", 1000) => Some(NameSet::ImageNet),
         _ => None,
     }
@@ -91,7 +92,7 @@ pub fn names(card: &Card, about: &Description, known: Option<NameSet>) -> (Label
     if let Some(names) = &card.names {
         return (Labels::of(names.clone()), NamesFrom::Family);
     }
-    let assumed = published(card.family, card.classes);
+    let assumed = published(card);
     match assumed.and_then(|set| Some((set.names(card.classes?)?, set))) {
         Some((names, set)) => (Labels::of(names), NamesFrom::Assumed(set)),
         None => (numbered(), NamesFrom::Numbered),
@@ -215,7 +216,8 @@ mod tests {
     fn one_class_that_is_noted_is_no_person() {
         let pose: &[(&str, &[usize])] = &[("out", &[1, 56, 3549])];
         let of = |notes| of("yolov8-pose", pose, notes, None);
-        assert_eq!(of(&[]).0, ["person"]);
+        let assumed = NamesFrom::Assumed(NameSet::Person);
+        assert_eq!((of(&[]).0, of(&[]).1), (vec!["person".into()], assumed));
         assert_eq!(of(&[("class_names", "horse")]).0, ["horse"]);
         assert_eq!(Task::Pose.name(), "pose");
     }

@@ -984,6 +984,144 @@ def probabilities():
         net.save(f"classify-{name}.onnx", "classify", "classify", ranked, "probabilities", metadata)
 
 
+def keypoint_rcnn():
+    """torchvision's Keypoint R-CNN: the third value of a keypoint is always 1."""
+    net = Net(IMAGES)
+    net.output("boxes", net.const([box for box, *_ in SPOTS]), [6, 4])
+    net.output("labels", net.ints(*[1] * 6), [6], I64)
+    net.output("scores", net.const([score for *_, score, _ in SPOTS]), [6])
+    net.output("keypoints", net.const([points_of(box, 17, 1.0) for box, *_ in SPOTS]), [6, 17, 3])
+    net.output("keypoints_scores", net.full([6, 17], 8.0), [6, 17])
+    points = lambda i, box: {"keypoints": points_of(box, 17)}
+    expected = [{**d, "class_id": 1} for d in found(SPOTS[:4], extra=points)]
+    net.save("ssd-post-pose.onnx", "torchvision", "pose", expected, "the label is the class; " + NO_NMS)
+
+
+def picodet():
+    net = Net(("image", [1, 3, SIZE, SIZE]))
+    rows, spots = by_stride((*STRIDES, 64), 0.5, [
+        (8, 1, 1, [1, 1, 2, 1], 0, 0.9),
+        (16, 3, 1, [1, 1, 0, 1], 2, 0.8),
+        (32, 1, 1, [0.5, 0, 0.5, 0.5], 1, 0.7),
+        (16, 2, 3, [0.5, 0.5, 1.5, 0.5], 1, 0.6),
+        (64, 0, 0, [0.5, 0.5, 0, 0], 0, 0.5),
+        (8, 0, 6, [0, 1, 1, 1], 0, 0.24),
+    ])
+    for part, columns in ((0, 3), (1, 32)):
+        for stride, filled in rows.items():
+            count = (SIZE // stride) ** 2
+            table = net.table(count, columns, {at: both[part] for at, both in filled.items()})
+            net.output(f"transpose_{part}_{stride}", table, [1, count, columns])
+    net.save("picodet.onnx", "picodet", "detect", found([*spots[:3], spots[4]]),
+             "four strides, from the middle of a cell; NMS")
+
+
+def anchors(stride):
+    """Width and height of the nine anchors of a cell of EfficientDet."""
+    sides = [(1.0, 1.0), (1.4, 0.7), (0.7, 1.4)]
+    return [[4 * stride * 2 ** (k / 3) * side for side in pair] for k in range(3) for pair in sides]
+
+
+def efficientdet():
+    """The anchor of each spot is another one."""
+    net = Net(IMAGES)
+    strides = (8, 16, 32, 64, 128)
+    maps = {s: (-(-SIZE // s), {}, {}) for s in strides}
+    for i, (box, c, score, stride) in enumerate(SPOTS):
+        side, logits, offsets = maps[stride]
+        (cx, cy, w, h), (column, row) = centred(box), cell_of(box, stride)
+        k = (4 * i + 1) % 9
+        wide, high = anchors(stride)[k]
+        at = row * side + column
+        values = [(cy - (row + 0.5) * stride) / high, (cx - (column + 0.5) * stride) / wide, np.log(h / high), np.log(w / wide)]
+        logits.setdefault(at, [LOW] * 27)[3 * k:3 * k + 3] = [logit(p) for p in scores(c, score)]
+        offsets.setdefault(at, [0.0] * 36)[4 * k:4 * k + 4] = values
+    for part, (kind, channels, base) in enumerate((("class", 27, LOW), ("box", 36, 0.0))):
+        for i, s in enumerate(strides):
+            side, filled = maps[s][0], maps[s][part + 1]
+            table = net.table(side * side, channels, filled, base) if filled else net.full([side * side, channels], base)
+            turned = net.op("Transpose", table, perm=[1, 0])
+            net.output(f"{kind}_{i}", turned, [1, channels, side, side])
+    net.save("efficientdet.onnx", "efficientdet", "detect", found(SPOTS[:3], shift=1),
+             "nine anchors a cell, y before x; logits; classes from 1; NMS")
+    rows = [[0, y1, x1, y2, x2, score, c + 1] for (x1, y1, x2, y2), c, score, _ in SPOTS]
+    net = Net(("image_arrays", [1, SIZE, SIZE, 3]), kind=TensorProto.UINT8)
+    net.output("detections", net.const(rows), [1, 6, 7])
+    net.save("efficientdet-automl.onnx", "efficientdet-automl", "detect", found(SPOTS[:4], shift=1),
+             "y before x, classes from 1; " + NO_NMS)
+
+
+def centernet():
+    """Heat around a centre that is no centre of its own."""
+    side, heat = SIZE // 4, np.full((3, SIZE // 4, SIZE // 4), 0.01)
+    sizes, offsets = np.zeros((2, side, side)), np.zeros((2, side, side))
+    for box, c, score, _ in SPOTS[:3] + SPOTS[4:]:
+        (cx, cy, w, h), (column, row) = centred(box), cell_of(box, 4)
+        around = heat[c, max(row - 1, 0):row + 2, max(column - 1, 0):column + 2]
+        np.maximum(around, score * 0.8, out=around)
+        heat[c, row, column] = score
+        sizes[:, row, column] = w / 4, h / 4
+        offsets[:, row, column] = cx / 4 - column, cy / 4 - row
+    net = Net(IMAGES)
+    odds = np.log(heat / (1 - heat))
+    net.output("hm", net.const(odds), [1, 3, side, side])
+    net.output("wh", net.const(sizes), [1, 2, side, side])
+    net.output("reg", net.const(offsets), [1, 2, side, side])
+    net.save("centernet.onnx", "centernet", "detect", found(SPOTS[:3]), "peaks of logits; no NMS")
+
+
+def suppressed():
+    """Outputs behind a suppression: PaddleDetection, MMDeploy, YOLO-NAS in both its forms."""
+    boxes, kept = [box for box, *_ in SPOTS], found(SPOTS[:4])
+    classes, chances = [c for _, c, *_ in SPOTS], [score for *_, score, _ in SPOTS]
+    net = Net(("image", [1, 3, SIZE, SIZE]), ("scale_factor", [1, 2]))
+    rows = [[c, score, *box] for box, c, score, _ in SPOTS]
+    table = net.op("Div", net.const(rows), net.op("Concat", net.const([[1.0, 1.0]]), "scale_factor", "scale_factor", axis=1))
+    net.output("multiclass_nms3_0.tmp_0", table, [6, 6])
+    net.output("multiclass_nms3_0.tmp_2", net.ints(6), [1], I64)
+    net.save("paddle.onnx", "paddle", "detect", kept, "class, score, corners; " + NO_NMS)
+    net = Net(("input", [1, 3, SIZE, SIZE]))
+    net.output("dets", net.const([[*box, score] for box, _, score, _ in SPOTS]), [1, 6, 5])
+    net.output("labels", net.ints(*classes), [1, 6], I64)
+    net.save("mmdeploy.onnx", "mmdeploy", "detect", kept, NO_NMS)
+    byte = Net(("input", [1, 3, SIZE, SIZE]), kind=TensorProto.UINT8)
+    byte.output("graph2_num_predictions", byte.ints(6), [1, 1], I64)
+    byte.output("graph2_pred_boxes", byte.const(boxes), [1, 6, 4])
+    byte.output("graph2_pred_scores", byte.const(chances), [1, 6])
+    byte.output("graph2_pred_classes", byte.ints(*classes), [1, 6], I64)
+    byte.save("nms-outputs.onnx", "nms-outputs", "detect", kept, NO_NMS)
+    # Twins: class before score, and score before class.
+    for file, name, order in (("yolonas-nms", "graph2_flat_predictions", (4, 5)), ("yolov7-nms", "output", (5, 4))):
+        net = Net(("input", [1, 3, SIZE, SIZE]), kind=TensorProto.UINT8 if file == "yolonas-nms" else F32)
+        values = [[0, *box, *[[*box, score, c][k] for k in order]] for box, c, score, _ in SPOTS]
+        if file == "yolonas-nms":
+            net.output(name, net.const(values), [6, 7])
+        else:
+            # A suppression that drops nothing, as the family has one.
+            kept_rows = net.op("NonMaxSuppression", net.op("Add", net.const([boxes]), net.zero), net.op("Add", net.const([[chances]]), net.zero), net.ints(10), net.const([1.0]), net.const([0.0]))
+            at = net.op("Gather", kept_rows, net.ints(2), axis=1)
+            kept_values = net.op("Gather", net.const(values), net.op("Squeeze", at, net.ints(1)), axis=0)
+            net.op("Add", kept_values, net.zero, name=name)
+            net.output(name, None, ["n", 7])
+        net.save(f"{file}.onnx", file, "detect", kept, NO_NMS)
+
+
+def eight_bits():
+    """Products of bytes whose sums by twos do not fit in 16 bits: cut off there, all classes are alike."""
+    net = Net(IMAGES)
+    one = net.op("Add", net.const(np.ones((1, 64))), net.zero)
+    scale, weight_scale = net.const(1 / 255), net.const(5 / (64 * 127))
+    zero = net.const(0, np.uint8)
+    values = net.op("DequantizeLinear", net.op("QuantizeLinear", one, scale, zero), scale, zero)
+    levels = np.tile([127, 120, 100], (64, 1))
+    weights = net.op("DequantizeLinear", net.const(levels, np.int8), weight_scale, net.const(0, np.int8))
+    net.op("Softmax", net.op("MatMul", values, weights), name="output0")
+    net.output("output0", None, [1, 3])
+    powers = np.exp(5 * levels[0] / 127)
+    ranked = [{"class_id": c, "confidence": float(p)} for c, p in enumerate(powers / powers.sum())]
+    net.save("classify-int8.onnx", "classify", "classify", ranked, "8-bit operators", ultralytics("classify"))
+
+
 def impossible():
     """The only row that scores enough has a score of 1.5; not enough rows to doubt the family."""
     box, c, _, stride = SPOTS[0]
@@ -998,7 +1136,8 @@ def main():
                  fractions_and_confidences, rfdetr_more, probabilities,
                  rtdetr, rfdetr, nanodet, nanodet_plus, ssd, blazeface, centerface, classify, movenet,
                  semantic, yolov8_dynamic, yolov8_hard, yolov8_30000, no_tract, seekers, inputs,
-                 types, impossible):
+                 types, keypoint_rcnn, picodet, efficientdet, centernet, suppressed, eight_bits,
+                 impossible):
         make()
     lines = ",\n".join(json.dumps(entry, allow_nan=False) for entry in EXPECTED)
     (HERE / "expected.json").write_text(f"[\n{lines}\n]\n")

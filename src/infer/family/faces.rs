@@ -1,7 +1,7 @@
 //! Face detectors.
 
 use super::facts::Facts;
-use super::{Card, Task, only};
+use super::{Card, Task, all, only};
 use crate::geometry::Fit;
 use crate::infer::evidence::Evidence;
 use crate::infer::head::{
@@ -42,7 +42,12 @@ pub(super) fn blazeface(facts: &Facts<'_>) -> Option<Card> {
             objectness: None,
             class: None,
             keypoints: Some(Columns { table: table + 1, first: 4 }),
-            grid: Grid { stride: facts.feed.size.width as f32 / side as f32, columns: side, each },
+            grid: Grid {
+                stride: facts.feed.size.width as f32 / side as f32,
+                columns: side,
+                each,
+                ..Grid::default()
+            },
         });
         forms.push(Form::rows(scores, Some(rows), 1));
         forms.push(Form::rows(boxes, Some(rows), BLAZE_VALUES));
@@ -52,12 +57,13 @@ pub(super) fn blazeface(facts: &Facts<'_>) -> Option<Card> {
         levels,
         code: BoxCode::Anchor,
         scores: ScoreCode::Logits,
-        points: Some(Points { count: 6, values: 2, code: PointCode::Anchor }),
+        points: Some(Points { count: 6, values: 2, confidence: false, code: PointCode::Anchor }),
         ..Layout::plain(forms, anywhere, anywhere, 1)
     };
     let card = card(facts, "blazeface", layout, "scores and regressors of 512 and 384 anchors");
-    let preprocess = Preprocess { mean: [127.5; 3], std: [127.5; 3], pad: 0, ..card.preprocess };
-    Some(Card { keypoints: &BLAZE_KEYPOINTS, preprocess, ..card })
+    let preprocess =
+        Preprocess { mean: [127.5; 3], std: [127.5; 3], pad: [0; 3], ..card.preprocess };
+    Some(Card { keypoints: all(&BLAZE_KEYPOINTS), preprocess, ..card })
 }
 
 /// In the order of the regressors; sides are the person's.
@@ -84,14 +90,15 @@ pub(super) fn centerface(facts: &Facts<'_>) -> Option<Card> {
     let at = |table| Columns { table, first: 0 };
     let layout = Layout {
         code: BoxCode::CentreMap { offsets: at(2) },
-        points: Some(Points { count: 5, values: 2, code: PointCode::InBox }),
+        points: Some(Points { count: 5, values: 2, confidence: false, code: PointCode::InBox }),
         ..Layout::plain(forms, at(1), at(0), 1)
     }
     .with(|level| {
         level.keypoints = Some(at(3));
-        level.grid = Grid { stride: CENTER_STRIDE as f32, columns, each: 1 };
+        level.grid = Grid { stride: CENTER_STRIDE as f32, columns, each: 1, ..Grid::default() };
     });
     let card = card(facts, "centerface", layout, "maps of heat, size, offset and landmarks");
-    let preprocess = Preprocess { fit: Fit::TopLeft, std: [1.0; 3], pad: 0, ..card.preprocess };
-    Some(Card { keypoints: &CENTER_KEYPOINTS, preprocess, ..card })
+    let preprocess =
+        Preprocess { fit: Fit::TopLeft, std: [1.0; 3], pad: [0; 3], ..card.preprocess };
+    Some(Card { keypoints: all(&CENTER_KEYPOINTS), preprocess, ..card })
 }

@@ -206,26 +206,37 @@ impl Facts<'_> {
             None => vec![self.computed_by(table.output)],
         };
         makers.dedup();
-        match makers.as_slice() {
-            [Maker::Sigmoid] => {
-                return (ScoreCode::Plain, Evidence::supports("a sigmoid computes the scores"));
-            }
-            [Maker::Softmax] => {
-                return (ScoreCode::Plain, Evidence::supports("a softmax computes the scores"));
-            }
-            [Maker::Linear] => {
-                let text = "no function follows the layer that computes the scores";
-                return (ScoreCode::Logits, Evidence::supports(text));
-            }
-            _ => {}
+        of_scores(&makers, || self.values(table, columns))
+    }
+
+    /// The same for all values of an output.
+    pub(super) fn scores_of(&self, output: usize) -> (ScoreCode, Evidence) {
+        let values = || self.probe.get(output).map(|tensor| tensor.data().to_vec());
+        of_scores(&[self.computed_by(output)], values)
+    }
+}
+
+/// Whether scores are stored as they are or as logits, by what computes them or by their values.
+fn of_scores(makers: &[Maker], values: impl FnOnce() -> Option<Vec<f32>>) -> (ScoreCode, Evidence) {
+    match makers {
+        [Maker::Sigmoid] => {
+            return (ScoreCode::Plain, Evidence::supports("a sigmoid computes the scores"));
         }
-        match self.values(table, columns) {
-            Some(values) if outside(&values) > MAX_OUTSIDE => {
-                let text = "scores of one run lie outside 0 to 1: they are logits";
-                (ScoreCode::Logits, Evidence::supports(text))
-            }
-            Some(_) => (ScoreCode::Plain, Evidence::supports("scores of one run lie in 0 to 1")),
-            None => (ScoreCode::Plain, Evidence::supports("scores are taken to be 0 to 1")),
+        [Maker::Softmax] => {
+            return (ScoreCode::Plain, Evidence::supports("a softmax computes the scores"));
         }
+        [Maker::Linear] => {
+            let text = "no function follows the layer that computes the scores";
+            return (ScoreCode::Logits, Evidence::supports(text));
+        }
+        _ => {}
+    }
+    match values() {
+        Some(values) if outside(&values) > MAX_OUTSIDE => {
+            let text = "scores of one run lie outside 0 to 1: they are logits";
+            (ScoreCode::Logits, Evidence::supports(text))
+        }
+        Some(_) => (ScoreCode::Plain, Evidence::supports("scores of one run lie in 0 to 1")),
+        None => (ScoreCode::Plain, Evidence::supports("scores are taken to be 0 to 1")),
     }
 }

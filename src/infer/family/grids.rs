@@ -2,12 +2,12 @@
 
 use super::facts::{Facts, Table};
 use super::ultralytics::{behind_boxes, names_fit, prototypes};
-use super::{Card, Task};
+use super::{Card, IMAGENET, Task};
 use crate::geometry::Fit;
 use crate::infer::evidence::{Evidence, Weight};
 use crate::infer::head::{BoxCode, Columns, Form, Grid, Layout, Level, MaskCode, ScoreCode};
 use crate::infer::onnx::Maker;
-use crate::infer::preprocess::Preprocess;
+use crate::infer::preprocess::{Filter, Preprocess};
 
 /// Strides of most models, in the order of their rows.
 const STRIDES: [usize; 3] = [8, 16, 32];
@@ -240,7 +240,7 @@ fn levels(
             objectness: None,
             class: None,
             keypoints: None,
-            grid: Grid { stride: stride as f32, columns, each: 1 },
+            grid: Grid { stride: stride as f32, columns, each: 1, ..Grid::default() },
         };
         first_row += columns * rows;
         change(&mut level);
@@ -260,14 +260,14 @@ fn nanodet_preprocess(facts: &Facts<'_>, fit: Fit) -> Preprocess {
     }
 }
 
-/// NanoDet: for each of the strides 8, 16 and 32 one output of scores and one of boxes.
-pub(super) fn nanodet(facts: &Facts<'_>) -> Option<Card> {
+/// Distributions and scores, an output each for each of the strides.
+fn output_a_stride(facts: &Facts<'_>, strides: &[usize]) -> Option<Layout> {
     let shapes = facts.shapes();
-    if shapes.len() != 6 || facts.feed.channels_last {
+    if shapes.len() != 2 * strides.len() || facts.feed.channels_last {
         return None;
     }
     let mut forms = Vec::new();
-    let mut levels = levels(facts, &STRIDES, true, |level| level.first_row = 0);
+    let mut levels = levels(facts, strides, true, |level| level.first_row = 0);
     let mut widths = None;
     for level in &mut levels {
         let cells = level.rows?;
@@ -287,7 +287,24 @@ pub(super) fn nanodet(facts: &Facts<'_>) -> Option<Card> {
     }
     let (classes, width) = widths?;
     let code = BoxCode::Distribution { bins: width / 4, point: 0.5 };
-    let layout = Layout { levels, code, ..Layout::plain(forms, BOXES, BOXES, classes) };
+    Some(Layout { levels, code, ..Layout::plain(forms, BOXES, BOXES, classes) })
+}
+
+/// PicoDet (PaddleDetection, `ppdet/modeling/heads/pico_head.py`): the strides 8 to 64.
+pub(super) fn picodet(facts: &Facts<'_>) -> Option<Card> {
+    let layout = output_a_stride(facts, &[8, 16, 32, 64])?;
+    let layout = Layout { every_class: true, ..layout };
+    let card = card(facts, "picodet", layout)
+        .with([Evidence::supports("scores and distances of four grids in outputs of their own")]);
+    let (mean, std) = IMAGENET;
+    let filter = Filter::Cubic;
+    let preprocess = Preprocess { fit: Fit::Stretch, mean, std, filter, ..card.preprocess };
+    Some(Card { preprocess, ..card })
+}
+
+/// NanoDet: the strides 8, 16 and 32.
+pub(super) fn nanodet(facts: &Facts<'_>) -> Option<Card> {
+    let layout = output_a_stride(facts, &STRIDES)?;
     let card = card(facts, "nanodet", layout)
         .with([Evidence::supports("scores and distances of three grids in outputs of their own")]);
     Some(Card { preprocess: nanodet_preprocess(facts, Fit::TopLeft), ..card })

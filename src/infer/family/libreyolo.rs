@@ -8,12 +8,15 @@ use super::ultralytics::names_fit;
 use super::{Card, FOREIGN, IMAGENET, notes};
 use crate::geometry::Fit;
 use crate::infer::evidence::Evidence;
-use crate::infer::head::{BoxCode, Columns, Layout, ScoreCode};
+use crate::infer::head::{Background, BoxCode, Columns, Layout, ScoreCode};
 use crate::infer::preprocess::{Filter, Preprocess};
 
 const BOXES: Columns = Columns { table: 0, first: 0 };
 const AFTER_BOXES: Columns = Columns { table: 0, first: 4 };
 const SCORES: Columns = Columns { table: 1, first: 0 };
+
+/// Longest side of a picture of YOLO-NAS, in pixels.
+const NAS_SIDE: u32 = 636;
 
 /// Overlap from which boxes are one, in all of these.
 const MAX_IOU: f32 = 0.45;
@@ -24,10 +27,24 @@ pub(super) fn noted<'a>(facts: &'a Facts<'_>, task: &str) -> Option<&'a str> {
 }
 
 fn card(facts: &Facts<'_>, layout: Layout, noted: &str, preprocess: Preprocess) -> Card {
-    let classes = layout.classes;
+    let classes = match layout.class_limit {
+        Some(limit) => limit,
+        None => layout.classes,
+    };
+    of_classes(facts, layout, classes, noted, preprocess)
+}
+
+fn of_classes(
+    facts: &Facts<'_>,
+    layout: Layout,
+    classes: usize,
+    noted: &str,
+    preprocess: Preprocess,
+) -> Card {
     let names = facts.names().filter(|names| names.len() == classes);
-    let card = facts.card_of_rows("libreyolo", layout);
-    Card { names, preprocess, ..card }
+    // Boxes are cut at the picture before they are suppressed.
+    let card = facts.card_of_rows("libreyolo", Layout { cut: true, ..layout });
+    Card { classes: Some(classes), names, preprocess, ..card }
         .with([Evidence::decides(format!("LibreYOLO notes the family '{noted}'"))])
         .with(names_fit(facts, classes))
 }
@@ -46,12 +63,52 @@ pub(super) fn detect(facts: &Facts<'_>) -> Option<Card> {
             let pictures = Preprocess { rgb: false, std: [1.0; 3], ..smooth(top_left) };
             card(facts, objectness(facts)?, noted, pictures)
         }
-        "yolo9" | "yolo9_p2" => {
+        "yolo9" | "yolo9_p2" | "yolo9_e2e" => {
             let centred = facts.note("letterbox_pad").is_some_and(|pad| pad.starts_with("cent"));
             let pictures = if centred { usual } else { top_left };
             let layout = corners(facts, true)?;
-            let layout = Layout { every_class: true, ..layout };
-            Card { agnostic: noted == "yolo9_p2", ..card(facts, layout, noted, pictures) }
+            let card = card(facts, Layout { every_class: true, ..layout }, noted, pictures);
+            if noted == "yolo9_e2e" {
+                return Some(card);
+            }
+            Card { agnostic: noted == "yolo9_p2", ..card }
+        }
+        "yolo2" | "yolo3" | "yolo4" | "yolo7" => {
+            let pad = if noted == "yolo7" { 114 } else { 128 };
+            let pictures = Preprocess { pad: [pad; 3], ..smooth(top_left) };
+            let layout = Layout { every_class: true, ..corners(facts, true)? };
+            Card { agnostic: true, ..card(facts, layout, noted, pictures) }
+        }
+        "yolonas" => {
+            let side = usual.size.width.min(usual.size.height).min(NAS_SIDE);
+            let pictures = Preprocess { fit: Fit::CentreOf(side), ..smooth(usual) };
+            card(facts, pair(facts)?, noted, pictures)
+        }
+        "ssd" => {
+            let mean = [0.482_35, 0.458_82, 0.407_84].map(|mean: f32| mean * 255.0);
+            let pictures = Preprocess { mean, std: [1.0; 3], filter: Filter::Exact, ..stretched };
+            let layout = Layout { every_class: true, ..corners(facts, true)? };
+            card(facts, layout, noted, pictures)
+        }
+        "efficientdet" => {
+            let pad = [124, 116, 104];
+            let pictures = Preprocess { mean, std, pad, ..smooth(top_left) };
+            card(facts, ranked(facts)?, noted, pictures)
+        }
+        "detr" => {
+            let layout = Layout {
+                scores: ScoreCode::Softmax,
+                background: Background::Last,
+                every_class: false,
+                ..queries(facts)?
+            };
+            let pictures = Preprocess { mean, std, ..smooth(stretched) };
+            let classes = layout.classes - 1;
+            return Some(of_classes(facts, layout, classes, noted, pictures));
+        }
+        "lwdetr" | "deformable_detr" | "dinodetr" => {
+            let pictures = Preprocess { mean, std, ..smooth(stretched) };
+            return Some(card(facts, queries(facts)?, noted, pictures));
         }
         "rtmdet" => {
             let (mean, std) = ([103.53, 116.28, 123.675], [57.375, 57.12, 58.395]);
@@ -131,6 +188,16 @@ fn pair(facts: &Facts<'_>) -> Option<Layout> {
     let forms = vec![boxes.form(), scores.form()];
     let layout = Layout::plain(forms, BOXES, SCORES, scores.values);
     Some(Layout { code: BoxCode::Corners, ..layout })
+}
+
+/// Rows of corners, score and class, of as many classes as names are noted.
+fn ranked(facts: &Facts<'_>) -> Option<Layout> {
+    (facts.outputs.len() == 1).then_some(())?;
+    let table = facts.table(0).filter(|table| table.values == 6)?;
+    let layout = Layout::plain(vec![table.form()], BOXES, AFTER_BOXES, 1);
+    let layout = layout.with(|level| level.class = Some(Columns { table: 0, first: 5 }));
+    let class_limit = Some(facts.names()?.len());
+    Some(Layout { code: BoxCode::Corners, class_limit, ..layout })
 }
 
 /// Logits and fractions of centre and size, a row for each query.

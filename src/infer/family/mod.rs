@@ -1,9 +1,11 @@
 //! The families of models that are known: how each is recognised, fed and read. A family is a
 //! description of its outputs, not code that runs for every frame.
 
+mod anchored;
 mod detr;
 mod faces;
 mod facts;
+mod finished;
 mod grids;
 mod libreyolo;
 mod literal;
@@ -37,7 +39,7 @@ pub struct Card {
     /// Names of the classes, where the model or the family has them.
     pub names: Option<Vec<Arc<str>>>,
     /// Names of its keypoints, where they are known.
-    pub keypoints: &'static [&'static str],
+    pub keypoints: Vec<Arc<str>>,
     /// Overlap above which the family's reference suppresses a box; `None` where boxes do not
     /// repeat.
     pub max_iou: Option<f32>,
@@ -169,6 +171,14 @@ pub const FAMILIES: &[Family] = &[
     family("yolox-decoded", "YOLOX, decoded in the model", grids::yolox_decoded),
     family("nanodet", "NanoDet, NanoDet-g: an output a stride", grids::nanodet),
     family("nanodet-plus", "NanoDet-Plus", grids::nanodet_plus),
+    family("picodet", "PicoDet: an output a stride", grids::picodet),
+    family("efficientdet", "EfficientDet of PyTorch: ten maps", anchored::efficientdet),
+    family("efficientdet-automl", "EfficientDet of TensorFlow", finished::automl),
+    family("centernet", "CenterNet: maps hm, wh, reg", anchored::centernet),
+    family("paddle", "PaddleDetection with post-processing", finished::paddle),
+    family("mmdeploy", "MMDeploy: dets, labels", finished::mmdeploy),
+    family("nms-outputs", "YOLO-NAS and others, NMS inside: four outputs", finished::batched),
+    family("yolonas-nms", "YOLO-NAS with NMS inside: rows of seven", finished::flat),
     family("detr", "RT-DETR, D-FINE, DEIM: labels, boxes, scores", detr::finished),
     family("detr-logits", "RT-DETR, D-FINE: logits, pred_boxes", detr::logits),
     family("detr-softmax", "DETR, YOLOS: logits with no object last", detr::softmax),
@@ -216,7 +226,7 @@ impl Facts<'_> {
             task,
             classes: Some(classes),
             names: None,
-            keypoints: &[],
+            keypoints: Vec::new(),
             max_iou: None,
             agnostic: false,
             preprocess: self.preprocess(),
@@ -241,7 +251,7 @@ impl Facts<'_> {
             rgb: true,
             mean: [0.0; 3],
             std: [255.0; 3],
-            pad: 114,
+            pad: [114; 3],
             filter: Filter::Linear,
             colours: self.feed.colours,
             channels_last: self.feed.channels_last,
@@ -249,6 +259,9 @@ impl Facts<'_> {
         }
     }
 }
+
+/// Reason to ask for a family.
+const PICTURES: &str = "nothing in the file says how pictures are normalised";
 
 /// ImageNet's mean and standard deviation of red, green and blue, of 0 to 255.
 const IMAGENET: ([f32; 3], [f32; 3]) = ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375]);
@@ -275,8 +288,13 @@ const COCO_KEYPOINTS: [&str; 17] = [
 ];
 
 /// COCO's names for 17 keypoints; others have none.
-fn keypoint_names(count: usize) -> &'static [&'static str] {
-    if count == COCO_KEYPOINTS.len() { &COCO_KEYPOINTS } else { &[] }
+fn usual_keypoints(count: usize) -> Vec<Arc<str>> {
+    if count == COCO_KEYPOINTS.len() { all(&COCO_KEYPOINTS) } else { Vec::new() }
+}
+
+/// These names.
+fn all(names: &[&str]) -> Vec<Arc<str>> {
+    names.iter().map(|name| Arc::from(*name)).collect()
 }
 
 /// One class name.

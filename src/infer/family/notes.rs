@@ -45,15 +45,15 @@ pub(in crate::infer) struct Names {
 }
 
 impl Names {
-    /// The names of a model of so many classes, `class_N` for ids without one; `None` where they
-    /// are not those of so many.
+    /// The names of a model of so many classes, `class_N` for ids that are left out; `None` where
+    /// they are not those of so many, or one is empty: then it is not known which ones are right.
     pub(in crate::infer) fn of(&self, classes: Option<usize>) -> Option<Vec<Arc<str>>> {
         let noted = self.by_id.keys().next_back()? + 1;
         let classes = classes.unwrap_or(noted);
         // A list that ends too early may as well begin too late: all its names would be shifted.
-        let fits = noted == classes;
-        let name = |id| self.by_id.get(&id).filter(|name| !bare(name).is_empty());
-        let named = |id| name(id).map_or_else(|| numbered(id), |name| name.as_str().into());
+        let fits = noted == classes && self.by_id.values().all(|name| !bare(name).is_empty());
+        let named =
+            |id| self.by_id.get(&id).map_or_else(|| numbered(id), |name| name.as_str().into());
         fits.then(|| (0..classes).map(named).collect())
     }
 }
@@ -221,6 +221,24 @@ fn of_lines(text: &str) -> Option<Vec<(usize, String)>> {
     let numbered: Option<Vec<_>> = parts.iter().map(with_id).collect();
     let in_order = || parts.iter().map(|part| part.trim().to_owned()).enumerate().collect();
     Some(numbered.unwrap_or_else(in_order))
+}
+
+/// The names of `count` keypoints: a list, or one a class where all of them are the same.
+pub(super) fn keypoints(text: &str, count: usize) -> Option<Vec<Arc<str>>> {
+    let lists = match literal::read(bare(text))? {
+        Literal::Map(entries) => entries.into_iter().map(|(_, list)| list).collect(),
+        list => vec![list],
+    };
+    let list = |list: Literal| match list {
+        Literal::List(names) if names.len() == count => names
+            .into_iter()
+            .map(|name| Some(clean(&word(name)?).into()).filter(|name: &Arc<str>| !name.is_empty()))
+            .collect::<Option<Vec<Arc<str>>>>(),
+        _ => None,
+    };
+    let mut lists = lists.into_iter().map(list);
+    let first = lists.next()??;
+    lists.all(|other| other.as_ref() == Some(&first)).then_some(first)
 }
 
 /// Numbers in brackets: `[17, 3]`.

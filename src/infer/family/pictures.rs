@@ -22,8 +22,8 @@ pub(super) fn movenet(facts: &Facts<'_>) -> Option<Card> {
     let head = SinglePose { form: Form::rows(0, Some(count), 3), input: facts.feed.size };
     let why = format!("one output of {count} keypoints");
     let card = facts.card("movenet", Task::Pose, (1, head)).with([Evidence::supports(why)]);
-    let preprocess = Preprocess { std: [1.0; 3], pad: 0, ..card.preprocess };
-    let keypoints = super::keypoint_names(count);
+    let preprocess = Preprocess { std: [1.0; 3], pad: [0; 3], ..card.preprocess };
+    let keypoints = super::usual_keypoints(count);
     Some(Card { names: only("person"), keypoints, preprocess, ..card })
 }
 
@@ -80,7 +80,7 @@ pub(super) fn classify(facts: &Facts<'_>) -> Option<Card> {
     let (mean, std) = IMAGENET;
     let fit = Fit::CropOf(resized(facts.feed.size.width, USUAL_CROP));
     let filter = Filter::Antialias;
-    let preprocess = Preprocess { fit, filter, mean, std, pad: 0, ..card.preprocess };
+    let preprocess = Preprocess { fit, filter, mean, std, pad: [0; 3], ..card.preprocess };
     let asks = Some("nothing in the file says how pictures are normalised");
     Some(Card { preprocess, asks, ..card })
 }
@@ -103,7 +103,7 @@ fn of_ultralytics(facts: &Facts<'_>, card: Card, task: &str) -> Card {
     let square = facts.feed.size.width == facts.feed.size.height;
     let fit = if square { Fit::Crop } else { Fit::Stretch };
     let filter = Filter::Antialias;
-    let preprocess = Preprocess { fit, filter, pad: 0, ..card.preprocess };
+    let preprocess = Preprocess { fit, filter, pad: [0; 3], ..card.preprocess };
     Card { preprocess, ..card }.with([noted])
 }
 

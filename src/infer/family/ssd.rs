@@ -1,11 +1,11 @@
 //! SSD models, before and after their own NMS.
 
 use super::facts::Facts;
-use super::{Card, Task};
+use super::{Card, PICTURES, Task};
 use crate::geometry::Fit;
 use crate::infer::evidence::Evidence;
 use crate::infer::head::{
-    Background, BoxCode, Columns, Form, Layout, MaskCode, ScoreCode, WholeMasks,
+    Background, BoxCode, Columns, Form, Layout, MaskCode, PointCode, Points, ScoreCode, WholeMasks,
 };
 use crate::infer::preprocess::Preprocess;
 use crate::infer::tensor::Element;
@@ -13,9 +13,7 @@ use crate::infer::tensor::Element;
 const BOXES: Columns = Columns { table: 0, first: 0 };
 const SCORES: Columns = Columns { table: 1, first: 0 };
 const CLASSES: Columns = Columns { table: 2, first: 0 };
-
-/// Reason to ask for the family.
-const PICTURES: &str = "nothing in the file says how pictures are normalised";
+const KEYPOINTS: Columns = Columns { table: 3, first: 0 };
 
 fn card(facts: &Facts<'_>, family: &'static str, layout: Layout, why: &str) -> Card {
     let card = facts.card_of_rows(family, layout).with([Evidence::supports(why)]);
@@ -102,22 +100,38 @@ pub(super) fn corners(facts: &Facts<'_>) -> Option<Card> {
     Some(Card { max_iou: Some(0.45), preprocess, asks: Some(PICTURES), ..card })
 }
 
-/// torchvision's: boxes `[rows, 4]` in pixels, labels and scores `[rows]`, after NMS.
+/// torchvision's: boxes `[rows, 4]` in pixels, labels and scores `[rows]`, after NMS; masks
+/// `[rows, 1, height, width]` or keypoints `[rows, count, 3]` with scores `[rows, count]`.
 pub(super) fn finished(facts: &Facts<'_>) -> Option<Card> {
     let shapes = facts.shapes();
-    let of_rank = |rank: usize, element: Element| {
-        let mut found = (0..shapes.len())
-            .filter(|&i| shapes[i].len() == rank && facts.outputs[i].element == element);
+    let only = |element: Element, is: &dyn Fn(&[usize]) -> bool| {
+        let mut found =
+            (0..shapes.len()).filter(|&i| is(&shapes[i]) && facts.outputs[i].element == element);
         found.next().filter(|_| found.next().is_none())
     };
+    let of_rank = |rank: usize, element: Element| only(element, &|shape| shape.len() == rank);
     if facts.feed.inputs.len() != 1 || shapes.len() < 3 {
         return None;
     }
-    let (boxes, scores) = (of_rank(2, Element::F32)?, of_rank(1, Element::F32)?);
+    let boxes = only(Element::F32, &|shape| matches!(shape, [_, 4]))?;
+    let scores = of_rank(1, Element::F32)?;
     let labels = of_rank(1, Element::I64).or_else(|| of_rank(1, Element::I32))?;
-    (shapes[boxes][1] == 4).then_some(())?;
-    let forms =
+    let mut forms =
         vec![Form::rows(boxes, None, 4), Form::rows(scores, None, 1), Form::rows(labels, None, 1)];
+    let mut known = 3;
+    // Keypoint R-CNN's third value is always 1; its scores are logits of a heat map
+    // (`roi_heads.py`, `keypointrcnn_inference`): neither is a confidence.
+    let keypoints = only(Element::F32, &|shape| matches!(shape, [_, 1..=1000, 3]));
+    let points = keypoints.and_then(|output| {
+        let count = shapes[output][1];
+        only(
+            Element::F32,
+            &|shape| matches!(shape, [_, scores] if *scores == count && count != 4),
+        )?;
+        known += 2;
+        forms.push(Form::rows(output, None, 3 * count));
+        Some(Points { count, values: 3, confidence: false, code: PointCode::Absolute })
+    });
     // Mask R-CNN's masks are as large as the picture (`roi_heads.py`, `paste_masks_in_image`).
     let (width, height) = facts.grid(1, false);
     let masks = of_rank(4, Element::F32).filter(|&output| shapes[output][1] == 1);
@@ -130,14 +144,23 @@ pub(super) fn finished(facts: &Facts<'_>) -> Option<Card> {
             input: facts.feed.size,
         })
     });
-    let task = if masks.is_some() { Task::Segment } else { Task::Detect };
-    let known = 3 + usize::from(masks.is_some());
-    let layout = Layout { code: BoxCode::Corners, masks, ..Layout::plain(forms, BOXES, SCORES, 1) }
-        .with(|level| level.class = Some(CLASSES));
+    let task = match (&masks, points) {
+        (Some(_), _) => Task::Segment,
+        (None, Some(_)) => Task::Pose,
+        (None, None) => Task::Detect,
+    };
+    known += usize::from(masks.is_some());
+    let code = BoxCode::Corners;
+    let layout = Layout { code, masks, points, ..Layout::plain(forms, BOXES, SCORES, 1) };
+    let layout = layout.with(|level| {
+        level.class = Some(CLASSES);
+        level.keypoints = points.map(|_| KEYPOINTS);
+    });
     let card = card(facts, "ssd-post", layout, "boxes [rows,4], labels and scores [rows]");
     let more = (shapes.len() > known)
-        .then(|| Evidence::excludes("outputs beside boxes, labels, scores and masks"));
-    Some(Card { task, classes: None, ..card }.with(more))
+        .then(|| Evidence::excludes("outputs beside boxes, labels, scores, masks and keypoints"));
+    let keypoints = points.map(|points| super::usual_keypoints(points.count)).unwrap_or_default();
+    Some(Card { task, classes: None, keypoints, ..card }.with(more))
 }
 
 /// TensorFlow's Object Detection API: outputs named `detection_boxes`, `detection_scores` and

@@ -1,8 +1,9 @@
 //! Ultralytics' models: `ultralytics/utils/nms.py` and `ops.py` of version 8.4, and the exporter's
-//! notes (`engine/exporter.py`): `task`, `head`, `names`, `kpt_shape`.
+//! notes (`engine/exporter.py`): `task`, `head`, `names`, `kpt_shape`, `kpt_names`.
 
 use super::facts::{Facts, Made, Table};
-use super::{Card, Task, notes};
+use super::notes::{self, Noted};
+use super::{Card, Task};
 use crate::infer::evidence::Evidence;
 use crate::infer::head::{
     Block, BoxCode, Columns, Form, Layout, MaskCode, PointCode, Points, Prototypes, Rows, ScoreCode,
@@ -145,7 +146,7 @@ fn keypoints(facts: &Facts<'_>) -> Option<Points> {
         Some(_) => return None,
         None => USUAL_POINTS,
     };
-    Some(Points { count, values, code: PointCode::Absolute })
+    Some(Points { count, values, confidence: values > 2, code: PointCode::Absolute })
 }
 
 /// The layout of rows whose keypoints follow from column `first`.
@@ -154,11 +155,20 @@ fn with_keypoints(layout: Layout, points: Points, first: usize) -> Layout {
     Layout { points: Some(points), ..layout }.with(|level| level.keypoints = Some(at))
 }
 
-/// A pose model without names of its own finds persons.
-fn person(card: Card, count: usize) -> Card {
-    let names = card.names.clone();
-    let names = names.or_else(|| (card.classes == Some(1)).then(|| super::only("person"))?);
-    Card { names, keypoints: super::keypoint_names(count), ..card }
+/// The card with the names of `count` keypoints: the noted ones, else those of persons where its
+/// only class is one.
+fn with_names(facts: &Facts<'_>, card: Card, count: usize) -> Card {
+    let persons = || match notes::noted(&facts.model.metadata) {
+        Noted::Names(names) => names.of(Some(1)).is_some_and(|only| *only[0] == *"person"),
+        Noted::Unreadable(_) => false,
+        Noted::Nothing => card.classes == Some(1),
+    };
+    let keypoints = match facts.ultralytics("kpt_names") {
+        Some(noted) => notes::keypoints(noted, count).unwrap_or_default(),
+        None if persons() => super::usual_keypoints(count),
+        None => Vec::new(),
+    };
+    Card { keypoints, ..card }
 }
 
 /// `[1, 4 + classes + keypoints, rows]`.
@@ -175,7 +185,7 @@ pub(super) fn pose(facts: &Facts<'_>) -> Option<Card> {
     let behind = behind_boxes(facts, &table).1;
     let alone = behind.is_some_and(|behind| only_scores(&behind) || behind.iter().all(is_score));
     let alone = alone.then(|| Evidence::excludes("scores alone follow the boxes"));
-    Some(person(card.with(alone), points.count))
+    Some(with_names(facts, card.with(alone), points.count))
 }
 
 /// The prototypes `[1, count, height, width]` in output `output`, the coefficients in the first
@@ -247,7 +257,8 @@ pub(super) fn end_to_end_pose(facts: &Facts<'_>) -> Option<Card> {
     let points = keypoints(facts)?;
     let more = points.count * points.values;
     let change = |layout| with_keypoints(layout, points, 6);
-    finished(facts, Task::Pose, "yolov10-pose", more, change).map(|card| person(card, points.count))
+    let card = finished(facts, Task::Pose, "yolov10-pose", more, change)?;
+    Some(with_names(facts, card, points.count))
 }
 
 /// `[1, rows, 6 + masks]` and prototypes.

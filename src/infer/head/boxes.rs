@@ -38,6 +38,15 @@ pub enum BoxCode {
         /// Where the offsets lie.
         offsets: Columns,
     },
+    /// Width and height in cells; the centre from the cell's corner, in cells, lies elsewhere:
+    /// CenterNet (xingyizhou/CenterNet, `src/lib/models/decode.py`, `ctdet_decode`).
+    Peak {
+        /// Where the centre lies.
+        centre: Columns,
+    },
+    /// Offset of the centre from the cell's centre in sides of [`Grid::anchor`], logarithms of
+    /// height and width in the same, y first: EfficientDet (google/automl, `anchors.py`).
+    Anchored,
 }
 
 impl BoxCode {
@@ -45,7 +54,7 @@ impl BoxCode {
     pub fn width(self) -> usize {
         match self {
             Self::Distribution { bins, .. } => 4 * bins,
-            Self::CentreMap { .. } => 2,
+            Self::CentreMap { .. } | Self::Peak { .. } => 2,
             _ => 4,
         }
     }
@@ -88,6 +97,24 @@ impl BoxCode {
                     expectation(logits) * stride
                 };
                 BBox::new(x - distance(0), y - distance(1), x + distance(2), y + distance(3))
+            }
+            Self::Peak { centre } => {
+                let offset = |i: usize| tables[centre.table].at(row, centre.first + i);
+                BBox::from_centre(
+                    (column + offset(0)) * stride,
+                    (line + offset(1)) * stride,
+                    value(0) * stride,
+                    value(1) * stride,
+                )
+            }
+            Self::Anchored => {
+                let [width, height] = grid.anchor;
+                BBox::from_centre(
+                    value(1) * width + (column + 0.5) * stride,
+                    value(0) * height + (line + 0.5) * stride,
+                    value(3).exp() * width,
+                    value(2).exp() * height,
+                )
             }
             Self::CentreMap { offsets } => {
                 let offset = |i: usize| tables[offsets.table].at(row, offsets.first + i);

@@ -2,6 +2,7 @@
 
 use super::rows::SLACK;
 use super::{Head, Impossible, Item, PostProcess, Reading, best};
+use crate::geometry::BBox;
 use crate::infer::InferError;
 use crate::infer::head::Form;
 use crate::infer::tensor::Tensor;
@@ -18,7 +19,12 @@ pub struct Classes {
 }
 
 impl Head for Classes {
-    fn read(&self, outputs: &[Tensor], keep: &PostProcess) -> Result<Reading, InferError> {
+    fn read(
+        &self,
+        outputs: &[Tensor],
+        _: &BBox,
+        keep: &PostProcess,
+    ) -> Result<Reading, InferError> {
         let table = self.form.of(outputs)?;
         let mut scores: Vec<f32> = table.values(0, 0, self.form.values).collect();
         if self.logits {
@@ -69,7 +75,7 @@ mod tests {
             max_detections: 300,
         };
         let tensor = Tensor::new(vec![1, scores.len()], scores).unwrap();
-        Classes { form, logits }.read(&[tensor], &keep).unwrap()
+        Classes { form, logits }.read(&[tensor], &BBox::new(0.0, 0.0, 1.0, 1.0), &keep).unwrap()
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub struct Grid {
     pub columns: usize,
     /// Candidates of each cell, side by side.
     pub each: usize,
+    /// Width and height in pixels of what boxes are relative to, where that is no cell.
+    pub anchor: [f32; 2],
 }
 
 impl Grid {
@@ -108,7 +110,7 @@ impl Block {
     pub(super) fn of_level(first_row: &mut usize, level: &Level) -> Option<Option<Self>> {
         let (start, count) = (*first_row, level.rows.unwrap_or(0));
         *first_row += count;
-        let Grid { stride, columns, each } = level.grid;
+        let Grid { stride, columns, each, .. } = level.grid;
         let is_grid = columns > 0 && each == 1;
         let rows = count.checked_div(columns).unwrap_or(0);
         Some(is_grid.then_some(Self { first_row: start, stride, columns, rows }))
@@ -132,12 +134,18 @@ pub struct Layout {
     pub classes: usize,
     /// Which score is that of the background and counts for nothing.
     pub background: Background,
+    /// Class of the first score that is no background.
+    pub first_class: usize,
     /// Classes that [`Level::class`] counts, where their number is known.
     pub class_limit: Option<usize>,
     /// The cells that rows belong to, where boxes are whole and their rows are cells.
     pub blocks: Vec<Block>,
     /// Whether a row stands for every class that scores, and not only for its best one.
     pub every_class: bool,
+    /// Whether a row counts only where none of the eight cells around it scores more: heat maps.
+    pub peaks: bool,
+    /// Whether boxes are cut at the picture before they suppress each other.
+    pub cut: bool,
     /// Most detections, where the model's own program takes so many before any threshold.
     pub top: Option<usize>,
     /// How keypoints are stored.
@@ -169,9 +177,12 @@ impl Layout {
             scores: ScoreCode::Plain,
             classes,
             background: Background::None,
+            first_class: 0,
             class_limit: None,
             blocks: Vec::new(),
             every_class: false,
+            peaks: false,
+            cut: false,
             top: None,
             points: None,
             masks: None,

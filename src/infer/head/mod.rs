@@ -31,12 +31,17 @@ use crate::geometry::{BBox, Point};
 
 /// Reads a model's outputs.
 pub trait Head: Send + Sync {
-    /// What the outputs say, most confident first, in pixels of the model's input. Values that
-    /// are no numbers never score.
+    /// Detections in the outputs, most confident first, in pixels of the model's input, of which
+    /// the picture takes `picture`. Values that are no numbers never score.
     ///
     /// # Errors
     /// When the outputs are not of the shapes that the head was made for.
-    fn read(&self, outputs: &[Tensor], keep: &PostProcess) -> Result<Reading, InferError>;
+    fn read(
+        &self,
+        outputs: &[Tensor],
+        picture: &BBox,
+        keep: &PostProcess,
+    ) -> Result<Reading, InferError>;
 
     /// The invariants that all values of a run break, whatever they score, when they are read so:
     /// a sign of another family. `input` is the size of the model's input.

@@ -9,8 +9,10 @@ use crate::geometry::{BBox, Point};
 pub struct Points {
     /// How many.
     pub count: usize,
-    /// Values of each: 2, or 3 with a confidence of 0 to 1 at the end.
+    /// Values of each: 2, or 3 where more is said of it.
     pub values: usize,
+    /// Whether the third value is a confidence, 0 to 1.
+    pub confidence: bool,
     /// What they are relative to.
     pub code: PointCode,
 }
@@ -50,7 +52,7 @@ impl Points {
                     y: bbox.y1 + value(0) * bbox.height(),
                 },
             };
-            let confidence = (self.values > 2).then(|| value(2).clamp(0.0, 1.0));
+            let confidence = self.confidence.then(|| value(2).clamp(0.0, 1.0));
             (place, confidence.map(|c| if c.is_nan() { 0.0 } else { c }))
         };
         (0..self.count).map(point).collect()

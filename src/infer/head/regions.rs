@@ -47,7 +47,12 @@ pub struct Regions {
 }
 
 impl Head for Regions {
-    fn read(&self, outputs: &[Tensor], keep: &PostProcess) -> Result<Reading, InferError> {
+    fn read(
+        &self,
+        outputs: &[Tensor],
+        _: &BBox,
+        keep: &PostProcess,
+    ) -> Result<Reading, InferError> {
         let table = self.form.of(outputs)?;
         let cells: Vec<Option<(u32, f32)>> =
             (0..table.rows).map(|i| self.cell(&table, i)).collect();

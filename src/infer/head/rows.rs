@@ -39,7 +39,12 @@ impl Candidates {
 }
 
 impl Head for Rows {
-    fn read(&self, outputs: &[Tensor], keep: &PostProcess) -> Result<Reading, InferError> {
+    fn read(
+        &self,
+        outputs: &[Tensor],
+        picture: &BBox,
+        keep: &PostProcess,
+    ) -> Result<Reading, InferError> {
         let Self(layout) = self;
         let forms = layout.forms.iter();
         let tables = forms.map(|form| form.of(outputs)).collect::<Result<Vec<_>, _>>()?;
@@ -50,6 +55,11 @@ impl Head for Rows {
         let impossible = candidates.impossible();
         let mut found = candidates.all;
         found.retain(|candidate| keep.wants(candidate.class_id));
+        if layout.cut && keep.max_iou.is_some() {
+            // No number would become an edge of the picture.
+            found.retain(|candidate| candidate.bbox.is_sound());
+            found.iter_mut().for_each(|found| found.bbox = found.bbox.intersection(picture));
+        }
         let kept = match keep.max_iou {
             Some(max_iou) if layout.rotation.is_some() => {
                 let shape = |candidate: &Candidate| layout.oriented(&tables, candidate);
@@ -141,6 +151,9 @@ impl Layout {
                 _ => None,
             };
             let mut add = |class: usize, stored: f32| {
+                if self.peaks && !is_peak(scores, row, from + class, level) {
+                    return;
+                }
                 let score = match share {
                     Some((top, sum)) => (stored - top).exp() / sum,
                     None => self.score(stored) * objectness,
@@ -150,7 +163,7 @@ impl Layout {
                 }
                 let class_id = match level.class {
                     Some(at) => class_index(tables[at.table].at(row, at.first), self.class_limit),
-                    None => Some((class + skipped) as u32),
+                    None => Some((class + skipped + self.first_class) as u32),
                 };
                 let place = (level.grid, row - first);
                 let bbox = self.code.decode(tables, level.boxes, row, place);
@@ -206,6 +219,18 @@ impl Layout {
             ScoreCode::Softmax => f32::NEG_INFINITY,
         }
     }
+}
+
+/// Whether no cell around that of a row has a larger value in a column.
+fn is_peak(scores: &Matrix<'_>, row: usize, column: usize, level: &Level) -> bool {
+    let across = level.grid.columns.max(1);
+    let down = scores.rows / across;
+    let (x, y) = (row % across, row / across);
+    let value = scores.at(row, column);
+    let rows = y.saturating_sub(1)..(y + 2).min(down);
+    let mut cells =
+        rows.flat_map(|y| (x.saturating_sub(1)..(x + 2).min(across)).map(move |x| y * across + x));
+    cells.all(|cell| scores.at(cell, column) <= value)
 }
 
 /// How far above 1 a score may be by rounding.

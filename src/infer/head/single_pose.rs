@@ -19,7 +19,12 @@ pub struct SinglePose {
 impl Head for SinglePose {
     /// One item at most: its confidence is the mean of the keypoints', its box the smallest
     /// around those that score enough.
-    fn read(&self, outputs: &[Tensor], keep: &PostProcess) -> Result<Reading, InferError> {
+    fn read(
+        &self,
+        outputs: &[Tensor],
+        _: &BBox,
+        keep: &PostProcess,
+    ) -> Result<Reading, InferError> {
         let table = self.form.of(outputs)?;
         let (width, height) = (self.input.width as f32, self.input.height as f32);
         let keypoint = |row: usize| {

@@ -238,7 +238,10 @@ impl Layout {
                 all.logits = (all.logits.0 + count, all.logits.1 + within);
             }
             if !is_empty {
-                if let Some(whole) = stored().last().filter(|score| score.fract() == 0.0) {
+                // Scores of sigmoids that are all 0 or 1 are no classes.
+                let is_class = stored().next().is_some_and(|first| first.fract() != 0.0);
+                let last = stored().last().filter(|score| score.fract() == 0.0);
+                if let Some(whole) = last.filter(|_| is_class || count == 1) {
                     let (count, (low, high)) = all.whole_scores;
                     all.whole_scores = (count + 1, (low.min(whole), high.max(whole)));
                 }

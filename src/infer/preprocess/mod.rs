@@ -1,5 +1,6 @@
 //! From a picture to a model's input: letterbox, resize, normalise and lay out.
 
+mod cubic;
 mod exact;
 mod linear;
 mod wide;
@@ -21,8 +22,8 @@ pub struct Preprocess {
     pub mean: [f32; 3],
     /// Divides each colour afterwards.
     pub std: [f32; 3],
-    /// Grey level of the padding, before normalisation.
-    pub pad: u8,
+    /// Levels of the padding in the order of the colours, before normalisation.
+    pub pad: [u8; 3],
     /// Filter from the pixels of the picture.
     pub filter: Filter,
     /// Colours of a pixel: 3, or 1 for grey, which is normalised by the middle of `mean` and `std`.
@@ -44,6 +45,8 @@ pub enum Filter {
     /// Of all pixels under a cubic that grows as the picture shrinks: PIL's BICUBIC, and
     /// torchvision's of a PIL picture.
     Bicubic,
+    /// Of four neighbours an axis, also where the picture shrinks: OpenCV's INTER_CUBIC.
+    Cubic,
     /// As [`Filter::Antialias`] with weights of 16 bits: torchvision's of a tensor of bytes with
     /// `antialias` (`torchvision.transforms.v2`), which Hugging Face's processors of pictures use.
     /// Up to a level from PIL's.
@@ -111,6 +114,7 @@ impl Preprocess {
             Filter::Linear => self.laid_out::<COLOURS>(linear::Resize::new(image, view), view),
             Filter::Antialias => self.laid_out::<COLOURS>(wide(wide::TENT), view),
             Filter::Bicubic => self.laid_out::<COLOURS>(wide(wide::CUBIC), view),
+            Filter::Cubic => self.laid_out::<COLOURS>(cubic::Resize::new(image, view), view),
             Filter::Tensor => self.laid_out::<COLOURS>(wide(wide::SHORT_TENT), view),
             Filter::Exact => self.laid_out::<COLOURS>(exact::Resize::new(image, view), view),
         }
@@ -147,8 +151,9 @@ impl Preprocess {
     /// A canvas of padding.
     fn padding<const COLOURS: usize>(&self) -> Vec<f32> {
         let pixels = self.size.width as usize * self.size.height as usize;
-        let pad: [f32; COLOURS] =
-            std::array::from_fn(|channel| self.normalised::<COLOURS>(channel)(f32::from(self.pad)));
+        let pad: [f32; COLOURS] = std::array::from_fn(|channel| {
+            self.normalised::<COLOURS>(channel)(f32::from(self.pad[channel]))
+        });
         if self.channels_last {
             return pad.repeat(pixels);
         }
@@ -192,7 +197,7 @@ mod tests {
             rgb: false,
             mean: [0.0; 3],
             std: [1.0; 3],
-            pad: 114,
+            pad: [114; 3],
             filter: Filter::Linear,
             colours: 3,
             channels_last: false,
@@ -232,7 +237,7 @@ mod tests {
             rgb: true,
             mean: [30.0, 10.0, 0.0],
             std: [2.0, 5.0, 10.0],
-            pad: 100,
+            pad: [100; 3],
             ..plain(Size::new(4, 4))
         };
         let (_, data, _) = apply(&wanted, &image);

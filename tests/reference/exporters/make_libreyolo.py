@@ -136,6 +136,13 @@ def backend(path, task):
     return OnnxBackend(str(path), device="cpu", task=task)
 
 
+def free(family):
+    """Whether the backend leaves the boxes of a family as they come."""
+    from libreyolo.backends.base import _is_nms_free_family
+
+    return _is_nms_free_family(family)
+
+
 def detections(program, paths):
     found = {}
     for picture in paths:
@@ -190,7 +197,8 @@ def detector(folder, pictures, name, kind, task=None, classes=COUNT, **options):
             mean += 0.7
         else:
             mean, seed = mean - 0.7, seed + 1
-    kit.save(folder, name, CONF, {"segment": "segment", "pose": "pose"}.get(task, "detect"), found, names=dict(model.names), options=f"--iou {IOU}")
+    kit.save(folder, name, CONF, {"segment": "segment", "pose": "pose"}.get(task, "detect"), found, names=dict(model.names),
+             options="" if free(kind.split("-")[0]) else f"--iou {IOU}")
 
 
 def classifier(folder, pictures, name, kind):
