@@ -164,9 +164,8 @@ fn version(path: &Path) -> Option<String> {
 /// only get in their way.
 const THREADS: usize = 1;
 
-/// Threads of a session of a model with 8-bit operators. On one thread ONNX Runtime rounds some of
-/// its values otherwise than on any other number, and a level of 8 bits is a box; exporters' own
-/// programs run on several.
+/// Threads of a session of a model with 8-bit operators. On one thread ONNX Runtime rounds some
+/// values otherwise than on two or more, which moves boxes; exporters' own programs run on several.
 const THREADS_OF_QUANTISED: usize = 2;
 
 /// A model in sessions, as many as calls ran at once.

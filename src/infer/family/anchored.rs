@@ -62,6 +62,7 @@ pub(super) fn efficientdet(facts: &Facts<'_>) -> Option<Card> {
         every_class: true,
         // Its own program counts them from 1, as COCO's ids.
         first_class: 1,
+        top: Some(TOP),
         ..Layout::plain(forms, anywhere, anywhere, classes)
     };
     let card = facts.card_of_rows("efficientdet", layout).with([Evidence::supports(
@@ -82,8 +83,8 @@ pub(super) fn efficientdet(facts: &Facts<'_>) -> Option<Card> {
 /// Pixels from cell to cell of CenterNet's maps.
 const CENTRE_STRIDE: usize = 4;
 
-/// Most objects that CenterNet gives.
-const CENTRE_TOP: usize = 100;
+/// Most objects that EfficientDet and CenterNet give.
+const TOP: usize = 100;
 
 /// CenterNet (xingyizhou/CenterNet, `src/lib/detectors/ctdet.py`): maps of heat
 /// `[1, classes, h, w]`, sizes and offsets `[1, 2, h, w]`, named hm, wh and reg.
@@ -108,7 +109,7 @@ pub(super) fn centernet(facts: &Facts<'_>) -> Option<Card> {
         scores,
         every_class: true,
         peaks: true,
-        top: Some(CENTRE_TOP),
+        top: Some(TOP),
         ..Layout::plain(forms, at(1), at(0), classes)
     }
     .with(|level| {

@@ -15,6 +15,9 @@ const BOXES: Columns = Columns { table: 0, first: 0 };
 const AFTER_BOXES: Columns = Columns { table: 0, first: 4 };
 const SCORES: Columns = Columns { table: 1, first: 0 };
 
+/// Most objects that SSD gives.
+const SSD_TOP: usize = 200;
+
 /// Longest side of a picture of YOLO-NAS, in pixels.
 const NAS_SIDE: u32 = 636;
 
@@ -87,7 +90,8 @@ pub(super) fn detect(facts: &Facts<'_>) -> Option<Card> {
         "ssd" => {
             let mean = [0.482_35, 0.458_82, 0.407_84].map(|mean: f32| mean * 255.0);
             let pictures = Preprocess { mean, std: [1.0; 3], filter: Filter::Exact, ..stretched };
-            let layout = Layout { every_class: true, ..corners(facts, true)? };
+            let layout = corners(facts, true)?;
+            let layout = Layout { every_class: true, top: Some(SSD_TOP), ..layout };
             card(facts, layout, noted, pictures)
         }
         "efficientdet" => {

@@ -146,7 +146,7 @@ pub struct Layout {
     pub peaks: bool,
     /// Whether boxes are cut at the picture before they suppress each other.
     pub cut: bool,
-    /// Most detections, where the model's own program takes so many before any threshold.
+    /// Most detections, where the model's own program takes no more.
     pub top: Option<usize>,
     /// How keypoints are stored.
     pub points: Option<Points>,

@@ -60,16 +60,14 @@ impl Head for Rows {
             found.retain(|candidate| candidate.bbox.is_sound());
             found.iter_mut().for_each(|found| found.bbox = found.bbox.intersection(picture));
         }
+        let most = layout.top.unwrap_or(usize::MAX).min(keep.max_detections);
         let kept = match keep.max_iou {
             Some(max_iou) if layout.rotation.is_some() => {
                 let shape = |candidate: &Candidate| layout.oriented(&tables, candidate);
-                oriented::nms(found, shape, max_iou, keep.agnostic, keep.max_detections)
+                oriented::nms(found, shape, max_iou, keep.agnostic, most)
             }
-            Some(max_iou) => nms(found, max_iou, keep.agnostic, keep.max_detections),
-            None => {
-                let most = layout.top.unwrap_or(usize::MAX).min(keep.max_detections);
-                most_confident(found, most)
-            }
+            Some(max_iou) => nms(found, max_iou, keep.agnostic, most),
+            None => most_confident(found, most),
         };
         let masks = layout.masks.as_ref().map(|masks| masks.of(outputs)).transpose()?;
         let items = kept.iter().map(|candidate| {
