@@ -129,3 +129,60 @@ fn what_cannot_be_converted_says_so_and_leaves_nothing() {
     });
     assert!(left.is_empty(), "{left:?}");
 }
+
+#[test]
+fn what_has_several_meanings_is_refused_with_the_option_that_settles_it() {
+    let place = Place::new();
+    let write = |name: &str, text: &str| std::fs::write(place.path(name), text).unwrap();
+    let entry = |class: u32| {
+        format!(r#"{{"image_id":1,"category_id":{class},"bbox":[1,1,9,9],"score":0.9}}"#)
+    };
+    write("zero.coco.json", &format!("[{},{},{}]", entry(0), entry(1), entry(2)));
+    write("one.coco.json", &format!("[{},{}]", entry(1), entry(2)));
+    write("flags.mot.txt", "1,1,1,1,9,9,1,-1,-1,-1\n1,2,1,1,9,9,0,-1,-1,-1\n");
+    std::fs::create_dir(place.path("labels")).unwrap();
+    write("labels/v_1.txt", "0 0.5 0.5 0.2 0.2 1\n");
+    write("instances.json", r#"{"images":[],"annotations":[],"categories":[]}"#);
+    let classes = |name: &str| {
+        let rows = text(&place, name);
+        rows.lines()
+            .skip(1)
+            .map(|row| row.split(',').nth(4).unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    place.output("convert zero.coco.json -o zero.csv").ended(0);
+    assert_eq!(classes("zero.csv"), ["0", "1", "2"]);
+    for (line, option) in [
+        ("convert one.coco.json -o a.csv", "--classes-from 1"),
+        ("convert flags.mot.txt -o a.csv", "--mot truth"),
+        ("convert labels -o a.csv --size 100x100", "--yolo track"),
+    ] {
+        let said = place.output(line).ended(2).stderr();
+        let flag = option.split(' ').next().unwrap();
+        assert!(said.contains("hint:") && said.contains(flag), "{line}: {said}");
+        place.output(&format!("{line} {option}")).ended(0);
+    }
+    let said = place.output("convert instances.json -o truth.csv").ended(0).stderr();
+    assert!(said.contains("--truth"), "{said}");
+    place.output("convert labels -o b.csv --size 100x100 --yolo boxes").ended(2);
+}
+
+#[test]
+fn two_pictures_of_one_name_keep_their_ids() {
+    let place = Place::new();
+    let line = |at: u32, file: &str| {
+        format!(
+            r#"{{"type":"frame","source":"cams","frame_id":{at},"file":"{file}","image":{{"width":9,"height":9}},"predictions":[{{"bbox":{{"x1":1,"y1":1,"x2":3,"y2":3}},"confidence":0.5,"class":"red","class_id":0}}]}}"#
+        )
+    };
+    let lines = format!("{}\n{}\n", line(0, "cam1/0001.png"), line(1, "cam2/0001.png"));
+    std::fs::write(place.path("cams.ndjson"), lines).unwrap();
+    let truth = r#"{"images":[{"id":4,"file_name":"cam1/0001.png"},{"id":9,"file_name":"cam2/0001.png"}],
+        "categories":[{"id":1,"name":"red"}]}"#;
+    std::fs::write(place.path("truth.json"), truth).unwrap();
+    place.output("convert cams.ndjson -o out.coco.json --truth truth.json").ended(0);
+    let results: serde_json::Value = serde_json::from_str(&text(&place, "out.coco.json")).unwrap();
+    assert_eq!((&results[0]["image_id"], &results[1]["image_id"]), (&4.into(), &9.into()));
+    let said = place.output("convert cams.ndjson -o none.coco.json").ended(2).stderr();
+    assert!(said.contains("cam1/0001.png") && said.contains("--truth"), "{said}");
+}

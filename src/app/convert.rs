@@ -7,7 +7,8 @@ use std::path::Path;
 use crate::cli::ConvertRequest;
 use crate::config::{ConfigError, LogFormat, units};
 use crate::convert::{
-    ConvertError, Counts, Emit, Format, Input, Options, Output, Truth, convert as turn,
+    ConvertError, Counts, Emit, Format, Input, MotKind, Options, Output, Truth, YoloKind,
+    convert as turn,
 };
 use crate::exit::{Error, Status};
 use crate::infer::labels::Labels;
@@ -94,6 +95,12 @@ fn options(request: &ConvertRequest) -> Result<Options, Error> {
         untracked: request.untracked,
         confidence: !request.no_confidence,
         truth: request.truth.as_deref().map(Truth::read).transpose()?,
+        // The parser of the command line lets 0 and 1 pass, and words of kinds.
+        classes_from: request.classes_from.as_deref().and_then(|first| first.parse().ok()),
+        frames_from: request.frames_from.as_deref().and_then(|first| first.parse().ok()),
+        yolo: request.yolo.as_deref().and_then(YoloKind::from_word),
+        mot: request.mot.as_deref().and_then(MotKind::from_word),
+        pictures: request.pictures,
     })
 }
 

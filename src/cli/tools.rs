@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::Invocation;
 use crate::config::ConfigError;
-use crate::convert::Format;
+use crate::convert::{Format, MotKind, YoloKind};
 
 /// What a report is made of.
 #[derive(Debug)]
@@ -43,6 +43,16 @@ pub struct ConvertRequest {
     pub emit: Option<String>,
     /// A COCO ground truth.
     pub truth: Option<PathBuf>,
+    /// Id of the first class, where a file does not tell.
+    pub classes_from: Option<String>,
+    /// Number of the first frame in the ground truth.
+    pub frames_from: Option<String>,
+    /// Columns of YOLO labels.
+    pub yolo: Option<String>,
+    /// What a MOT file is.
+    pub mot: Option<String>,
+    /// Whether label files are of pictures, whatever they are called.
+    pub pictures: bool,
     /// Whether MOT gets detections without a track.
     pub untracked: bool,
     /// Whether YOLO gets labels to train with.
@@ -111,6 +121,31 @@ fn convert() -> Command {
         .arg(value("fps", "FPS", "Frames a second, for frames without a time"))
         .arg(value("emit", "WHAT", "Lines of NDJSON").value_parser(["frames", "detections"]))
         .arg(flag("truth", "FILE", "COCO ground truth whose ids the results have"))
+        .arg(
+            value(
+                "classes-from",
+                "N",
+                "COCO, MOT: id of the first class, where the file does not tell",
+            )
+            .value_parser(["0", "1"]),
+        )
+        .arg(
+            value(
+                "frames-from",
+                "N",
+                "Number of a video's first frame in --truth, where it does not tell",
+            )
+            .value_parser(["0", "1"]),
+        )
+        .arg(
+            value("yolo", "KIND", "YOLO: columns of the labels, where they do not tell")
+                .value_parser(YoloKind::WORDS.map(|(word, _)| word)),
+        )
+        .arg(
+            value("mot", "KIND", "MOT: what the file is, where it does not tell")
+                .value_parser(MotKind::WORDS.map(|(word, _)| word)),
+        )
+        .arg(switch("pictures", "YOLO, DOTA: NAME_1.txt is of a picture, not of a video's frame"))
         .arg(switch("untracked", "MOT: detections without a track too, with id -1"))
         .arg(switch("no-confidence", "YOLO: labels to train with, without confidence and track"))
         .arg(switch("no-clobber", "Never replace a file").short('n'))
@@ -195,6 +230,11 @@ fn conversion(matches: &ArgMatches, input: PathBuf, output: PathBuf) -> ConvertR
         fps: text("fps"),
         emit: text("emit"),
         truth: path("truth"),
+        classes_from: text("classes-from"),
+        frames_from: text("frames-from"),
+        yolo: text("yolo"),
+        mot: text("mot"),
+        pictures: matches.get_flag("pictures"),
         untracked: matches.get_flag("untracked"),
         no_confidence: matches.get_flag("no-confidence"),
         no_clobber: matches.get_flag("no-clobber"),

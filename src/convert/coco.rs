@@ -2,25 +2,33 @@
 //! height], "score"}`, positions in pixels from 0, score 0 to 1
 //! (<https://cocodataset.org/#format-results>). Keypoints are `[x, y, v, ...]`, where `v` is our
 //! confidence as detectron2 writes it; an outline is one polygon in `segmentation`; tracks are in
-//! `track_id` as TAO has them (<https://github.com/TAO-Dataset/tao>). `pycocotools` passes over
-//! keys that it does not know.
+//! `track_id` as TAO has them (<https://github.com/TAO-Dataset/tao>), or in CVAT's `attributes`.
+//! `pycocotools` passes over keys that it does not know. Ultralytics adds `file_name`, and its
+//! `image_id` is the name of a picture that is not called by a number.
 //!
-//! Ids follow a ground truth where one is given. Without one a class is its id plus 1, as most
-//! ground truths count, and a picture is the number that its file is called by
-//! (`000000000139.jpg`), else the index of its frame, from 0. Results come in any order, so a file
-//! is read as a whole.
+//! Ids follow a ground truth where one is given. Without one a class is its id less the first one,
+//! 0 or 1, as the file or `--classes-from` tells; a picture is the number that its file is called
+//! by (`000000000139.jpg`), else the index of its frame, from 0.
+//!
+//! A ground truth itself (`{"images", "annotations", "categories"}`,
+//! <https://cocodataset.org/#format-data>) is read, too, with its own pictures and classes; crowds
+//! and what it says to ignore are left out. Entries come in any order, so a file is read as a whole.
 
-use std::io::Write;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::{BufRead, BufReader, Read};
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
+use super::Options;
+use super::classes::first_class;
+use super::coco_truth;
 use super::error::{At, ConvertError};
 use super::found::{Corners, Found, FrameFound, Keypoint};
 use super::notes::{Note, Notes};
-use super::stream::{Item, Reader, Sorted, Writer};
+use super::stream::{Item, Reader};
 use super::text::{Limited, MAX_WHOLE, Text};
 use super::truth::Truth;
-use crate::record::round;
 
 /// COCO's keypoints of a person, in its order.
 const PERSON: [&str; 17] = [
@@ -43,102 +51,268 @@ const PERSON: [&str; 17] = [
     "right_ankle",
 ];
 
+/// The options that say which class an id is.
+const CLASS_HINT: &str =
+    "give the ground truth with --truth, or say --classes-from 0 or --classes-from 1";
+
+/// An entry of results, as it is read and written.
 #[derive(Deserialize, Serialize)]
-struct Entry {
-    image_id: u64,
-    category_id: u64,
+pub(super) struct Entry {
+    pub(super) image_id: ImageId,
+    pub(super) category_id: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    bbox: Option<[f64; 4]>,
-    score: f64,
+    pub(super) bbox: Option<[f64; 4]>,
+    pub(super) score: f64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    keypoints: Option<Vec<f64>>,
+    pub(super) keypoints: Option<Vec<f64>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    segmentation: Option<Mask>,
+    pub(super) segmentation: Option<Mask>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    track_id: Option<u64>,
+    pub(super) track_id: Option<u64>,
+    #[serde(default, skip_serializing)]
+    file_name: Option<String>,
+}
+
+impl Entry {
+    /// An entry to write: picture, class and score; box, keypoints, mask and track.
+    pub(super) fn new(
+        (image_id, category_id, score): (ImageId, u64, f64),
+        bbox: Option<[f64; 4]>,
+        keypoints: Option<Vec<f64>>,
+        segmentation: Option<Mask>,
+        track_id: Option<u64>,
+    ) -> Self {
+        Self {
+            image_id,
+            category_id,
+            bbox,
+            score,
+            keypoints,
+            segmentation,
+            track_id,
+            file_name: None,
+        }
+    }
+}
+
+/// The picture of an entry.
+#[derive(Clone, Deserialize, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(untagged)]
+pub(super) enum ImageId {
+    Number(u64),
+    Name(String),
 }
 
 /// A mask: polygons, or run lengths, which are not read.
 #[derive(Deserialize, Serialize)]
 #[serde(untagged)]
-enum Mask {
+pub(super) enum Mask {
     Polygons(Vec<Vec<f64>>),
     Runs(Runs),
 }
 
 /// Run lengths, of which only their being there is seen.
 #[derive(Deserialize, Serialize)]
-struct Runs {}
+pub(super) struct Runs {}
 
-/// Reads COCO results.
-pub(super) struct CocoReader<'a> {
-    rows: Sorted<Found>,
-    source: String,
-    truth: Option<&'a Truth>,
-    ignored: u64,
+/// Where something was found, its outline, and its keypoints.
+pub(super) struct Place {
+    pub(super) bbox: Option<[f64; 4]>,
+    pub(super) keypoints: Option<Vec<f64>>,
+    pub(super) segmentation: Option<Mask>,
 }
 
-impl<'a> CocoReader<'a> {
-    /// Reads all of `text`, results of `source`.
+/// Reads COCO.
+pub(super) struct CocoReader {
+    frames: std::collections::btree_map::IntoValues<u64, FrameFound>,
+    notes: Notes,
+    /// The ground truth that was read, or whose ids the results have.
+    truth: Option<Rc<Truth>>,
+    first: Option<u32>,
+}
+
+impl CocoReader {
+    /// Reads all of `text`, results for or a ground truth of the pictures of `source`.
     pub(super) fn new(
         text: Text<'_>,
         source: &str,
-        truth: Option<&'a Truth>,
+        options: &Options,
     ) -> Result<Self, ConvertError> {
         let Text { bytes, name } = text;
-        let (bytes, _) = Limited::new(bytes, MAX_WHOLE);
-        let entries: Vec<Entry> = serde_json::from_reader(std::io::BufReader::new(bytes))
-            .map_err(|error| ConvertError::json(&name, 0, &error))?;
-        let (mut rows, mut ignored) = (Vec::with_capacity(entries.len()), 0);
-        for (entry, at) in entries.into_iter().zip(1..) {
-            ignored += u64::from(matches!(entry.segmentation, Some(Mask::Runs(_))));
-            let row = entry.row(truth);
-            rows.push(row.map_err(|reason| ConvertError::bad(&name, At::Entry(at), reason))?);
+        let mut bytes = BufReader::new(Limited::new(bytes, MAX_WHOLE));
+        let failed = |error: serde_json::Error| ConvertError::json(&name, 0, &error);
+        let mut notes = Notes::default();
+        if is_object(&mut bytes).map_err(|error| ConvertError::read(&name, &error))? {
+            let document: coco_truth::Document = serde_json::from_reader(bytes).map_err(failed)?;
+            let (truth, frames) = document.frames(source, &name, &mut notes)?;
+            let truth = Some(Rc::new(truth));
+            return Ok(Self { frames: frames.into_values(), notes, truth, first: None });
         }
-        Ok(Self { rows: Sorted::new(rows), source: source.into(), truth, ignored })
+        let entries: Vec<Entry> = serde_json::from_reader(bytes).map_err(failed)?;
+        let mut results = Results { options, source, name: &name, first: 0, ids: HashMap::new() };
+        let frames = results.frames(entries, &mut notes)?;
+        let first = options.truth.is_none().then_some(results.first);
+        Ok(Self { frames: frames.into_values(), notes, truth: None, first })
     }
 }
 
-impl Entry {
-    /// Its picture and what was found.
-    fn row(self, truth: Option<&Truth>) -> Result<(u64, Found), String> {
-        let keypoints = keypoints(self.keypoints.unwrap_or_default())?;
-        let points = outline(self.segmentation)?;
+/// Whether a document begins with a brace, after a byte order mark and blanks.
+fn is_object(bytes: &mut BufReader<impl Read>) -> std::io::Result<bool> {
+    if bytes.fill_buf()?.starts_with(b"\xef\xbb\xbf") {
+        bytes.consume(3);
+    }
+    Ok(bytes.fill_buf()?.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{'))
+}
+
+/// Turns entries into frames.
+struct Results<'a> {
+    options: &'a Options,
+    source: &'a str,
+    name: &'a str,
+    /// The id of the first class.
+    first: u32,
+    /// Places of pictures that have only names.
+    ids: HashMap<String, u64>,
+}
+
+impl Results<'_> {
+    fn frames(
+        &mut self,
+        entries: Vec<Entry>,
+        notes: &mut Notes,
+    ) -> Result<BTreeMap<u64, FrameFound>, ConvertError> {
+        self.first = self.first(&entries)?;
+        self.number(&entries)?;
+        let mut frames = BTreeMap::new();
+        for (entry, at) in entries.into_iter().zip(1..) {
+            let bad = |reason: String| ConvertError::bad(self.name, At::Entry(at), reason);
+            let (frame_id, file) = self.picture(&entry).map_err(bad)?;
+            let found = self.found(entry, notes).map_err(bad)?;
+            let frame = frames.entry(frame_id).or_insert_with(|| FrameFound {
+                source: self.source.into(),
+                frame_id,
+                ..FrameFound::default()
+            });
+            let other = frame.file.as_ref().filter(|known| file.as_ref() != Some(*known));
+            if let (Some(known), Some(file)) = (other, &file) {
+                return Err(bad(format!("'{known}' and '{file}' are both picture {frame_id}")));
+            }
+            frame.file = frame.file.take().or(file);
+            frame.boxes.push(found);
+        }
+        Ok(frames)
+    }
+
+    /// The id of the first class, as the entries, the names or the options tell.
+    fn first(&self, entries: &[Entry]) -> Result<u32, ConvertError> {
+        let unclear = |reason: String, hint| Err(ConvertError::unclear(self.name, reason, hint));
+        if self.options.truth.is_some() {
+            return Ok(0);
+        }
+        let seen: BTreeSet<u64> = entries.iter().map(|entry| entry.category_id).collect();
+        let last = seen.last().copied().unwrap_or_default();
+        let names = self.options.names.len() as u64;
+        if let Some(asked) = self.options.classes_from {
+            return match seen.first() {
+                Some(first) if *first < u64::from(asked) => {
+                    unclear("category 0, though classes count from 1".into(), CLASS_HINT)
+                }
+                _ => Ok(asked),
+            };
+        }
+        match first_class(&seen, self.options.names.len()) {
+            Some(first) if names > 0 && last >= names + first => unclear(
+                format!("category {last} is beyond the {names} names"),
+                "ids with gaps follow a ground truth: give it with --truth",
+            ),
+            Some(first) => Ok(u32::from(first > 0)),
+            None => unclear("category ids may count from 0 or from 1".into(), CLASS_HINT),
+        }
+    }
+
+    /// Numbers pictures that have only names, in the order of these.
+    fn number(&mut self, entries: &[Entry]) -> Result<(), ConvertError> {
+        let ids: BTreeSet<&ImageId> = entries.iter().map(|entry| &entry.image_id).collect();
+        let names = ids.iter().filter_map(|id| match id {
+            ImageId::Name(name) => Some(name.clone()),
+            ImageId::Number(_) => None,
+        });
+        self.ids = names.zip(0..).collect();
+        if self.options.truth.is_none() && !self.ids.is_empty() && self.ids.len() < ids.len() {
+            let reason = "some pictures have numbers and others names";
+            let hint = "give the ground truth with --truth";
+            return Err(ConvertError::unclear(self.name, reason, hint));
+        }
+        Ok(())
+    }
+
+    /// The number of an entry's picture, and its file.
+    fn picture(&self, entry: &Entry) -> Result<(u64, Option<String>), String> {
+        let truth = self.options.truth.as_ref();
+        let file = |id: u64| truth.and_then(|truth| truth.file(id)).map(str::to_owned);
+        match (&entry.image_id, truth) {
+            (ImageId::Number(id), _) => Ok((*id, file(*id).or_else(|| entry.file_name.clone()))),
+            (ImageId::Name(name), Some(truth)) => {
+                let name = entry.file_name.as_ref().unwrap_or(name);
+                let known = truth.picture(name)?;
+                let id = known.ok_or(format!("'{name}' is not in the ground truth"))?.id;
+                Ok((id, file(id)))
+            }
+            (ImageId::Name(name), None) => {
+                let id = self.ids.get(name).copied().unwrap_or_default();
+                Ok((id, Some(entry.file_name.as_ref().unwrap_or(name).clone())))
+            }
+        }
+    }
+
+    fn found(&self, entry: Entry, notes: &mut Notes) -> Result<Found, String> {
+        let category = entry.category_id;
+        let (class_id, class) = match &self.options.truth {
+            Some(truth) => {
+                let missing = || format!("category {category} is not in the ground truth");
+                let (id, name) = truth.class(category).ok_or_else(missing)?;
+                (id, Some(name.to_owned()))
+            }
+            None => {
+                let id = category.checked_sub(self.first.into()).map(u32::try_from);
+                (id.and_then(Result::ok).ok_or("category_id is too large")?, None)
+            }
+        };
+        let Entry { bbox, keypoints, segmentation, .. } = entry;
+        let place = Place { bbox, keypoints, segmentation };
+        let found = Found {
+            confidence: Some(entry.score),
+            class,
+            class_id,
+            tracker_id: entry.track_id,
+            ..place.found(false, notes)?
+        };
+        found.check()?;
+        Ok(found)
+    }
+}
+
+impl Place {
+    /// Something found here. In a ground truth the third number of a keypoint is no confidence.
+    pub(super) fn found(self, truth: bool, notes: &mut Notes) -> Result<Found, String> {
+        let keypoints = keypoints(self.keypoints.unwrap_or_default(), truth)?;
+        let points = outline(self.segmentation, notes)?;
         let spots: Vec<[f64; 2]> = keypoints.iter().map(|point| [point.x, point.y]).collect();
         let around = if points.is_empty() { &spots } else { &points };
         let corners = self.bbox.map(Corners::of_corner).or_else(|| Corners::around(around));
-        let corners = corners.ok_or("it has neither bbox nor polygon nor keypoints")?;
-        let (class_id, class) = match truth.map(|truth| truth.class(self.category_id)) {
-            Some(Some((id, name))) => (id, Some(name.to_owned())),
-            Some(None) => {
-                return Err(format!("category {} is not in the ground truth", self.category_id));
-            }
-            None => {
-                let id = u32::try_from(self.category_id).map_err(|_| "category_id is too large")?;
-                (id.saturating_sub(1), None)
-            }
-        };
-        let found = Found {
-            corners: Some(corners),
-            confidence: Some(self.score),
-            class,
-            class_id,
-            tracker_id: self.track_id,
-            keypoints,
-            points,
-            ..Found::default()
-        };
-        found.check()?;
-        Ok((self.image_id, found))
+        let corners = Some(corners.ok_or("it has neither bbox nor polygon nor keypoints")?);
+        Ok(Found { corners, keypoints, points, ..Found::default() })
     }
 }
 
-/// Keypoints of a flat list. A third number above 1 is COCO's visibility, no confidence.
-fn keypoints(list: Vec<f64>) -> Result<Vec<Keypoint>, String> {
+/// Keypoints of a flat list. The third number is COCO's visibility in a ground truth, and where it
+/// is above 1 in one keypoint of the list: 0 means that there is none.
+fn keypoints(list: Vec<f64>, truth: bool) -> Result<Vec<Keypoint>, String> {
     let (triples, rest) = list.as_chunks::<3>();
     if !rest.is_empty() {
         return Err("keypoints come in threes: x, y and visibility".into());
     }
+    let visibility = truth || triples.iter().any(|[_, _, sure]| *sure > 1.0);
     let name = |at: u32| {
         let known = PERSON.get(at as usize).filter(|_| triples.len() == PERSON.len());
         known.map_or_else(|| format!("keypoint_{at}"), |name| (*name).to_owned())
@@ -146,7 +320,7 @@ fn keypoints(list: Vec<f64>) -> Result<Vec<Keypoint>, String> {
     let points = triples.iter().zip(0..).map(|(&[x, y, sure], at)| Keypoint {
         x,
         y,
-        confidence: (0.0..=1.0).contains(&sure).then_some(sure),
+        confidence: Some(sure).filter(|sure| *sure == 0.0 || !visibility && *sure > 0.0),
         class: name(at),
         class_id: at,
     });
@@ -154,8 +328,18 @@ fn keypoints(list: Vec<f64>) -> Result<Vec<Keypoint>, String> {
 }
 
 /// The outline of a mask: the longest of its polygons.
-fn outline(mask: Option<Mask>) -> Result<Vec<[f64; 2]>, String> {
-    let Some(Mask::Polygons(polygons)) = mask else { return Ok(Vec::new()) };
+fn outline(mask: Option<Mask>, notes: &mut Notes) -> Result<Vec<[f64; 2]>, String> {
+    let polygons = match mask {
+        Some(Mask::Polygons(polygons)) => polygons,
+        Some(Mask::Runs(_)) => {
+            notes.one(Note::Ignored);
+            return Ok(Vec::new());
+        }
+        None => return Ok(Vec::new()),
+    };
+    if polygons.len() > 1 {
+        notes.one(Note::Parts);
+    }
     let longest = polygons.into_iter().max_by_key(Vec::len).unwrap_or_default();
     let (points, rest) = longest.as_chunks::<2>();
     if !rest.is_empty() {
@@ -164,102 +348,17 @@ fn outline(mask: Option<Mask>) -> Result<Vec<[f64; 2]>, String> {
     Ok(points.to_vec())
 }
 
-impl Reader for CocoReader<'_> {
+impl Reader for CocoReader {
     fn next(&mut self, notes: &mut Notes) -> Result<Option<Item>, ConvertError> {
-        notes.add(Note::Ignored, std::mem::take(&mut self.ignored));
-        let Some((frame_id, boxes)) = self.rows.next() else { return Ok(None) };
-        let file = self.truth.and_then(|truth| truth.file(frame_id)).map(Into::into);
-        let source = self.source.clone();
-        Ok(Some(Item::Frame(FrameFound { source, frame_id, file, boxes, ..FrameFound::default() })))
-    }
-}
-
-/// Writes COCO results.
-pub(super) struct CocoWriter<'a> {
-    out: &'a mut dyn Write,
-    name: String,
-    truth: Option<&'a Truth>,
-    entries: u64,
-    /// Whether pictures are called by numbers, once one was seen.
-    by_name: Option<bool>,
-}
-
-impl<'a> CocoWriter<'a> {
-    /// Writes to `out`, which is called `name`, with the ids of `truth`.
-    pub(super) fn new(out: &'a mut dyn Write, name: &str, truth: Option<&'a Truth>) -> Self {
-        Self { out, name: name.into(), truth, entries: 0, by_name: None }
+        notes.take(&mut self.notes);
+        Ok(self.frames.next().map(Item::Frame))
     }
 
-    /// The id of a frame's picture; `None` where the ground truth lacks it.
-    fn image(&mut self, frame: &FrameFound) -> Result<Option<u64>, ConvertError> {
-        if let Some(truth) = self.truth {
-            return Ok(truth.image(frame.file.as_deref(), frame.frame_id));
-        }
-        let stem = frame.file.as_ref().map(std::path::Path::new).and_then(|file| file.file_stem());
-        let number = stem.and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
-        if *self.by_name.get_or_insert(number.is_some()) != number.is_some() {
-            // `3.jpg` and the picture at place 3 would be one.
-            let reason = "some pictures are called by numbers and others not: give a ground truth";
-            return Err(ConvertError::Usage(reason.into()));
-        }
-        Ok(Some(number.unwrap_or(frame.frame_id)))
+    fn truth(&self) -> Option<Rc<Truth>> {
+        self.truth.clone()
     }
 
-    fn category(&self, found: &Found) -> Option<u64> {
-        match self.truth {
-            Some(truth) => truth.category(&found.class()),
-            None => Some(u64::from(found.class_id) + 1),
-        }
-    }
-
-    fn entry(&mut self, entry: &Entry) -> std::io::Result<()> {
-        let before = if self.entries == 0 { "[\n" } else { ",\n" };
-        self.entries += 1;
-        self.out.write_all(before.as_bytes())?;
-        serde_json::to_writer(&mut self.out, entry).map_err(Into::into)
-    }
-}
-
-/// An entry of a detection that has a box.
-fn entry(found: &Found, image_id: u64, category_id: u64) -> Option<Entry> {
-    let at = found.corners?;
-    let box_ = [at.x1, at.y1, at.width(), at.height()].map(|value| round(value, 100.0));
-    let triple = |point: &Keypoint| [point.x, point.y, point.confidence.unwrap_or(1.0)];
-    let keypoints: Vec<f64> = found.keypoints.iter().flat_map(triple).collect();
-    let outline: Vec<f64> = found.points.iter().flatten().copied().collect();
-    Some(Entry {
-        image_id,
-        category_id,
-        bbox: Some(box_),
-        score: found.sureness(),
-        keypoints: (!keypoints.is_empty()).then_some(keypoints),
-        segmentation: (!outline.is_empty()).then(|| Mask::Polygons(vec![outline])),
-        track_id: found.tracker_id,
-    })
-}
-
-impl Writer for CocoWriter<'_> {
-    fn frame(&mut self, frame: FrameFound, notes: &mut Notes) -> Result<(), ConvertError> {
-        let Some(image) = self.image(&frame)? else {
-            notes.one(Note::NotInTruth);
-            return Ok(());
-        };
-        for found in &frame.boxes {
-            let Some(category) = self.category(found) else {
-                notes.one(Note::ClassNotInTruth);
-                continue;
-            };
-            if let Some(entry) = entry(found, image, category) {
-                let written = self.entry(&entry);
-                written.map_err(|error| ConvertError::write(&self.name, &error))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self, _notes: &mut Notes) -> Result<(), ConvertError> {
-        let end = if self.entries == 0 { "[]\n" } else { "\n]\n" };
-        let written = self.out.write_all(end.as_bytes()).and_then(|()| self.out.flush());
-        written.map_err(|error| ConvertError::write(&self.name, &error))
+    fn first_class(&self) -> Option<u32> {
+        self.first
     }
 }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Format;
+use super::classes::Numbering;
 use super::documents::Documents;
 use super::error::ConvertError;
 use super::found::{Corners, Found, FrameFound};
@@ -23,6 +24,7 @@ use super::prediction::size;
 use super::stream::{Item, Reader, Writer, checked};
 use super::text::Text;
 use crate::frame::Size;
+use crate::record::round;
 
 /// Nanoseconds in a second.
 const NANOS: f64 = 1e9;
@@ -98,12 +100,20 @@ pub(super) struct DlstreamerReader<'a> {
     documents: Documents<'a>,
     source: String,
     next: u64,
+    numbering: Numbering,
 }
 
 impl<'a> DlstreamerReader<'a> {
-    /// Reads `text`; frames that name no source are of `source`.
-    pub(super) fn new(text: Text<'a>, source: &str) -> Result<Self, ConvertError> {
-        Ok(Self { documents: Documents::new(text)?, source: source.into(), next: 0 })
+    /// Reads `text`; frames that name no source are of `source`, and `names` of classes say the ids
+    /// that regions lack.
+    pub(super) fn new(
+        text: Text<'a>,
+        source: &str,
+        names: &[String],
+    ) -> Result<Self, ConvertError> {
+        let numbering = Numbering::new(names);
+        let documents = Documents::new(text)?;
+        Ok(Self { documents, source: source.into(), next: 0, numbering })
     }
 
     fn frame(&mut self, frame: Frame, notes: &mut Notes) -> Result<FrameFound, String> {
@@ -115,39 +125,53 @@ impl<'a> DlstreamerReader<'a> {
         self.next = frame_id.saturating_add(1);
         let size = frame.resolution.map(|r| size(r.width, r.height)).transpose()?;
         let source = frame.source.filter(|source| !source.is_empty());
+        let mut boxes = Vec::with_capacity(frame.objects.len());
+        for object in frame.objects {
+            let class_id = self.numbering.id(object.class_id(), object.class(), notes)?;
+            boxes.extend(class_id.map(|id| object.found(size, id)));
+        }
         Ok(FrameFound {
             source: source.unwrap_or_else(|| self.source.clone()),
             frame_id,
             pts_s: frame.timestamp.map(|nanos| nanos as f64 / NANOS),
             size,
-            boxes: frame.objects.into_iter().map(|object| object.found(size)).collect(),
+            boxes,
             ..FrameFound::default()
         })
     }
 }
 
 impl Object {
-    /// The same as found; the fractions say more than the whole pixels.
-    fn found(self, size: Option<Size>) -> Found {
+    fn class_id(&self) -> Option<u32> {
+        self.detection.as_ref().and_then(|found| found.label_id)
+    }
+
+    /// The class in words, which a region has by its detection or by itself.
+    fn class(&self) -> Option<&str> {
+        let label = self.detection.as_ref().and_then(|found| found.label.as_deref());
+        label.or(self.roi_type.as_deref()).filter(|class| !class.is_empty())
+    }
+
+    /// The same as found, with the class `class_id`; the fractions say more than the whole pixels.
+    fn found(self, size: Option<Size>, class_id: u32) -> Found {
         let detection = self.detection.as_ref();
         let corners = match (detection.and_then(|found| found.bounding_box), size) {
             (Some(part), Some(size)) => {
                 let (width, height) = (f64::from(size.width), f64::from(size.height));
                 Corners {
-                    x1: part.x_min * width,
-                    y1: part.y_min * height,
-                    x2: part.x_max * width,
-                    y2: part.y_max * height,
+                    x1: pixels(part.x_min, width),
+                    y1: pixels(part.y_min, height),
+                    x2: pixels(part.x_max, width),
+                    y2: pixels(part.y_max, height),
                 }
             }
             _ => Corners::of_corner([self.x, self.y, self.w, self.h]),
         };
-        let label = detection.and_then(|found| found.label.clone());
         Found {
             corners: Some(corners),
             confidence: detection.and_then(|found| found.confidence),
-            class: label.or(self.roi_type).filter(|class| !class.is_empty()),
-            class_id: detection.and_then(|found| found.label_id).unwrap_or_default(),
+            class: self.class().map(Into::into),
+            class_id,
             tracker_id: self.id,
             ..Found::default()
         }
@@ -162,6 +186,16 @@ impl Reader for DlstreamerReader<'_> {
         let frame = frame.map_err(|reason| ConvertError::bad(&name, at, reason))?;
         checked(frame, &name, at).map(|frame| Some(Item::Frame(frame)))
     }
+}
+
+/// A part of a side in pixels, of six places, so that half a pixel stays one.
+fn pixels(part: f64, side: f64) -> f64 {
+    round(part * side, 1e6)
+}
+
+/// A position as a part of a side, of twelve places: it is the same after it was read again.
+fn part(at: f64, side: f64) -> f64 {
+    round(at / side, 1e12)
 }
 
 /// Writes what DL Streamer would.
@@ -193,10 +227,10 @@ impl<'a> DlstreamerWriter<'a> {
             roi_type: Some(class.clone()),
             detection: Some(Detection {
                 bounding_box: Some(Fractions {
-                    x_min: at.x1 / width,
-                    x_max: at.x2 / width,
-                    y_min: at.y1 / height,
-                    y_max: at.y2 / height,
+                    x_min: part(at.x1, width),
+                    x_max: part(at.x2, width),
+                    y_min: part(at.y1, height),
+                    y_max: part(at.y2, height),
                 }),
                 confidence: Some(found.sureness()),
                 label_id: Some(found.class_id),

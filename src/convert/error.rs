@@ -56,6 +56,16 @@ pub enum ConvertError {
         /// The next one.
         second: String,
     },
+    /// The input has several meanings and nothing in it excludes all but one.
+    #[error("'{name}': {reason}")]
+    Unclear {
+        /// The input.
+        name: String,
+        /// Its meanings.
+        reason: String,
+        /// The options that settle it.
+        hint: &'static str,
+    },
     /// The combination asks for what is not there.
     #[error("{0}")]
     Usage(String),
@@ -85,6 +95,7 @@ impl ConvertError {
         match self {
             Self::NoSize { .. } => Some("give it with --size WIDTHxHEIGHT"),
             Self::ManySources { .. } => Some("convert the records of one source at a time"),
+            Self::Unclear { hint, .. } => Some(hint),
             _ => None,
         }
     }
@@ -95,7 +106,10 @@ impl ConvertError {
             Self::Read { missing: true, .. } => 66,
             Self::Read { .. } | Self::Write { .. } => 74,
             Self::Bad { .. } => 65,
-            Self::NoSize { .. } | Self::ManySources { .. } | Self::Usage(_) => 2,
+            Self::NoSize { .. }
+            | Self::ManySources { .. }
+            | Self::Unclear { .. }
+            | Self::Usage(_) => 2,
         }
     }
 
@@ -107,6 +121,10 @@ impl ConvertError {
     pub(super) fn write(name: &str, error: &std::io::Error) -> Self {
         let closed = error.kind() == std::io::ErrorKind::BrokenPipe;
         Self::Write { name: name.into(), reason: io_reason(error), closed }
+    }
+
+    pub(super) fn unclear(name: &str, reason: impl Into<String>, hint: &'static str) -> Self {
+        Self::Unclear { name: name.into(), reason: reason.into(), hint }
     }
 
     pub(super) fn bad(name: &str, at: At, reason: impl Into<String>) -> Self {

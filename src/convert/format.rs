@@ -52,6 +52,8 @@ pub struct Holds {
     pub tracks: bool,
     /// Detections without a track.
     pub untracked: bool,
+    /// Detections without a confidence, or no confidences at all.
+    pub unsure: bool,
     /// Detection ids.
     pub ids: bool,
     /// Keypoints.
@@ -145,6 +147,7 @@ impl Format {
                 Holds { empty: true, names: true, outlines: true, files: true, ..found }
             }
             Self::Dota => Holds {
+                unsure: true,
                 empty: true,
                 names: true,
                 outlines: true,
@@ -153,7 +156,7 @@ impl Format {
                 ..found
             },
             Self::Csv | Self::Parquet => Holds { boxless: true, ..row },
-            Self::Supervision => Holds { names: true, ..found },
+            Self::Supervision => Holds { names: true, unsure: true, ..found },
             Self::Roboflow => Holds {
                 empty: true,
                 sizes: true,

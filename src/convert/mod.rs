@@ -3,16 +3,26 @@
 //! A reader gives one frame at a time and a writer takes it. What a format cannot hold is lost
 //! and said once, in [`Counts::notes`]; input that is not what its format says is an error with
 //! its file and line. Memory is bounded by one frame for all formats but COCO and MOT, whose files
-//! come in any order and are read as a whole (at most 512 MiB).
+//! come in any order and are read as a whole (at most 512 MiB), and the ids of pictures that COCO
+//! results were given.
+//!
+//! Where an input has several meanings, it is read as one only if something in it excludes the
+//! others or an option settles it; else it is refused with the option's name.
 
+mod classes;
 mod coco;
+mod coco_truth;
+mod coco_write;
 mod csv;
 mod dlstreamer;
 mod documents;
 mod error;
 mod format;
 mod found;
+mod kind;
 mod mot;
+mod mot_write;
+mod names;
 mod ndjson;
 mod ndjson_write;
 mod notes;
@@ -22,6 +32,7 @@ mod parquet;
 mod prediction;
 mod prediction_write;
 mod roboflow;
+mod rows;
 mod stream;
 mod supervision;
 mod table;
@@ -30,13 +41,18 @@ mod tests;
 mod text;
 mod truth;
 mod yolo;
+mod yolo_label;
+mod yolo_layout;
+mod yolo_write;
 
 use std::io::{BufRead, Write};
 use std::path::Path;
+use std::rc::Rc;
 
 pub use error::{At, ConvertError};
 pub use format::{Format, Holds};
 pub use found::{Corners, Found, FrameFound, Keypoint};
+pub use kind::{MotKind, YoloKind};
 pub use notes::Counts;
 pub use truth::Truth;
 
@@ -101,6 +117,16 @@ pub struct Options {
     pub confidence: bool,
     /// The ground truth whose ids COCO results have.
     pub truth: Option<Truth>,
+    /// The id of the first class in COCO results and MOT files, 0 or 1, where they do not tell.
+    pub classes_from: Option<u32>,
+    /// The number of a video's first frame among the pictures of `truth`, where it does not tell.
+    pub frames_from: Option<u64>,
+    /// Which columns YOLO labels have, where they do not tell.
+    pub yolo: Option<YoloKind>,
+    /// What a MOT file is, where it does not tell.
+    pub mot: Option<MotKind>,
+    /// Label files called `NAME_N.txt` are of pictures called so, not of frames of a video.
+    pub pictures: bool,
 }
 
 impl Default for Options {
@@ -114,6 +140,11 @@ impl Default for Options {
             untracked: false,
             confidence: true,
             truth: None,
+            classes_from: None,
+            frames_from: None,
+            yolo: None,
+            mot: None,
+            pictures: false,
         }
     }
 }
@@ -121,8 +152,9 @@ impl Default for Options {
 /// Converts `input` in the format `from` to `output` in the format `to`.
 ///
 /// # Errors
-/// When the input cannot be read or is not of its format, the output cannot be written, the size
-/// of pictures is not known where it is needed, or several sources meet a format that holds one.
+/// When the input cannot be read, is not of its format or has several meanings, the output cannot be
+/// written, the size of pictures is not known where it is needed, or several sources meet a format
+/// that holds one.
 /// What was written until then stays.
 pub fn convert<'a>(
     from: Format,
@@ -132,7 +164,17 @@ pub fn convert<'a>(
     options: &'a Options,
 ) -> Result<Counts, ConvertError> {
     let mut reader = reader(from, input, options)?;
-    let mut writer = writer(to, output, options)?;
+    let ids = coco_write::Ids {
+        first_class: options.classes_from.or(reader.first_class()).unwrap_or(1),
+        first_frame: options.frames_from,
+        truth: options.truth.clone().map(Rc::new),
+    };
+    // A ground truth that was read itself has the ids of its own frames.
+    let ids = match (ids.truth.is_none(), reader.truth()) {
+        (true, Some(truth)) => coco_write::Ids { truth: Some(truth), first_frame: Some(0), ..ids },
+        _ => ids,
+    };
+    let mut writer = writer(to, output, options, ids)?;
     let holds = holds(to, options);
     let (mut counts, mut notes) = (Counts::default(), Notes::default());
     let mut only: Option<String> = None;
@@ -189,6 +231,7 @@ fn holds(to: Format, options: &Options) -> Holds {
             ..holds
         },
         Format::Mot => Holds { untracked: options.untracked, ..holds },
+        Format::Yolo | Format::YoloObb => Holds { unsure: !options.confidence, ..holds },
         _ => holds,
     }
 }
@@ -245,14 +288,16 @@ fn reader<'a>(
     let source = options.source.as_ref().unwrap_or(&source);
     Ok(match from {
         Format::Ndjson => Box::new(ndjson::NdjsonReader::new(text)),
-        Format::Coco => Box::new(coco::CocoReader::new(text, source, options.truth.as_ref())?),
-        Format::Mot => Box::new(mot::MotReader::new(text, source)?),
+        Format::Coco => Box::new(coco::CocoReader::new(text, source, options)?),
+        Format::Mot => Box::new(mot::MotReader::new(text, source, options)?),
         Format::Csv => Box::new(csv::CsvReader::new(text, source)?),
         Format::Supervision => {
             Box::new(supervision::SupervisionReader::new(text, source, &options.names)?)
         }
-        Format::Roboflow => Box::new(roboflow::RoboflowReader::new(text, source)?),
-        Format::Dlstreamer => Box::new(dlstreamer::DlstreamerReader::new(text, source)?),
+        Format::Roboflow => Box::new(roboflow::RoboflowReader::new(text, source, &options.names)?),
+        Format::Dlstreamer => {
+            Box::new(dlstreamer::DlstreamerReader::new(text, source, &options.names)?)
+        }
         Format::Yolo | Format::YoloObb | Format::Dota | Format::Parquet => {
             return Err(unusable(from, "read from a stream"));
         }
@@ -264,18 +309,19 @@ fn writer<'a>(
     to: Format,
     output: Output<'a>,
     options: &'a Options,
+    ids: coco_write::Ids,
 ) -> Result<Box<dyn Writer + 'a>, ConvertError> {
     let (out, name) = match (to, output) {
         (_, Output::Folder(path)) if to.is_folder() => {
-            return Ok(Box::new(yolo::FolderWriter::new(to, path, options.confidence)?));
+            return Ok(Box::new(yolo_write::FolderWriter::new(to, path, options.confidence)?));
         }
         (_, Output::Folder(_)) => return Err(unusable(to, "written as a folder")),
         (_, Output::Stream { bytes, name }) => (bytes, name),
     };
     Ok(match to {
         Format::Ndjson => Box::new(ndjson_write::NdjsonWriter::new(out, name, options.emit)),
-        Format::Coco => Box::new(coco::CocoWriter::new(out, name, options.truth.as_ref())),
-        Format::Mot => Box::new(mot::MotWriter::new(out, name)),
+        Format::Coco => Box::new(coco_write::CocoWriter::new(out, name, ids)),
+        Format::Mot => Box::new(mot_write::MotWriter::new(out, name)),
         Format::Csv => Box::new(csv::CsvWriter::new(out, name)?),
         Format::Supervision => Box::new(supervision::SupervisionWriter::new(out, name)?),
         Format::Roboflow => Box::new(roboflow::RoboflowWriter::new(out, name)),

@@ -80,6 +80,10 @@ struct DetectionLine {
 
 impl FrameLine {
     fn frame(self) -> Result<FrameFound, String> {
+        let found = |prediction: Prediction| {
+            let (id, _) = prediction.class();
+            id.map(|id| prediction.found(id)).ok_or("a prediction without class_id")
+        };
         Ok(FrameFound {
             source: self.source,
             frame_id: self.frame_id,
@@ -87,7 +91,7 @@ impl FrameLine {
             ts: self.ts,
             file: self.file,
             size: self.image.map(|image| size(image.width, image.height)).transpose()?,
-            boxes: self.predictions.into_iter().map(Prediction::found).collect(),
+            boxes: self.predictions.into_iter().map(found).collect::<Result<_, _>>()?,
             extras: extras([
                 ("top", self.top),
                 ("confidence", self.confidence),

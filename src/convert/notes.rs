@@ -54,6 +54,13 @@ pub(super) enum Note {
     NoNames,
     Unnumbered,
     ClassesNumbered,
+    NoClass,
+    Unclassed,
+    Uncounted,
+    Parts,
+    FoldersDiffer,
+    Frames,
+    Annotations,
 }
 
 impl Note {
@@ -94,6 +101,26 @@ impl Note {
             Self::ClassesNumbered => {
                 format!("classes numbered in the order they came, --names gives ids: {count}")
             }
+            Self::NoClass => format!("detections without a class, the first written: {count}"),
+            Self::Unclassed => {
+                format!("detections without a class, where others have one: {count} left out")
+            }
+            Self::Uncounted => {
+                format!("boxes that the ground truth does not count: {count} left out")
+            }
+            Self::Parts => {
+                format!("outlines of several parts, of which the longest is kept: {count}")
+            }
+            Self::FoldersDiffer => {
+                format!("pictures found by their name, though in another folder: {count}")
+            }
+            Self::Frames => format!(
+                "labels taken for those of frames of one video by their numbers: {count}; of \
+                 pictures called so with --pictures"
+            ),
+            Self::Annotations => {
+                "a COCO ground truth was read; for results with its ids give it with --truth".into()
+            }
             Self::Unnumbered => format!("frames numbered in the order they came: {count}"),
         }
     }
@@ -116,9 +143,18 @@ impl Notes {
         self.add(note, 1);
     }
 
+    /// Adds those of `other`, which has none afterwards.
+    pub(super) fn take(&mut self, other: &mut Self) {
+        for (note, count) in std::mem::take(&mut other.0) {
+            self.add(note, count);
+        }
+    }
+
     /// In words, losses first.
     pub(super) fn words(&self, to: Format) -> Vec<String> {
-        self.0.iter().map(|(note, count)| note.words(*count, to)).collect()
+        let told = |note: &Note| *note != Note::NoClass || to.holds().classes;
+        let notes = self.0.iter().filter(|(note, _)| told(note));
+        notes.map(|(note, count)| note.words(*count, to)).collect()
     }
 
     /// Reduces `frame` to what `holds`, and counts what goes; `None` where nothing is left of it.
@@ -176,5 +212,6 @@ impl Notes {
         lost(holds.keypoints, Note::Keypoints, of(&|found| !found.keypoints.is_empty()));
         lost(holds.outlines, Note::Outlines, of(&|found| !found.points.is_empty()));
         lost(holds.extras, Note::Extras, of(&|found| !found.extras.is_empty()));
+        lost(holds.unsure, Note::NoConfidence, of(&|found| found.confidence.is_none()));
     }
 }

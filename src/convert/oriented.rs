@@ -2,11 +2,12 @@
 //! picture (<https://docs.ultralytics.com/datasets/obb/>), with confidence and track as Ultralytics'
 //! `save_txt` writes them; and DOTA, `x1 y1 x2 y2 x3 y3 x4 y4 class difficulty` in pixels, after
 //! lines about the picture such as `gsd:0.15` (<https://captain-whu.github.io/DOTA/dataset.html>).
+//! [`super::yolo_label`] reads the lines of YOLO-OBB.
 //! An upright box is written with its four corners, and in the place of an outline its upright box.
 
-use super::found::{Corners, Found};
+use super::found::{Corners, Found, class_of};
 use super::notes::{Note, Notes};
-use super::text::{class_id, number, whole};
+use super::text::{number, whole};
 use crate::frame::Size;
 use crate::geometry::rotation;
 
@@ -27,10 +28,9 @@ fn corners(found: &Found, notes: &mut Notes) -> Option<[[f64; 2]; 4]> {
     Some([[x1, y1], [x2, y1], [x2, y2], [x1, y2]])
 }
 
-/// A detection with these corners.
-fn found(corners: [f64; 8]) -> Found {
-    let (pairs, _) = corners.as_chunks::<2>();
-    let points: Vec<[f64; 2]> = pairs.to_vec();
+/// A detection with these corners, of which there are four.
+pub(super) fn found(corners: impl Iterator<Item = [f64; 2]>) -> Found {
+    let points: Vec<[f64; 2]> = corners.collect();
     Found {
         corners: Corners::around(&points),
         rotation_deg: points.first_chunk().map(rotation),
@@ -46,25 +46,6 @@ fn eight(cells: &[&str]) -> Result<[f64; 8], String> {
         *at = number(cell, "corner")?;
     }
     Ok(corners)
-}
-
-/// Reads a line of YOLO-OBB about a picture of `size`.
-pub(super) fn of_yolo(line: &str, size: Size) -> Result<Found, String> {
-    let cells: Vec<&str> = line.split_ascii_whitespace().collect();
-    let (9..=11, Some((class, rest))) = (cells.len(), cells.split_first()) else {
-        return Err(format!("{} columns where an oriented label has 9 to 11", cells.len()));
-    };
-    let scale = [f64::from(size.width), f64::from(size.height)];
-    let mut corners = eight(rest)?;
-    corners.iter_mut().zip(scale.into_iter().cycle()).for_each(|(at, side)| *at *= side);
-    let found = Found {
-        class_id: class_id(class)?,
-        confidence: rest.get(8).map(|cell| number(cell, "confidence")).transpose()?,
-        tracker_id: rest.get(9).map(|cell| whole(cell, "track")).transpose()?,
-        ..found(corners)
-    };
-    found.check()?;
-    Ok(found)
 }
 
 /// A line of YOLO-OBB, seven decimal places; without `confidence` a label to train with.
@@ -100,7 +81,9 @@ pub(super) fn of_dota(line: &str) -> Result<Option<Found>, String> {
     if let Some(difficulty) = cells.get(9) {
         whole(difficulty, "difficulty")?;
     }
-    let found = Found { class: Some((*class).to_owned()), ..found(eight(&cells)?) };
+    let corners = eight(&cells)?;
+    let (pairs, _) = corners.as_chunks::<2>();
+    let found = Found { class: Some((*class).to_owned()), ..found(pairs.iter().copied()) };
     found.check()?;
     Ok(Some(found))
 }
@@ -118,7 +101,10 @@ pub(super) fn to_dota(found: &Found, notes: &mut Notes) -> Option<String> {
         }
     }
     let numbers = corners.iter().flatten().map(|at| format!("{:.2}", at + 0.0));
-    let class = found.class().split_whitespace().collect::<Vec<_>>().join("-");
+    let mut class = found.class().split_whitespace().collect::<Vec<_>>().join("-");
+    if class.is_empty() {
+        class = class_of(found.class_id);
+    }
     let cells = numbers.chain([class, EASY.to_owned()]);
     Some(cells.collect::<Vec<_>>().join(" "))
 }

@@ -68,8 +68,13 @@ pub(super) fn size(width: u32, height: u32) -> Result<Size, String> {
 }
 
 impl Prediction {
-    /// The same as found.
-    pub(super) fn found(self) -> Found {
+    /// What it says of its class: an id, a name, or both.
+    pub(super) fn class(&self) -> (Option<u32>, Option<&str>) {
+        (self.class_id, self.class.as_deref().filter(|class| !class.is_empty()))
+    }
+
+    /// The same as found, with the class `class_id`.
+    pub(super) fn found(self, class_id: u32) -> Found {
         let centre = (self.x, self.y, self.width, self.height);
         let corners = match (self.bbox, centre) {
             (Some(Edges { x1, y1, x2, y2 }), _) => Some(Corners { x1, y1, x2, y2 }),
@@ -84,7 +89,7 @@ impl Prediction {
             corners,
             confidence: self.confidence,
             class: self.class.filter(|class| !class.is_empty()),
-            class_id: self.class_id.unwrap_or_default(),
+            class_id,
             tracker_id: self.tracker_id,
             detection_id: self.detection_id,
             keypoints: keypoints.map(|(point, at)| point.keypoint(at)).collect(),

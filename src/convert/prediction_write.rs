@@ -129,9 +129,6 @@ fn prediction(
     if tracker_id != found.tracker_id {
         notes.one(Note::TrackZero);
     }
-    if found.confidence.is_none() {
-        notes.one(Note::NoConfidence);
-    }
     let class = found.class();
     let confidence = sure(found.sureness(), notes);
     let detection_id = found.detection_id.filter(|id| is_ours(id)).unwrap_or_else(|| {

@@ -5,7 +5,7 @@
 //! (<https://inference.roboflow.com/openapi/>, <https://docs.roboflow.com/deploy/serverless/object-detection>).
 //!
 //! Read are lines, indented documents and one array of them. Without a `frame_id` an answer is
-//! numbered by its place. Masks as run lengths are passed over, and so are answers to
+//! numbered by its place, and so are classes without a `class_id`. Masks as run lengths are passed over, and so are answers to
 //! classification of several labels, whose `predictions` are no list.
 
 use std::io::Write;
@@ -13,6 +13,7 @@ use std::io::Write;
 use serde::{Deserialize, Serialize};
 
 use super::Format;
+use super::classes::Numbering;
 use super::documents::Documents;
 use super::error::ConvertError;
 use super::found::FrameFound;
@@ -42,12 +43,19 @@ pub(super) struct RoboflowReader<'a> {
     documents: Documents<'a>,
     source: String,
     next: u64,
+    numbering: Numbering,
 }
 
 impl<'a> RoboflowReader<'a> {
-    /// Reads `text`, answers to frames of `source`.
-    pub(super) fn new(text: Text<'a>, source: &str) -> Result<Self, ConvertError> {
-        Ok(Self { documents: Documents::new(text)?, source: source.into(), next: 0 })
+    /// Reads `text`, answers to frames of `source`; `names` of classes say the ids that they lack.
+    pub(super) fn new(
+        text: Text<'a>,
+        source: &str,
+        names: &[String],
+    ) -> Result<Self, ConvertError> {
+        let numbering = Numbering::new(names);
+        let documents = Documents::new(text)?;
+        Ok(Self { documents, source: source.into(), next: 0, numbering })
     }
 
     fn frame(&mut self, answer: Answer, notes: &mut Notes) -> Result<FrameFound, String> {
@@ -64,7 +72,12 @@ impl<'a> RoboflowReader<'a> {
             }
             _ => None,
         };
-        let boxes = answer.predictions.into_iter().map(Prediction::found).collect();
+        let mut boxes = Vec::with_capacity(answer.predictions.len());
+        for prediction in answer.predictions {
+            let (id, class) = prediction.class();
+            let class_id = self.numbering.id(id, class, notes)?;
+            boxes.extend(class_id.map(|id| prediction.found(id)));
+        }
         let source = self.source.clone();
         Ok(FrameFound { source, frame_id, size, boxes, ..FrameFound::default() })
     }

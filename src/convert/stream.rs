@@ -1,8 +1,11 @@
 //! What readers give and writers take, and rows gathered into frames.
 
+use std::rc::Rc;
+
 use super::error::{At, ConvertError};
 use super::found::{Found, FrameFound};
 use super::notes::Notes;
+use super::truth::Truth;
 
 /// What a reader gives, in the order of the input.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +20,16 @@ pub(super) enum Item {
 pub(super) trait Reader {
     /// The next item; `None` at the end.
     fn next(&mut self, notes: &mut Notes) -> Result<Option<Item>, ConvertError>;
+
+    /// The COCO ground truth that it read.
+    fn truth(&self) -> Option<Rc<Truth>> {
+        None
+    }
+
+    /// The id of the first class in COCO results that it read without a ground truth.
+    fn first_class(&self) -> Option<u32> {
+        None
+    }
 }
 
 /// Writes a format. A frame holds no more than the format says it can.

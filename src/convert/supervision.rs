@@ -2,12 +2,14 @@
 //! confidence, tracker_id`, then what the program gave it in the order of the alphabet
 //! (<https://supervision.roboflow.com/latest/detection/tools/save_detections/>). Written are
 //! `class_name`, its key for names of classes, and `frame_index`, the name that its documentation
-//! uses for the number of a frame. Positions are pixels from 0; absent values are empty.
+//! uses for the number of a frame. Positions are pixels from 0; absent values are empty, and a track
+//! of -1 is none, as `sv.ByteTrack` says it. Classes without an id are numbered.
 //!
 //! Rows of a frame follow each other, so one frame is held at a time.
 
 use std::io::Write;
 
+use super::classes::Numbering;
 use super::csv::{corners, failed};
 use super::error::{At, ConvertError};
 use super::found::{Found, FrameFound};
@@ -38,7 +40,7 @@ pub(super) struct SupervisionReader<'a> {
     gatherer: Gatherer,
     frame: &'static str,
     source: String,
-    names: &'a [String],
+    numbering: Numbering,
 }
 
 impl<'a> SupervisionReader<'a> {
@@ -46,7 +48,7 @@ impl<'a> SupervisionReader<'a> {
     pub(super) fn new(
         text: Text<'a>,
         source: &str,
-        names: &'a [String],
+        names: &[String],
     ) -> Result<Self, ConvertError> {
         let name = text.name.clone();
         let table = Table::new(text, &["x_min", "y_min", "x_max", "y_max"])?;
@@ -54,40 +56,40 @@ impl<'a> SupervisionReader<'a> {
             let reason = "no column says the frame: append with custom_data={'frame_index': n}";
             ConvertError::bad(&name, At::Line(1), reason)
         })?;
-        Ok(Self { table, gatherer: Gatherer::default(), frame, source: source.into(), names })
+        let numbering = Numbering::new(names);
+        Ok(Self { table, gatherer: Gatherer::default(), frame, source: source.into(), numbering })
     }
 
-    /// The frame of this row without boxes, and its detection.
-    fn row(&self) -> Result<(FrameFound, Found), String> {
+    /// The frame of this row without boxes, and its detection; `None` where it is left out.
+    fn row(&mut self, notes: &mut Notes) -> Result<Option<(FrameFound, Found)>, String> {
         let table = &self.table;
         let class = table.text("class_name").or_else(|| table.text("class"));
-        let named = || {
-            let at = self.names.iter().position(|name| Some(name) == class.as_ref())?;
-            u32::try_from(at).ok()
-        };
-        let class_id = match table.cell("class_id") {
-            Some(id) => class_id(id)?,
-            None => named().unwrap_or_default(),
+        let id = table.cell("class_id").map(class_id).transpose()?;
+        let Some(class_id) = self.numbering.id(id, class.as_deref(), notes)? else {
+            return Ok(None);
         };
         let found = Found {
             corners: corners(table)?,
             confidence: table.number("confidence")?,
             class_id,
-            tracker_id: table.whole("tracker_id")?,
+            tracker_id: table.track()?,
             class,
             ..Found::default()
         };
         found.check()?;
         let frame_id = table.whole(self.frame)?.ok_or("the row names no frame")?;
         let source = self.source.clone();
-        Ok((FrameFound { source, frame_id, ..FrameFound::default() }, found))
+        Ok(Some((FrameFound { source, frame_id, ..FrameFound::default() }, found)))
     }
 }
 
 impl Reader for SupervisionReader<'_> {
-    fn next(&mut self, _notes: &mut Notes) -> Result<Option<Item>, ConvertError> {
+    fn next(&mut self, notes: &mut Notes) -> Result<Option<Item>, ConvertError> {
         while self.table.next()? {
-            let row = self.row().and_then(|(frame, found)| self.gatherer.add(frame, found));
+            let row = self.row(notes).and_then(|row| match row {
+                Some((frame, found)) => self.gatherer.add(frame, found),
+                None => Ok(None),
+            });
             if let Some(frame) = row.map_err(|reason| self.table.bad(reason))? {
                 return Ok(Some(Item::Frame(frame)));
             }

@@ -1,15 +1,16 @@
 //! Rows of CSV (RFC 4180) by the names of their columns, each of bounded length.
 
 use std::collections::HashMap;
-use std::io::Read;
+use std::io::BufRead;
 
 use super::error::{At, ConvertError};
-use super::text::{Allowance, Limited, MAX_RECORD, Text, number, whole};
+use super::rows::{LineBytes, Place};
+use super::text::{MAX_RECORD, Text, number, whole};
 
 /// Reads a table.
 pub(super) struct Table<'a> {
-    rows: csv::Reader<Limited<Box<dyn Read + 'a>>>,
-    allowance: Allowance,
+    rows: csv::Reader<LineBytes<Box<dyn BufRead + 'a>>>,
+    place: Place,
     columns: HashMap<String, usize>,
     row: csv::StringRecord,
     name: String,
@@ -19,17 +20,21 @@ impl<'a> Table<'a> {
     /// Reads the header of `text` and sees that it has the columns `needed`.
     pub(super) fn new(text: Text<'a>, needed: &[&str]) -> Result<Self, ConvertError> {
         let Text { bytes, name } = text;
-        let bytes: Box<dyn Read + 'a> = Box::new(bytes);
-        let (bytes, allowance) = Limited::new(bytes, MAX_RECORD);
+        let (bytes, place) = LineBytes::new(bytes, MAX_RECORD);
         let mut rows = csv::Reader::from_reader(bytes);
-        let header = rows.headers().map_err(|error| failed(&name, &error))?;
-        let columns: HashMap<String, usize> =
-            header.iter().enumerate().map(|(at, column)| (column.trim().to_owned(), at)).collect();
+        let header = rows.headers().map_err(|error| failed(&name, &place, &error))?;
+        let mut columns = HashMap::new();
+        for (column, at) in header.iter().map(str::trim).zip(0..) {
+            if columns.insert(column.to_owned(), at).is_some() && !column.is_empty() {
+                let reason = format!("the header has the column '{column}' twice");
+                return Err(ConvertError::bad(&name, At::Line(place.line()), reason));
+            }
+        }
         if let Some(missing) = needed.iter().find(|column| !columns.contains_key(**column)) {
             let reason = format!("the header has no column '{missing}'");
-            return Err(ConvertError::bad(&name, At::Line(1), reason));
+            return Err(ConvertError::bad(&name, At::Line(place.line()), reason));
         }
-        Ok(Self { rows, allowance, columns, row: csv::StringRecord::new(), name })
+        Ok(Self { rows, place, columns, row: csv::StringRecord::new(), name })
     }
 
     /// Whether there is a column of this name.
@@ -39,14 +44,14 @@ impl<'a> Table<'a> {
 
     /// Goes to the next row; `false` at the end.
     pub(super) fn next(&mut self) -> Result<bool, ConvertError> {
-        self.allowance.renew();
-        self.rows.read_record(&mut self.row).map_err(|error| failed(&self.name, &error))
+        self.place.begin();
+        let read = self.rows.read_record(&mut self.row);
+        read.map_err(|error| failed(&self.name, &self.place, &error))
     }
 
     /// An error of this row.
     pub(super) fn bad(&self, reason: impl Into<String>) -> ConvertError {
-        let line = self.row.position().map_or(0, csv::Position::line);
-        ConvertError::bad(&self.name, At::Line(line), reason)
+        ConvertError::bad(&self.name, At::Line(self.place.line()), reason)
     }
 
     /// A cell of this row; `None` where it is empty or there is no such column.
@@ -65,6 +70,15 @@ impl<'a> Table<'a> {
         self.cell(column).map(|cell| number(cell, column)).transpose()
     }
 
+    /// The track of this row. -1 is supervision's word for none yet, in a column of whole numbers.
+    pub(super) fn track(&self) -> Result<Option<u64>, String> {
+        const COLUMN: &str = "tracker_id";
+        match self.number(COLUMN) {
+            Ok(Some(-1.0)) => Ok(None),
+            _ => self.whole(COLUMN),
+        }
+    }
+
     /// A whole number that is not negative.
     pub(super) fn whole(&self, column: &str) -> Result<Option<u64>, String> {
         self.cell(column).map(|cell| whole(cell, column)).transpose()
@@ -72,11 +86,10 @@ impl<'a> Table<'a> {
 }
 
 /// An error of the table with its line.
-fn failed(name: &str, error: &csv::Error) -> ConvertError {
+fn failed(name: &str, place: &Place, error: &csv::Error) -> ConvertError {
     if let csv::ErrorKind::Io(error) = error.kind() {
         return ConvertError::read(name, error);
     }
-    let line = error.position().map_or(1, csv::Position::line);
     let reason = match error.kind() {
         csv::ErrorKind::Utf8 { .. } => "not UTF-8".into(),
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
@@ -84,7 +97,7 @@ fn failed(name: &str, error: &csv::Error) -> ConvertError {
         }
         _ => error.to_string(),
     };
-    ConvertError::bad(name, At::Line(line), reason)
+    ConvertError::bad(name, At::Line(place.line()), reason)
 }
 
 /// A value as a cell; empty where it is absent.

@@ -2,8 +2,12 @@
 
 mod foreign;
 mod hostile;
+mod layouts;
+mod meanings;
 mod oriented;
+mod programs;
 mod round_trips;
+mod same_bytes;
 
 use std::path::Path;
 
@@ -70,5 +74,12 @@ fn frames(ndjson: &str) -> Vec<FrameFound> {
 }
 
 fn sized() -> Options {
-    Options { size: Some(Size::new(100, 80)), ..Options::default() }
+    let classes_from = Some(1);
+    Options { size: Some(Size::new(100, 80)), classes_from, ..Options::default() }
+}
+
+/// How many random cases a property is tried with: more by hand, with `PROPTEST_CASES`.
+fn cases(usual: u32) -> u32 {
+    let asked = std::env::var("PROPTEST_CASES").ok();
+    asked.and_then(|cases| cases.parse().ok()).unwrap_or(usual)
 }

@@ -1,11 +1,9 @@
 //! Reading text that nobody vouches for: lines and records of bounded length, bounded files,
 //! numbers that are finite.
 
-use std::cell::Cell;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::rc::Rc;
 
 use super::error::{At, ConvertError};
 
@@ -86,7 +84,10 @@ impl<'a> Lines<'a> {
             }
         }
         match std::str::from_utf8(&self.line) {
-            Ok(line) => Ok(Some((self.number, line.trim_start_matches('\u{feff}').trim()))),
+            Ok(line) => {
+                let mark = if self.number == 1 { "\u{feff}" } else { "" };
+                Ok(Some((self.number, line.strip_prefix(mark).unwrap_or(line).trim())))
+            }
             Err(_) => Err(self.bad("not UTF-8")),
         }
     }
@@ -97,47 +98,32 @@ pub(super) fn too_large() -> String {
     format!("larger than {} MiB, and this format is read as a whole", MAX_WHOLE >> 20)
 }
 
-/// Bytes of which only so many are given out between two calls of [`Allowance::renew`].
+/// Bytes of which only so many are given out.
 pub(super) struct Limited<R> {
     inner: R,
-    allowance: Allowance,
-}
-
-/// How much a [`Limited`] still gives out.
-#[derive(Clone)]
-pub(super) struct Allowance {
-    left: Rc<Cell<u64>>,
+    left: u64,
     full: u64,
 }
 
-impl Allowance {
-    /// Makes it whole again.
-    pub(super) fn renew(&self) {
-        self.left.set(self.full);
-    }
-}
-
 impl<R: Read> Limited<R> {
-    /// Gives out `full` bytes of `inner` at a time.
-    pub(super) fn new(inner: R, full: u64) -> (Self, Allowance) {
-        let allowance = Allowance { left: Rc::new(Cell::new(full)), full };
-        (Self { inner, allowance: allowance.clone() }, allowance)
+    /// Gives out `full` bytes of `inner`.
+    pub(super) fn new(inner: R, full: u64) -> Self {
+        Self { inner, left: full, full }
     }
 }
 
 impl<R: Read> Read for Limited<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let left = self.allowance.left.get();
-        let want = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let want = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let Some(part) = buffer.get_mut(..want).filter(|part| !part.is_empty()) else {
             if buffer.is_empty() {
                 return Ok(0);
             }
-            let text = format!("a record is longer than {} MiB", self.allowance.full >> 20);
+            let text = format!("longer than {} MiB", self.full >> 20);
             return Err(std::io::Error::other(text));
         };
         let read = self.inner.read(part)?;
-        self.allowance.left.set(left - read as u64);
+        self.left -= read as u64;
         Ok(read)
     }
 }

@@ -68,7 +68,8 @@ fn coco_takes_ids_from_a_ground_truth() {
         "annotations":[{"id":1,"bbox":[1,2,3,4]}],
         "categories":[{"id":18,"name":"dog"},{"id":3,"name":"cat"}]}"#;
     std::fs::write(&path, truth).unwrap();
-    let options = Options { truth: Some(Truth::read(&path).unwrap()), ..sized() };
+    let truth = Some(Truth::read(&path).unwrap());
+    let options = Options { truth, frames_from: Some(0), ..sized() };
     let (lines, counts) = text((Format::Ndjson, Format::Coco), OURS, &options).unwrap();
     let results: serde_json::Value = serde_json::from_str(&lines).unwrap();
     assert_eq!((&results[0]["image_id"], &results[0]["category_id"]), (&4.into(), &18.into()));
@@ -107,7 +108,8 @@ fn coco_masks_are_read_where_they_are_polygons() {
 
 #[test]
 fn mot_ground_truth_is_sorted_by_track() {
-    let truth = "1,1,10,10,5,5,1,1,0.9\n2,1,11,10,5,5,1,1,0.9\n1,2,-3,10,5,5,0,7,1\n";
+    let truth =
+        "1,1,10,10,5,5,1,1,0.9\n2,1,11,10,5,5,1,1,0.9\n1,2,-3,10,5,5,1,7,1\n1,3,1,1,5,5,0,8,1\n";
     let (lines, counts) = text((Format::Mot, Format::Ndjson), truth, &sized()).unwrap();
     let frames = frames(&lines);
     assert_eq!(
@@ -115,9 +117,14 @@ fn mot_ground_truth_is_sorted_by_track() {
         [(0, 2), (1, 1)]
     );
     let second = &frames[0].boxes[1];
-    assert_eq!((second.class_id, second.class.as_deref()), (7, Some("class_7")));
+    assert_eq!((second.class_id, second.class.as_deref()), (6, Some("class_6")), "the seventh");
     assert_eq!(second.corners.map(|at| (at.x1, at.x2)), Some((0.0, 2.0)), "cut at the edge");
-    assert!(counts.notes.contains(&"boxes cut at the edge of the picture: 1".to_owned()));
+    for note in [
+        "boxes cut at the edge of the picture: 1",
+        "boxes that the ground truth does not count: 1 left out",
+    ] {
+        assert!(counts.notes.contains(&note.to_owned()), "{note}: {:?}", counts.notes);
+    }
 }
 
 #[test]
@@ -167,7 +174,7 @@ fn dlstreamer_is_read_as_it_writes() {
     let line = r#"{"resolution":{"width":100,"height":80},"source":"file:///a.mp4","timestamp":33366666,
         "system_timestamp":"2026-01-01T00:00:00.000Z","tags":{},"objects":[{"x":46,"y":37,"w":8,"h":6,"region_id":12,
         "parent_id":3,"id":7,"roi_type":"person","detection":{"bounding_box":{"x_min":0.455,"x_max":0.545,"y_min":0.46,
-        "y_max":0.53},"confidence":0.91,"label_id":0,"label":"person"},"color":{"label":"red"}},{"x":1,"y":2,"w":3,"h":4}]}"#;
+        "y_max":0.53},"confidence":0.91,"label_id":0,"label":"person"},"color":{"label":"red"}},{"x":1,"y":2,"w":3,"h":4,"roi_type":"person"}]}"#;
     let (lines, _) = text((Format::Dlstreamer, Format::Ndjson), line, &Options::default()).unwrap();
     let frame = &frames(&lines)[0];
     assert_eq!((frame.source.as_str(), frame.pts_s), ("file:///a.mp4", Some(0.033_366_666)));

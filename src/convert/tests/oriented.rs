@@ -93,7 +93,7 @@ fn other_labels_are_refused() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(48), ..ProptestConfig::default() })]
 
     /// Also where a corner lies outside of the picture.
     #[test]

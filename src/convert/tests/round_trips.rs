@@ -133,12 +133,16 @@ fn options() -> Options {
         source: Some("cam 1".into()),
         names: CLASSES.map(Into::into).into(),
         size: Some(SIZE),
+        classes_from: Some(1),
+        mot: Some(MotKind::Tracks),
         ..Options::default()
     }
 }
 
 fn there_and_back(clip: &[FrameFound], format: Format) -> Vec<FrameFound> {
-    let options = options();
+    let outlined = clip.iter().flat_map(|frame| &frame.boxes).any(|found| !found.points.is_empty());
+    let kind = if outlined { YoloKind::Segment } else { YoloKind::Detect };
+    let options = Options { yolo: Some(kind), ..options() };
     let ours = ndjson(clip);
     if format.is_folder() || format == Format::Parquet {
         let folder = tempfile::tempdir().unwrap();
@@ -151,7 +155,7 @@ fn there_and_back(clip: &[FrameFound], format: Format) -> Vec<FrameFound> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(48), ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_found_survives_every_format(clip in clip()) {
