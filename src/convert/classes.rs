@@ -51,8 +51,8 @@ impl Numbering {
         Self { names: names.to_vec(), ids, given, numbered: false, had_id: false, classless: false }
     }
 
-    /// The id of a class that has the id `id`, the name `class`, or both. What has neither is of the
-    /// first class where nothing has one, and else of none and to be left out.
+    /// The id of a class that has the id `id`, the name `class`, or both. What has neither is of
+    /// the first class where nothing has one, and else of none and to be left out.
     ///
     /// # Errors
     /// When there is no telling it from another class.
@@ -92,11 +92,12 @@ impl Numbering {
     /// The id of a class that has only a name.
     fn of_name(&mut self, class: &str, notes: &mut Notes) -> Result<u32, String> {
         if let Some(id) = self.ids.get(class) {
-            self.had_id = true;
+            self.had_id |= self.given;
             return Ok(*id);
         }
         // DOTA writes white space as `-`.
         if let Some(at) = self.names.iter().position(|name| name.replace(' ', "-") == class) {
+            self.had_id |= self.given;
             return u32::try_from(at).map_err(|_| "too many classes".into());
         }
         if self.given {
@@ -141,6 +142,7 @@ mod tests {
         assert_eq!(id(None, Some("dog")), Ok(Some(0)));
         assert_eq!(id(None, Some("cat")), Ok(Some(1)));
         assert_eq!(id(None, Some("dog")), Ok(Some(0)));
+        assert_eq!(id(None, Some("cow")), Ok(Some(2)));
         assert!(id(Some(0), Some("bird")).is_err());
         assert_eq!(id(None, None), Ok(None), "of none of these");
         let mut known = Numbering::new(&[]);

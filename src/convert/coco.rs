@@ -12,10 +12,11 @@
 //!
 //! A ground truth itself (`{"images", "annotations", "categories"}`,
 //! <https://cocodataset.org/#format-data>) is read, too, with its own pictures and classes; crowds
-//! and what it says to ignore are left out. Entries come in any order, so a file is read as a whole.
+//! and what it says to ignore are left out. Entries come in any order, so a file is read as a
+//! whole.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io::{BufRead, BufReader, Read};
+use std::io::BufReader;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
@@ -27,7 +28,7 @@ use super::error::{At, ConvertError};
 use super::found::{Corners, Found, FrameFound, Keypoint};
 use super::notes::{Note, Notes};
 use super::stream::{Item, Reader};
-use super::text::{Limited, MAX_WHOLE, Text};
+use super::text::{Limited, MAX_WHOLE, Text, is_object};
 use super::truth::Truth;
 
 /// COCO's keypoints of a person, in its order.
@@ -154,14 +155,6 @@ impl CocoReader {
         let first = options.truth.is_none().then_some(results.first);
         Ok(Self { frames: frames.into_values(), notes, truth: None, first })
     }
-}
-
-/// Whether a document begins with a brace, after a byte order mark and blanks.
-fn is_object(bytes: &mut BufReader<impl Read>) -> std::io::Result<bool> {
-    if bytes.fill_buf()?.starts_with(b"\xef\xbb\xbf") {
-        bytes.consume(3);
-    }
-    Ok(bytes.fill_buf()?.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{'))
 }
 
 /// Turns entries into frames.

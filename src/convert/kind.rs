@@ -8,7 +8,8 @@ pub enum YoloKind {
     Detect,
     /// `x y width height`; a sixth column is a track, or a confidence before one.
     Track,
-    /// `x1 y1 x2 y2 x3 y3 ...`, an outline of at least three points; lines of five columns are boxes.
+    /// `x1 y1 x2 y2 x3 y3 ...`, an outline of at least three points; lines of five columns are
+    /// boxes.
     Segment,
     /// A box and keypoints of two or three numbers.
     Pose,

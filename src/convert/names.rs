@@ -7,6 +7,26 @@ pub(super) const ENDINGS: [&str; 20] = [
     "pgm", "png", "pnm", "ppm", "tif", "tiff", "webp",
 ];
 
+/// Endings of videos, for names of sources.
+const VIDEOS: [&str; 35] = [
+    "264", "265", "3g2", "3gp", "asf", "avi", "divx", "dv", "f4v", "flv", "gif", "h264", "h265",
+    "hevc", "ivf", "m2ts", "m2v", "m4v", "mjpeg", "mjpg", "mkv", "mov", "mp4", "mpeg", "mpg",
+    "mts", "mxf", "nut", "ogv", "qt", "ts", "vob", "webm", "wmv", "y4m",
+];
+
+/// The name of a video's source without its folders and without all endings of videos, so that it
+/// is the same when it is asked for again; other dots, as in `cam.1`, are a part of it.
+pub(super) fn video_stem(source: &str) -> &str {
+    let mut name = source.rsplit('/').next().unwrap_or(source);
+    while let Some((stem, ending)) = name.rsplit_once('.')
+        && !stem.is_empty()
+        && VIDEOS.iter().any(|known| known.eq_ignore_ascii_case(ending))
+    {
+        name = stem;
+    }
+    name
+}
+
 /// A name without its folders, of either kind of slash.
 pub(super) fn base(file: &str) -> &str {
     file.rsplit(['/', '\\']).next().unwrap_or(file)
@@ -64,6 +84,14 @@ mod tests {
         assert_eq!(stem("street.2024"), "street.2024");
         assert_eq!(stem(".png"), ".png");
         assert!(has_ending("x.webp") && !has_ending("x.y"));
+    }
+
+    #[test]
+    fn sources_lose_endings_of_videos_only() {
+        assert_eq!(video_stem("/x/v.MP4"), "v");
+        assert_eq!(video_stem("v.mp4.mkv"), "v");
+        assert_eq!(video_stem("cam.1"), "cam.1");
+        assert_eq!(video_stem(".ts"), ".ts");
     }
 
     #[test]

@@ -5,8 +5,8 @@
 //! (<https://inference.roboflow.com/openapi/>, <https://docs.roboflow.com/deploy/serverless/object-detection>).
 //!
 //! Read are lines, indented documents and one array of them. Without a `frame_id` an answer is
-//! numbered by its place, and so are classes without a `class_id`. Masks as run lengths are passed over, and so are answers to
-//! classification of several labels, whose `predictions` are no list.
+//! numbered by its place, and so are classes without a `class_id`. Masks as run lengths are passed
+//! over, and so are answers to classification of several labels, whose `predictions` are no list.
 
 use std::io::Write;
 

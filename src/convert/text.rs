@@ -128,6 +128,15 @@ impl<R: Read> Read for Limited<R> {
     }
 }
 
+/// Whether a document of JSON is an object, by its first byte after blanks and a byte order mark,
+/// which is passed over.
+pub(super) fn is_object(bytes: &mut BufReader<impl Read>) -> std::io::Result<bool> {
+    if bytes.fill_buf()?.starts_with(b"\xef\xbb\xbf") {
+        bytes.consume(3);
+    }
+    Ok(bytes.fill_buf()?.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{'))
+}
+
 /// A finite number.
 pub(super) fn number(text: &str, what: &str) -> Result<f64, String> {
     match text.trim().parse::<f64>() {

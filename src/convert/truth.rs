@@ -6,6 +6,7 @@
 //! is left off, since label files do not tell it. A frame of a video has only its number.
 
 use std::collections::HashMap;
+use std::io::BufReader;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -13,7 +14,7 @@ use serde::de::IgnoredAny;
 
 use super::error::{At, ConvertError};
 use super::names::{base, folders_differ, has_ending, shared_folders, stem, trailing_number};
-use super::text::{Limited, Text};
+use super::text::{Limited, Text, is_object};
 
 /// Largest ground truth that is read, bytes; that of COCO's training pictures has 450 MB.
 const MAX_TRUTH: u64 = 2 << 30;
@@ -78,9 +79,13 @@ impl Truth {
     /// `images` and `categories`, in which no two pictures or classes have one id.
     pub fn read(path: &Path) -> Result<Self, ConvertError> {
         let Text { bytes, name } = Text::open(path)?;
-        let bytes = Limited::new(bytes, MAX_TRUTH);
-        let file: File = serde_json::from_reader(std::io::BufReader::new(bytes))
-            .map_err(|error| ConvertError::json(&name, 0, &error))?;
+        let mut bytes = BufReader::new(Limited::new(bytes, MAX_TRUTH));
+        if !is_object(&mut bytes).map_err(|error| ConvertError::read(&name, &error))? {
+            let reason = "no ground truth, which is an object with images and categories";
+            return Err(ConvertError::bad(&name, At::Line(1), reason));
+        }
+        let file: File =
+            serde_json::from_reader(bytes).map_err(|error| ConvertError::json(&name, 0, &error))?;
         let truth = Self::of(&file.images, &file.categories);
         truth.map_err(|reason| ConvertError::bad(&name, At::Line(1), reason))
     }

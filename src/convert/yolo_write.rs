@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::ConvertError;
 use super::found::{Found, FrameFound, class_of};
-use super::names::stem;
+use super::names::{stem, video_stem};
 use super::notes::{Note, Notes};
 use super::stream::Writer;
 use super::yolo::CLASSES;
@@ -101,7 +101,7 @@ impl FolderWriter {
 fn name(frame: &FrameFound) -> String {
     let of = match &frame.file {
         Some(file) => stem(file),
-        None => Path::new(&frame.source).file_stem().and_then(|stem| stem.to_str()).unwrap_or(""),
+        None => video_stem(&frame.source),
     };
     let stem = if matches!(of, "" | "." | "..") { "frame" } else { of };
     let safe = |c: char| if c.is_control() || "\\:*?\"<>|".contains(c) { '-' } else { c };
