@@ -160,7 +160,7 @@ impl Layout {
         let outline = |least: usize| {
             let rest = count.checked_sub(sure)?;
             let core = if self.track { rest - rest % 2 } else { rest };
-            (core >= least && core % 2 == 0).then_some((core, sure))
+            (core >= least && core.is_multiple_of(2)).then_some((core, sure))
         };
         let (core, sure) = match self.core {
             Core::Box => fixed(4),

@@ -203,7 +203,7 @@ fn layouts(columns: usize) -> Vec<Layout> {
     for dims in [2, 3] {
         // Behind a class and a box come keypoints, and none, one or two more columns.
         let counts = (5..=7).filter_map(|more| columns.checked_sub(more));
-        let whole = counts.filter(|rest| *rest > 0 && rest % dims == 0);
+        let whole = counts.filter(|rest| *rest > 0 && rest.is_multiple_of(dims));
         cores.extend(whole.map(|rest| Core::Keypoints { count: rest / dims, dims }));
     }
     let tails = [(false, false), (true, false), (true, true), (false, true)];
