@@ -85,6 +85,26 @@ fn every_frame_is_in_one_file_of_each_kind() {
 }
 
 #[test]
+fn outputs_that_are_opened_in_another_second_have_the_same_names() {
+    let place = Place::new();
+    // A pipe is open once somebody reads it: what comes after it is opened later than what was before.
+    let pipe = place.path("tracks.txt");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(1_100));
+        std::fs::read(pipe).unwrap().len()
+    });
+    let run = "run synthetic:64x48@10x20 --engine fake:boxes=1 --track --segment 1s -q \
+               -o v/%s.mp4 --ndjson n/%s.ndjson --mot tracks.txt";
+    place.output(run).ended(0);
+    assert!(reader.join().unwrap() > 0);
+    let [videos, records] =
+        [("v", "mp4"), ("n", "ndjson")].map(|(dir, ending)| files(&place.path(dir), ending));
+    assert_eq!(videos.len(), 2);
+    assert_eq!(names(&videos), names(&records));
+}
+
+#[test]
 fn records_without_a_field_stay_one_file_and_sizes_cut_too() {
     let place = Place::new();
     let run = format!(

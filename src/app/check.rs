@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::Write;
+use std::time::SystemTime;
 
 use super::segments::trial;
 use super::{alerts, clashes, done, inputs, job, models, parts, print};
@@ -40,7 +41,7 @@ fn try_all(plan: &Plan, with_input: bool) -> Result<String, Error> {
     let stored = parts::stored(common)?;
     let mut tried: Vec<(Cow<'_, Config>, Option<SourceInfo>)> = Vec::new();
     if with_input {
-        let jobs = inputs::jobs(plan.inputs.clone(), stored.as_ref())?;
+        let jobs = inputs::jobs(plan.inputs.clone(), stored.as_ref(), SystemTime::now())?;
         for job in &jobs {
             if let Err(error) = &job.kind {
                 return Err(error.clone().into());

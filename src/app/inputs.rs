@@ -49,7 +49,8 @@ impl Job {
 }
 
 /// The jobs of a plan's inputs, in their order; `stored` are the records in the place of one. Videos
-/// that an earlier run made are no inputs where they were only found.
+/// that an earlier run made are no inputs where they were only found. `now` is when the command
+/// began, for the field `{date}`.
 ///
 /// # Errors
 /// Where there is none, or outputs have names that cannot be filled in.
@@ -57,15 +58,16 @@ pub(super) fn jobs(
     mut inputs: Vec<Config>,
     stored: Option<&Stored>,
 ) -> Result<Vec<Job>, ConfigError> {
+    now: SystemTime,
     if inputs.iter().any(|config| config.found && config.outputs.video.is_some()) {
-        let own = own_videos(&all(inputs.clone(), stored)?);
+        let own = own_videos(&all(inputs.clone(), stored, now)?);
         if !own.is_empty() {
             log::info!("{} of the videos found are outputs of this command", own.len());
         }
         let mut index = 0..;
         inputs.retain(|_| index.next().is_none_or(|index| !own.contains(&index)));
     }
-    all(inputs, stored)
+    all(inputs, stored, now)
 }
 
 /// Which jobs have for their input what another one's run made as its video, by its records.
@@ -90,7 +92,11 @@ fn own_videos(jobs: &[Job]) -> HashSet<usize> {
 }
 
 /// A job for each of these inputs.
-fn all(inputs: Vec<Config>, stored: Option<&Stored>) -> Result<Vec<Job>, ConfigError> {
+fn all(
+    inputs: Vec<Config>,
+    stored: Option<&Stored>,
+    now: SystemTime,
+) -> Result<Vec<Job>, ConfigError> {
     for config in &inputs {
         parts::input(config)?;
     }
@@ -98,7 +104,7 @@ fn all(inputs: Vec<Config>, stored: Option<&Stored>) -> Result<Vec<Job>, ConfigE
     let parted: Vec<Parted> =
         inputs.iter().zip(&kinds).map(|(config, kind)| Parted::of(config, kind, stored)).collect();
     let names = names(&parted);
-    let date = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let date = humantime::format_rfc3339_seconds(now).to_string();
     let date = date.split('T').next().unwrap_or_default();
     let alone = inputs.len() == 1;
     let inputs = inputs.into_iter().zip(kinds).zip(names);

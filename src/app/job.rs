@@ -47,6 +47,8 @@ pub(super) struct Common {
     pub(super) at_once: usize,
     pub(super) started: Instant,
     /// The exit code of the first input that failed, where that stops all.
+    /// When the command began.
+    pub(super) begun: SystemTime,
     pub(super) first_failure: OnceLock<u8>,
     /// What is said once all outputs of a first input are open.
     pub(super) misses: Mutex<Option<&'static str>>,
@@ -141,11 +143,14 @@ fn assembled(
     let live = config.live.access.live.unwrap_or(source.info().live);
     let info = SourceInfo { live, ..source.info().clone() };
     let model = common.models.of(&config.model)?;
-    let recorder = recorder(job, kind, stored, &info, model)?;
-    let run = Arc::new(run_record(config, &info, &recorder, model, common.workers.threads()));
+    let begun = begun(common, live);
+    let recorder = recorder(job, kind, stored, &info, model, begun)?;
+    let run =
+        Arc::new(run_record(config, &info, &recorder, model, common.workers.threads(), begun));
     let journal = resume::journal(job, &run, live, common.alone)?;
     let kept = journal.as_ref().map(|journal| (journal, resume::shown(kind, &run)));
-    let mut sinks = sinks(job, common, &info, recorder.recorded_at, kept.as_ref())?;
+    let times = Times { begun, recorded_at: recorder.recorded_at };
+    let mut sinks = sinks(job, common, &info, times, kept.as_ref())?;
     let running = Running {
         source: recorder.source.clone(),
         stats: Arc::default(),
@@ -181,21 +186,37 @@ fn assembled(
 }
 
 /// The outputs of a job, but for the page. `kept` is, of a run that others can go on with, the journal
+/// When the run on an input began: read once, so that all that is named or counted by it agrees. Of a
+/// camera the time of its first frame follows from it, so loading the model must not be in it.
+fn begun(common: &Common, live: bool) -> SystemTime {
+    if common.alone && !live { common.begun } else { SystemTime::now() }
+}
+
+/// The times that outputs count from.
+#[derive(Clone, Copy)]
+pub(super) struct Times {
+    /// When the run began.
+    pub(super) begun: SystemTime,
+    /// When the first frame was recorded, where that is known.
+    pub(super) recorded_at: Option<SystemTime>,
+}
+
 /// and what stands for all that its videos show.
 fn sinks(
     job: &Job,
     common: &Common,
     info: &SourceInfo,
-    recorded_at: Option<SystemTime>,
+    times: Times,
     kept: Option<&(&Journal, String)>,
 ) -> Result<Vec<SinkSpec>, Error> {
     let config = &job.config;
     let shown = kept.map(|(_, shown)| &**shown);
-    let mut sinks = outputs::open(config, info, &common.shared, &common.stdout, shown)?;
+    let mut sinks =
+        outputs::open(config, info, &common.shared, &common.stdout, shown, times.begun)?;
     let journal = kept.map(|(journal, _)| *journal);
     sinks.extend(resume::to_be_told(common.shared.couriers(config)?, journal));
     // While rows wait at the end, the run's own request to stop has been made.
-    sinks.extend(timeplus::sink(job, info, recorded_at, common.alone, &common.cancel)?);
+    sinks.extend(timeplus::sink(job, info, times, common.alone, &common.cancel)?);
     if let Some(misses) = common.misses.lock().ok().and_then(|mut misses| misses.take()) {
         log::warn!("{misses}");
     }
@@ -254,6 +275,7 @@ fn recorder(
     info: &SourceInfo,
     model: &models::Model,
 ) -> Result<Recorder, Error> {
+    begun: SystemTime,
     let config = &job.config;
     let input = parts::input(config)?;
     let source_id = identity::of_source(job, kind, stored)?;
@@ -266,7 +288,7 @@ fn recorder(
         config_id: identity::of_config(config, model),
         labels: model.labels.clone(),
         keypoints: model.keypoints.clone(),
-        recorded_at: recorded_at(config, input, info)?,
+        recorded_at: recorded_at(config, input, info, begun)?,
         timing: config.outputs.timing,
     })
 }
@@ -277,9 +299,10 @@ fn recorded_at(
     input: &str,
     info: &SourceInfo,
 ) -> Result<Option<SystemTime>, Error> {
+    begun: SystemTime,
     let Some(wanted) = config.recorded_at else {
         // What comes from a camera is recorded now.
-        return Ok(info.live.then(SystemTime::now));
+        return Ok(info.live.then_some(begun));
     };
     let missing = |what: &str| {
         let error = ConfigError::new(format!("--recorded-at: '{input}' has no {what}"));
@@ -287,7 +310,7 @@ fn recorded_at(
     };
     match wanted {
         RecordedAt::At(time) => Ok(Some(time)),
-        RecordedAt::Now => Ok(Some(SystemTime::now())),
+        RecordedAt::Now => Ok(Some(begun)),
         RecordedAt::Container => {
             let created = info.created.as_deref();
             let time = created.and_then(|text| humantime::parse_rfc3339_weak(text).ok());
@@ -309,6 +332,7 @@ fn run_record(
     workers: usize,
 ) -> RunRecord {
     RunRecord {
+    begun: SystemTime,
         schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION"),
         run_id: Uuid::now_v7().to_string(),
@@ -330,6 +354,6 @@ fn run_record(
         model: model.info.clone(),
         engine: model.engine.into(),
         workers,
-        started_at: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+        started_at: humantime::format_rfc3339_millis(begun).to_string(),
     }
 }

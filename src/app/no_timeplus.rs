@@ -1,8 +1,7 @@
 //! In place of `timeplus` in a build that knows no server for rows: says so.
 
-use std::time::SystemTime;
-
 use super::inputs::Job;
+use super::job::Times;
 use crate::cancel::Cancel;
 use crate::config::ConfigError;
 use crate::exit::Error;
@@ -12,7 +11,7 @@ use crate::source::SourceInfo;
 pub(super) fn sink(
     job: &Job,
     _: &SourceInfo,
-    _: Option<SystemTime>,
+    _: Times,
     _: bool,
     _: &Cancel,
 ) -> Result<Option<SinkSpec>, Error> {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::SystemTime;
 
 use super::segments::{CLIPS, FRAMES, PICTURES, Segmenter, extra, single};
 use super::shared::SharedOutputs;
@@ -22,6 +23,7 @@ use crate::source::SourceInfo;
 
 /// Opens every output of an input that it does not share. `stdout` is used where one of them is
 /// standard output. `shown` stands, in a run that others can go on with, for all that videos show.
+/// `begun` is when the run began: all outputs count from there.
 ///
 /// # Errors
 /// At the first that cannot be opened.
@@ -31,9 +33,10 @@ pub(super) fn open(
     shared: &SharedOutputs,
     stdout: &File,
     shown: Option<&str>,
+    begun: SystemTime,
 ) -> Result<Vec<SinkSpec>, Error> {
     let outputs = &config.outputs;
-    let segmenter = Segmenter::of(config, info);
+    let segmenter = Segmenter::of(config, info, begun);
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     // What is made of single events must not cost the rest.
     let mut extras: Vec<Box<dyn Sink>> = Vec::new();

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{BufWriter, ErrorKind, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::SystemTime;
 
 use crossbeam_channel::bounded;
 
@@ -31,7 +32,7 @@ pub(super) fn plan(plan: &Plan, estimate: bool, stdout: File) -> Result<Status, 
     crate::av::init(plan.common.verbose);
     let config = &plan.common;
     let stored = parts::stored(config)?;
-    let mut jobs = inputs::jobs(plan.inputs.clone(), stored.as_ref())?;
+    let mut jobs = inputs::jobs(plan.inputs.clone(), stored.as_ref(), SystemTime::now())?;
     jobs.retain(|job| shards::has(job, config));
     let mut out = BufWriter::new(stdout);
     let mut total = PlanTotalRecord {

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use super::board::Board;
 use super::find;
@@ -61,10 +61,11 @@ pub(super) fn run(plan: Plan, stdout: File) -> Result<Status, Error> {
 
 /// Runs on what was found; gives nothing where the only input was stopped before it began.
 fn found(plan: Plan, stdout: File, cancel: &Cancel) -> Result<Option<Status>, Error> {
+    let begun = SystemTime::now();
     let Plan { common: config, inputs } = plan;
     let config = &config;
     let stored = parts::stored(config)?;
-    let jobs = inputs::jobs(inputs, stored.as_ref())?;
+    let jobs = inputs::jobs(inputs, stored.as_ref(), begun)?;
     let alone = jobs.len() == 1;
     if let [Job { kind: Err(error), .. }] = jobs.as_slice() {
         return Err(error.clone().into());
@@ -99,6 +100,7 @@ fn found(plan: Plan, stdout: File, cancel: &Cancel) -> Result<Option<Status>, Er
         alone,
         at_once: crew::at_once(&jobs, config.jobs),
         started: Instant::now(),
+        begun,
         first_failure: OnceLock::new(),
         misses: Mutex::new(misses),
     };

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::videos;
 use crate::config::Config;
@@ -22,14 +23,16 @@ pub(super) struct Segmenter<'a> {
     keeper: Arc<Keeper>,
     config: &'a Config,
     info: &'a SourceInfo,
+    begun: SystemTime,
 }
 
 impl<'a> Segmenter<'a> {
-    /// What the configuration asks for; `None` where every output is one file.
-    pub(super) fn of(config: &'a Config, info: &'a SourceInfo) -> Option<Self> {
+    /// What the configuration asks for; `None` where every output is one file. The run began at
+    /// `begun`.
+    pub(super) fn of(config: &'a Config, info: &'a SourceInfo, begun: SystemTime) -> Option<Self> {
         let segments = &config.outputs.segments;
         let keeper = Arc::new(Keeper::new(segments.limits));
-        segments.split.map(|split| Self { split, keeper, config, info })
+        segments.split.map(|split| Self { split, keeper, config, info, begun })
     }
 
     /// A text output of which `wrap` makes each file; `None` where its name has no field.
@@ -44,7 +47,7 @@ impl<'a> Segmenter<'a> {
         let Ok(pattern) = Pattern::parse(path) else { return Ok(None) };
         let make =
             Box::new(move |path: &Path| Ok(wrap(TextFile::create(Target::prepare(path, true)?)?)));
-        let opened = Segmented::open(pattern, self.split, self.keeper.clone(), make)?;
+        let opened = Segmented::open(pattern, self.split, self.begun, self.keeper.clone(), make)?;
         Ok(Some(Box::new(opened)))
     }
 
@@ -56,7 +59,7 @@ impl<'a> Segmenter<'a> {
         let Ok(pattern) = Pattern::parse(path) else { return Ok(None) };
         let make = videos::segments(path, self.config, self.info)?;
         let folder = pattern.folder().to_owned();
-        let opened = Segmented::open(pattern, self.split, self.keeper.clone(), make)
+        let opened = Segmented::open(pattern, self.split, self.begun, self.keeper.clone(), make)
             .map_err(|error| videos::explained(error, self.config))?;
         let name = opened.name();
         let guard = guard(self.config, self.info, &folder, 1, name);

@@ -1,9 +1,10 @@
 //! Rows in Timeplus and ClickHouse: the output put together from its configuration.
 
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::inputs::Job;
+use super::job::Times;
 use crate::analyze::file_stem;
 use crate::cancel::Cancel;
 use crate::config::{Config, ConfigError, RecordedAt, TimeplusConfig};
@@ -40,7 +41,7 @@ pub(super) const MISSING: [u32; 2] = [60, 81];
 pub(super) fn sink(
     job: &Job,
     info: &SourceInfo,
-    recorded_at: Option<SystemTime>,
+    times: Times,
     alone: bool,
     cancel: &Cancel,
 ) -> Result<Option<SinkSpec>, Error> {
@@ -61,7 +62,7 @@ pub(super) fn sink(
         }
     };
     let streams = targets.iter().map(|target| stream(target, server.known().is_some())).collect();
-    let rows = Rows::new(targets, first_frame(info, config, recorded_at));
+    let rows = Rows::new(targets, first_frame(info, config, times));
     let when_full = match info.live {
         true => WhenSpoolFull::DropOldest,
         false => WhenSpoolFull::Block(wanted.give_up),
@@ -235,9 +236,9 @@ fn stream(target: &Target, seen: bool) -> Stream {
     }
 }
 
-/// The time of the first frame: what is said, else that of the container, else now. The replaced
+/// The time of the first frame: what is said, else that of the container, else when the run began. The replaced
 /// program's panels look at the last hour, so its rows are of now.
-fn first_frame(info: &SourceInfo, config: &Config, recorded_at: Option<SystemTime>) -> FirstFrame {
+fn first_frame(info: &SourceInfo, config: &Config, times: Times) -> FirstFrame {
     let raw = config.timeplus.schemas.iter().any(|schema| schema == "raw");
     let created = info.created.as_deref().filter(|_| !raw);
     let created = created.and_then(|text| humantime::parse_rfc3339_weak(text).ok());
@@ -254,7 +255,7 @@ fn first_frame(info: &SourceInfo, config: &Config, recorded_at: Option<SystemTim
             let what = "event times begin now; --recorded-at says when the first frame was";
             log::warn!(target: NOTE, "timeplus: {what}");
         }
-        let at = known.or(recorded_at).or(created).unwrap_or_else(SystemTime::now);
+        let at = known.or(times.recorded_at).or(created).unwrap_or(times.begun);
         Start { at, by_clock }
     })
 }

@@ -49,8 +49,10 @@ pub struct Segmented {
     guard: Option<Guard>,
     about: About,
     run: Option<Arc<RunRecord>>,
-    /// The time of the first frame's zero where frames do not say.
+    /// When the run began: the time of the first frame's zero where frames do not say.
     begun: SystemTime,
+    /// The time of the newest frame.
+    newest: SystemTime,
     first_s: Option<f64>,
     /// Boundaries passed.
     passed: f64,
@@ -86,13 +88,16 @@ struct Closing {
 }
 
 impl Segmented {
-    /// Writes files of these names, each with what `make` makes, which is tried out at once.
+    /// Writes files of these names, each with what `make` makes, which is tried out at once. The run
+    /// began at `begun`: outputs of one run have files of the same times only where all are given the
+    /// same.
     ///
     /// # Errors
     /// When a file cannot be made, or another run writes files of these names.
     pub fn open(
         pattern: Pattern,
         split: Split,
+        begun: SystemTime,
         keeper: Arc<Keeper>,
         mut make: Make,
     ) -> Result<Self, SinkError> {
@@ -116,7 +121,8 @@ impl Segmented {
             guard: None,
             about,
             run: None,
-            begun: SystemTime::now(),
+            begun,
+            newest: begun,
             first_s: None,
             passed: 0.0,
             open: None,
@@ -257,6 +263,7 @@ impl Segmented {
     /// Takes a frame.
     fn frame(&mut self, record: &FrameRecord, item: &Item) -> Result<Flow, SinkError> {
         self.settle(false)?;
+        self.newest = self.time_of(record);
         if self.is_due(record) {
             self.close()?;
         }
@@ -268,7 +275,7 @@ impl Segmented {
         }
         let written = match self.open {
             Some(_) => Ok(()),
-            None => self.begin(self.time_of(record)),
+            None => self.begin(self.newest),
         };
         if let Some(open) = &mut self.open {
             open.frames += 1;
@@ -326,7 +333,7 @@ impl Sink for Segmented {
             Item::Event(_) | Item::Gap(_) | Item::Summary(_) | Item::Total(_) => {
                 // Without a frame yet there are still records to keep.
                 if self.open.is_none() && self.about.summary {
-                    self.begin(SystemTime::now())?;
+                    self.begin(self.newest)?;
                 }
                 self.pass_on(item)
             }

@@ -49,16 +49,17 @@ impl Room {
     }
 
     fn open(&self, name: &str, split: Split, limits: Limits) -> Segmented {
+        self.begun_at(SystemTime::UNIX_EPOCH, name, split, limits)
+    }
+
+    fn begun_at(&self, begun: SystemTime, name: &str, split: Split, limits: Limits) -> Segmented {
         let pattern = Pattern::parse(&self.dir.path().join(name)).unwrap();
         let make: Make = Box::new(|path| {
             let target = Target::prepare(path, true)?;
             std::fs::write(target.writing_path(), "").unwrap();
             Ok(Box::new(Lines { target, text: String::new() }))
         });
-        let mut sink =
-            Segmented::open(pattern, split, Arc::new(Keeper::new(limits)), make).unwrap();
-        sink.begun = SystemTime::UNIX_EPOCH;
-        sink
+        Segmented::open(pattern, split, begun, Arc::new(Keeper::new(limits)), make).unwrap()
     }
 
     /// The files that show, in the order of their names, with the frames in them.
@@ -141,6 +142,20 @@ fn times_come_from_the_records_where_they_say() {
 }
 
 #[test]
+fn outputs_of_one_run_count_from_its_begin_whenever_they_are_opened() {
+    let (one, other) = (Room::new(), Room::new());
+    // A hundred milliseconds before the next second.
+    let begun = SystemTime::UNIX_EPOCH + Duration::from_millis(1_000_900);
+    for room in [&one, &other] {
+        write(room.begun_at(begun, "%s", every(1.0), Limits::default()), [0.0, 0.5, 1.0, 2.5]);
+        std::thread::sleep(Duration::from_millis(150));
+    }
+    let names = |room: &Room| room.files().into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    assert_eq!(names(&one), ["1000", "1001", "1003"]);
+    assert_eq!(names(&one), names(&other));
+}
+
+#[test]
 fn another_run_of_the_same_name_is_refused() {
     let room = Room::new();
     let _one = room.open("%s", every(1.0), Limits::default());
@@ -149,7 +164,7 @@ fn another_run_of_the_same_name_is_refused() {
         Ok(Box::new(Lines { target: Target::prepare(path, true)?, text: String::new() }))
     });
     let keeper = Arc::new(Keeper::new(Limits::default()));
-    let other = Segmented::open(pattern, every(1.0), keeper, make);
+    let other = Segmented::open(pattern, every(1.0), SystemTime::UNIX_EPOCH, keeper, make);
     assert!(matches!(other.map(|_| ()), Err(SinkError::Locked { .. })));
 }
 
