@@ -1,7 +1,7 @@
 //! Turns video into detections: NDJSON, CSV, annotated video and pictures.
 //!
 //! Four layers; a file uses only those below it and the traits of its own: words ([`frame`],
-//! [`geometry`], [`detection`], [`record`], [`policy`], [`cancel`], [`reason`], [`backoff`]),
+//! [`geometry`], [`detection`], [`record`], [`policy`], [`cancel`], [`reason`], [`shown`], [`backoff`]),
 //! parts ([`source`], [`infer`], [`annotate`], [`sink`] and the libraries' rooms), the engine
 //! ([`pipeline`]) and the assembly ([`app`], [`cli`], [`config`], [`exit`]).
 
@@ -13,6 +13,7 @@ pub mod geometry;
 pub mod policy;
 pub mod reason;
 pub mod record;
+pub mod shown;
 
 #[cfg(feature = "alerts")]
 pub mod alert;

@@ -6,9 +6,13 @@ use env_logger::Target;
 use log::{Level, LevelFilter, Record};
 
 use crate::config::LogFormat;
+use crate::shown::{self, Veil};
 
-/// Starts the logger. `-q` leaves errors only, `-v` adds what happens on the way.
+/// Starts the logger. `-q` leaves errors only, `-v` adds what happens on the way. What the program
+/// was given is repeated without its passwords, whoever repeats it.
 pub fn init(format: LogFormat, verbose: bool, quiet: bool) {
+    let values = std::env::vars_os().map(|(_, value)| value);
+    let veil = Veil::of(std::env::args_os().skip(1).chain(values));
     let ours = match (verbose, quiet) {
         (true, _) => LevelFilter::Debug,
         (_, true) => LevelFilter::Error,
@@ -21,8 +25,8 @@ pub fn init(format: LogFormat, verbose: bool, quiet: bool) {
         .filter_module("vision_pipe", ours)
         .target(Target::Stderr)
         .format(move |out, record| match format {
-            LogFormat::Text => writeln!(out, "{}", line(record)),
-            LogFormat::Json => writeln!(out, "{}", object(record)),
+            LogFormat::Text => writeln!(out, "{}", line(record, &message(record, &veil))),
+            LogFormat::Json => writeln!(out, "{}", object(record, message(record, &veil))),
         })
         .try_init()
         .ok();
@@ -45,17 +49,25 @@ fn word(record: &Record<'_>) -> &'static str {
     }
 }
 
-fn line(record: &Record<'_>) -> String {
-    format!("vision-pipe: {}: {}", word(record), record.args())
+/// The words of a message as they may be shown.
+fn message(record: &Record<'_>, veil: &Veil) -> String {
+    let text = veil.over(&record.args().to_string());
+    let is_ours = record.target().starts_with("vision_pipe");
+    // Libraries say whatever they were given.
+    if is_ours { text } else { text.lines().map(shown::line).collect::<Vec<_>>().join(" ") }
 }
 
-fn object(record: &Record<'_>) -> serde_json::Value {
+fn line(record: &Record<'_>, message: &str) -> String {
+    format!("vision-pipe: {}: {message}", word(record))
+}
+
+fn object(record: &Record<'_>, message: String) -> serde_json::Value {
     let time = humantime::format_rfc3339_millis(std::time::SystemTime::now()).to_string();
     serde_json::json!({
         "type": "log",
         "ts": time,
         "level": word(record),
-        "message": record.args().to_string(),
+        "message": message,
     })
 }
 

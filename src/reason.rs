@@ -11,26 +11,6 @@ pub fn io_reason(error: &std::io::Error) -> String {
     }
 }
 
-/// An address without the name and password in it.
-pub fn masked(uri: &str) -> String {
-    let Some((scheme, rest)) = uri.split_once("://") else { return uri.into() };
-    let host = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(host);
-    match authority.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://***@{host}{path}"),
-        None => uri.into(),
-    }
-}
-
-/// What is to be the address of a server, but may be none: without all that may be a name and
-/// password, and without a query.
-pub fn masked_text(text: &str) -> String {
-    let text = text.split_once('?').map_or_else(|| text.to_owned(), |(at, _)| format!("{at}?***"));
-    let Some((before, host)) = text.rsplit_once('@') else { return text };
-    let scheme = before.split_once("://").map(|(scheme, _)| format!("{scheme}://"));
-    format!("{}***@{host}", scheme.unwrap_or_default())
-}
-
 /// Text from elsewhere on one line of at most `max` characters.
 pub fn one_line(text: &str, max: usize) -> String {
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -59,13 +39,6 @@ mod tests {
         assert_eq!(io_reason(&missing), "no such file or directory");
         assert_eq!(one_line("a\n  b\tc", 10), "a b c");
         assert_eq!(one_line("abcdef", 3), "abc...");
-    }
-
-    #[test]
-    fn credentials_are_masked() {
-        assert_eq!(masked("rtsp://me:se@cret@cam:554/1?x=@"), "rtsp://***@cam:554/1?x=@");
-        assert_eq!(masked("http://host/a@b"), "http://host/a@b");
-        assert_eq!(masked("plain@file.mp4"), "plain@file.mp4");
     }
 
     #[test]

@@ -38,8 +38,8 @@ const ROOMS: [(&str, &[&str]); 28] = [
 ];
 
 /// The words of the lowest layer.
-const WORDS: [&str; 8] =
-    ["backoff", "cancel", "detection", "frame", "geometry", "policy", "reason", "record"];
+const WORDS: [&str; 9] =
+    ["backoff", "cancel", "detection", "frame", "geometry", "policy", "reason", "record", "shown"];
 
 /// What the engine may import besides words: traits, never what is behind them.
 const TRAITS: [&str; 6] = ["analyze", "annotate", "gate", "infer", "sink", "source"];

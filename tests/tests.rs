@@ -52,6 +52,14 @@ mod roboflow;
 #[cfg(all(feature = "alerts", feature = "libav", feature = "opencv", feature = "tract"))]
 mod rules;
 mod run;
+#[cfg(all(
+    feature = "alerts",
+    feature = "libav",
+    feature = "opencv",
+    feature = "preview",
+    feature = "timeplus"
+))]
+mod secrets;
 #[cfg(all(feature = "libav", feature = "opencv"))]
 mod segments;
 #[cfg(all(feature = "roboflow", feature = "serve"))]

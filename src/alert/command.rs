@@ -15,6 +15,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 
 use super::{Alert, AlertError, Deliver, Patience, Refusal};
 use crate::reason::{io_reason, one_line};
+use crate::shown;
 
 /// How often a running program is looked at.
 const TICK: Duration = Duration::from_millis(10);
@@ -77,7 +78,7 @@ impl Deliver for Run {
 
     /// Without its arguments, which may be secret.
     fn target(&self) -> String {
-        self.program.clone()
+        shown::given(&self.program)
     }
 
     fn deliver(&mut self, alert: &Alert, patience: &Patience) -> Result<(), Refusal> {
@@ -189,7 +190,8 @@ impl Running {
         let ended = status.map_or_else(|| "in an unknown way".into(), |status| status.to_string());
         let tail = String::from_utf8_lossy(&self.tail);
         let line = tail.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
-        let line = one_line(line, MAX_SHOWN).replace(char::is_control, "");
+        // It may repeat an address that it was given.
+        let line = one_line(&shown::line(line), MAX_SHOWN).replace(char::is_control, "");
         let colon = if line.is_empty() { "" } else { ": " };
         Err(Refusal::never(format!("it ended with {ended}{colon}{line}")))
     }

@@ -123,3 +123,13 @@ pub enum AlertError {
     #[error("a word of the command has a zero byte in it")]
     ZeroByte,
 }
+
+impl AlertError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Address(error) => error.hint(),
+            _ => None,
+        }
+    }
+}

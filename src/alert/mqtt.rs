@@ -20,6 +20,7 @@ use super::{Alert, AlertError, Deliver, Patience, Refusal};
 use crate::backoff::dice;
 use crate::net::address::Address;
 use crate::reason::io_reason;
+use crate::shown::HIDDEN;
 
 /// Schemes of this action.
 #[cfg(feature = "mqtts")]
@@ -141,7 +142,11 @@ impl Deliver for Mqtt {
     }
 
     fn target(&self) -> String {
-        format!("{}/{}", self.broker.origin(), self.topic)
+        match self.broker.shown_origin() {
+            // What follows may be a piece of a password, cut in the wrong place.
+            hidden if hidden.ends_with(HIDDEN) => hidden,
+            broker => format!("{broker}/{}", self.topic),
+        }
     }
 
     fn deliver(&mut self, alert: &Alert, patience: &Patience) -> Result<(), Refusal> {

@@ -32,8 +32,7 @@ pub(super) fn couriers<'a>(
     for rule in rules {
         for action in &rule.actions {
             let name = &rule.rule.name;
-            let wrong = |error: AlertError| ConfigError::new(format!("rule '{name}': {error}"));
-            let action = deliver(action).map_err(wrong)?;
+            let action = deliver(action).map_err(|error| wrong(name, &error))?;
             sinks.push(Box::new(Courier::start(name, action, &settings)?));
         }
     }
@@ -47,10 +46,18 @@ pub(super) fn couriers<'a>(
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     for rule in &config.rules {
         let name = &rule.rule.name;
-        let wrong = |error: AlertError| ConfigError::new(format!("rule '{name}': {error}"));
-        rule.actions.iter().try_for_each(|action| deliver(action).map(drop)).map_err(wrong)?;
+        let all = rule.actions.iter().try_for_each(|action| deliver(action).map(drop));
+        all.map_err(|error| wrong(name, &error))?;
     }
     Ok(())
+}
+
+fn wrong(name: &str, error: &AlertError) -> ConfigError {
+    let message = ConfigError::new(format!("rule '{name}': {error}"));
+    match error.hint() {
+        Some(hint) => message.with_hint(hint),
+        None => message,
+    }
 }
 
 fn deliver(action: &Action) -> Result<Box<dyn Deliver>, AlertError> {

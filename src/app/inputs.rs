@@ -12,6 +12,7 @@ use crate::config::template::{Fields, filled, has_field};
 use crate::config::{Config, ConfigError, Outputs, TextTarget};
 use crate::recorder::digest;
 use crate::replay::Stored;
+use crate::shown;
 use crate::sink::segments::Pattern;
 use crate::source::SourceError;
 use crate::source::kind::Kind;
@@ -57,8 +58,8 @@ impl Job {
 pub(super) fn jobs(
     mut inputs: Vec<Config>,
     stored: Option<&Stored>,
-) -> Result<Vec<Job>, ConfigError> {
     now: SystemTime,
+) -> Result<Vec<Job>, ConfigError> {
     if inputs.iter().any(|config| config.found && config.outputs.video.is_some()) {
         let own = own_videos(&all(inputs.clone(), stored, now)?);
         if !own.is_empty() {
@@ -110,7 +111,7 @@ fn all(
     let inputs = inputs.into_iter().zip(kinds).zip(names);
     inputs
         .map(|((config, kind), name)| {
-            let fields = fields(parts::input(&config)?, &name, date);
+            let fields = fields(&shown_input(parts::input(&config)?, &kind), &name, date);
             let cut = config.outputs.segments.split.is_some();
             let is_fixed = |target: &&TextTarget| match target {
                 TextTarget::Stdout => true,
@@ -127,9 +128,20 @@ fn all(
         .collect()
 }
 
+/// An input without what its names must not have from it, nor what is made of it by a digest: the
+/// digest of a short password is as good as the password.
+fn shown_input(input: &str, kind: &Result<Kind, SourceError>) -> String {
+    match kind {
+        Ok(Kind::Stream(stream)) => stream.shown(),
+        Ok(_) => input.into(),
+        Err(_) => shown::input(input),
+    }
+}
+
+/// The fields of an input as it may be shown.
 fn fields(input: &str, name: &str, date: &str) -> Fields {
     let path = Path::new(input);
-    let is_address = input.contains("://");
+    let is_address = input.contains("://") || input.contains(shown::HIDDEN);
     let text =
         |part: Option<&std::ffi::OsStr>| part.map(|part| part.to_string_lossy().into_owned());
     let stem = text(path.file_stem().filter(|_| !is_address));
@@ -173,6 +185,11 @@ fn with_names(config: Config, fields: &Fields, alone: bool) -> Result<Config, Co
     Ok(Config { outputs, takes, ..config })
 }
 
+/// Whether an input is an address, or may be one with a slip in it.
+fn is_address(input: &str) -> bool {
+    input.contains("://") || shown::input(input) != input
+}
+
 /// A source's name in parts, the last of which names it where it alone has that.
 struct Parted {
     /// From the outermost to the innermost.
@@ -188,6 +205,11 @@ impl Parted {
         }
         let parts = match (kind, stored) {
             (Ok(Kind::Stream(stream)), _) => parts::name_parts(stream),
+            // The name of what cannot be read is told, too.
+            (Err(_), _) if is_address(config.input.as_deref().unwrap_or_default()) => {
+                let input = config.input.as_deref().unwrap_or_default();
+                parts::name_parts_of(&shown::input(input))
+            }
             (Ok(Kind::Recorded(_)), Some(stored)) => vec![stored.run.source.clone()],
             _ => {
                 let input = config.input.as_deref().unwrap_or_default();
@@ -277,6 +299,30 @@ mod tests {
         let mut all = parted(&["cam", "b/cam"]);
         all[0].said = true;
         assert_eq!(names(&all), ["cam", "b/cam"]);
+    }
+
+    #[test]
+    fn names_and_digests_know_no_password() {
+        let of = |input: &str| {
+            let config =
+                Config { input: Some(input.into()), ..Config::resolve(&Layer::default()).unwrap() };
+            let kind = parts::kind(&config);
+            let parted = Parted::of(&config, &kind, None);
+            let fields = fields(&shown_input(input, &kind), &names(&[parted])[0], "2026-12-01");
+            [fields.name, fields.stem, fields.dir, fields.hash]
+        };
+        for [one, other] in [
+            ["rtsp://u:secret@cam/1", "rtsp://u:another@cam/1"],
+            ["rtsp://u:sec/ret@cam/1", "rtsp://u:an/other@cam/1"],
+            ["ftp://u:secret@cam/1", "ftp://u:another@cam/1"],
+            ["u:secret@cam/1", "u:another@cam/1"],
+            ["srt://cam:1?passphrase=secret", "srt://cam:1?passphrase=another"],
+        ] {
+            assert_eq!(of(one), of(other));
+            assert!(!of(one).concat().contains("sec"), "{:?}", of(one));
+        }
+        assert_eq!(of("rtsp://u:sec/ret@cam:1/1")[0], "cam:1");
+        assert_ne!(of("rtsp://u:pw@cam/1"), of("rtsp://u:pw@cam/2"));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::pipeline::{self, Outcome, Parts, Settings, Workers};
 use crate::record::{InputInfo, RunRecord, SCHEMA, SummaryRecord};
 use crate::recorder::Recorder;
 use crate::replay::Stored;
+use crate::shown;
 use crate::sink::SinkSpec;
 use crate::source::kind::Kind;
 use crate::source::pace::Realtime;
@@ -46,9 +47,9 @@ pub(super) struct Common {
     /// How many inputs are read at once.
     pub(super) at_once: usize,
     pub(super) started: Instant,
-    /// The exit code of the first input that failed, where that stops all.
     /// When the command began.
     pub(super) begun: SystemTime,
+    /// The exit code of the first input that failed, where that stops all.
     pub(super) first_failure: OnceLock<u8>,
     /// What is said once all outputs of a first input are open.
     pub(super) misses: Mutex<Option<&'static str>>,
@@ -185,7 +186,6 @@ fn assembled(
     Ok((parts, running))
 }
 
-/// The outputs of a job, but for the page. `kept` is, of a run that others can go on with, the journal
 /// When the run on an input began: read once, so that all that is named or counted by it agrees. Of a
 /// camera the time of its first frame follows from it, so loading the model must not be in it.
 fn begun(common: &Common, live: bool) -> SystemTime {
@@ -201,6 +201,7 @@ pub(super) struct Times {
     pub(super) recorded_at: Option<SystemTime>,
 }
 
+/// The outputs of a job, but for the page. `kept` is, of a run that others can go on with, the journal
 /// and what stands for all that its videos show.
 fn sinks(
     job: &Job,
@@ -274,13 +275,13 @@ fn recorder(
     stored: Option<&Stored>,
     info: &SourceInfo,
     model: &models::Model,
-) -> Result<Recorder, Error> {
     begun: SystemTime,
+) -> Result<Recorder, Error> {
     let config = &job.config;
     let input = parts::input(config)?;
     let source_id = identity::of_source(job, kind, stored)?;
     if stored.is_some_and(|stored| stored.run.source_id != source_id) {
-        log::warn!("the detections are of another file than '{input}'");
+        log::warn!("the detections are of another file than '{}'", shown::input(input));
     }
     Ok(Recorder {
         source: job.name.clone(),
@@ -298,13 +299,14 @@ fn recorded_at(
     config: &Config,
     input: &str,
     info: &SourceInfo,
-) -> Result<Option<SystemTime>, Error> {
     begun: SystemTime,
+) -> Result<Option<SystemTime>, Error> {
     let Some(wanted) = config.recorded_at else {
         // What comes from a camera is recorded now.
         return Ok(info.live.then_some(begun));
     };
     let missing = |what: &str| {
+        let input = shown::input(input);
         let error = ConfigError::new(format!("--recorded-at: '{input}' has no {what}"));
         error.with_hint("give the time itself: --recorded-at 2026-11-22T06:00:00Z")
     };
@@ -330,9 +332,9 @@ fn run_record(
     recorder: &Recorder,
     model: &models::Model,
     workers: usize,
+    begun: SystemTime,
 ) -> RunRecord {
     RunRecord {
-    begun: SystemTime,
         schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION"),
         run_id: Uuid::now_v7().to_string(),

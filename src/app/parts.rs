@@ -19,6 +19,7 @@ use crate::infer::labels::Labels;
 #[cfg(feature = "opencv")]
 use crate::reason::io_reason;
 use crate::replay::{Recorded, Stored};
+use crate::shown::HIDDEN;
 use crate::source::kind::{Kind, classify};
 #[cfg(feature = "libav")]
 use crate::source::live::{Connect, Live};
@@ -89,15 +90,20 @@ fn connected(stream: &Stream, _: &LiveConfig, _: &Cancel) -> Result<Box<dyn Sour
 /// What a stream is called in the records, the last part first of all: the end of its address
 /// names the camera at most servers; nothing that may be secret.
 pub(super) fn name_parts(stream: &Stream) -> Vec<String> {
-    let Stream::Stdin = stream else {
-        let shown = stream.shown();
-        let place = shown.split(['?', '#']).next().unwrap_or_default();
-        let parts = place.split('/').filter(|part| !part.is_empty() && !part.ends_with(':'));
-        let without_user = |part: &str| part.rsplit('@').next().unwrap_or(part).to_owned();
-        let parts: Vec<String> = parts.map(without_user).collect();
-        return if parts.is_empty() { vec!["stream".into()] } else { parts };
-    };
-    vec!["stdin".into()]
+    match stream {
+        Stream::Stdin => vec!["stdin".into()],
+        stream => name_parts_of(&stream.shown()),
+    }
+}
+
+/// The same of an address as it is shown.
+pub(super) fn name_parts_of(shown: &str) -> Vec<String> {
+    let place = shown.split(['?', '#']).next().unwrap_or_default();
+    let is_name = |part: &&str| !part.is_empty() && !part.ends_with(':') && !part.contains(HIDDEN);
+    let without_user = |part| str::rsplit(part, '@').next().unwrap_or(part);
+    let parts: Vec<String> =
+        place.split('/').map(without_user).filter(is_name).map(str::to_owned).collect();
+    if parts.is_empty() { vec!["stream".into()] } else { parts }
 }
 
 /// Opens a file or files.

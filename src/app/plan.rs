@@ -15,6 +15,7 @@ use crate::config::{Config, Plan};
 use crate::exit::{Error, OUTPUT_FAILED, Status};
 use crate::record::{FailedInput, PlanRecord, PlanTotalRecord, Record, round};
 use crate::recorder::source_id;
+use crate::shown;
 use crate::sink::SinkError;
 use crate::source::kind::Kind;
 use crate::source::synthetic::Synthetic;
@@ -105,7 +106,7 @@ fn next_of<'a>(jobs: &'a [Job], next: &AtomicUsize) -> Option<(usize, &'a Job)> 
 fn looked_at(job: &Job) -> PlanRecord {
     let uri = match &job.kind {
         Ok(Kind::Stream(stream)) => stream.shown(),
-        _ => crate::reason::masked(parts::input(&job.config).unwrap_or_default()),
+        _ => shown::input(parts::input(&job.config).unwrap_or_default()),
     };
     let record = PlanRecord { source: job.name.clone(), uri, ..PlanRecord::default() };
     let seen = job.kind.as_ref().map_err(Clone::clone).and_then(|kind| seen(job, kind));

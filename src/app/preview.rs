@@ -15,14 +15,13 @@ use crate::config::{Config, ConfigError, PreviewConfig};
 use crate::exit::{Error, Status};
 use crate::logging::NOTE;
 use crate::policy::{Need, WhenFull};
-use crate::reason::masked;
+use crate::shown;
 use crate::sink::SinkSpec;
 use crate::sink::file::Target;
 use crate::sink::preview::{
     Exposition, Hub, Look, Measures, Outline, PreviewError, Server, Settings, State, builtin,
 };
 use crate::sink::rows::{Link, RowCounts};
-use crate::source::stream::Stream;
 
 /// Records that may wait for the page, which never waits for viewers.
 const QUEUE: usize = 16;
@@ -138,7 +137,7 @@ fn refused(wanted: &PreviewConfig, error: &PreviewError) -> Error {
 
 fn settings(config: &Config, wanted: &PreviewConfig, numbers: Numbers) -> Settings {
     let shown = |value: &Option<String>| match value {
-        Some(value) => serde_json::Value::from(without_secrets(value.trim_matches('"'))),
+        Some(value) => serde_json::Value::from(without_logins(value.trim_matches('"'))),
         None => serde_json::Value::Null,
     };
     let config: serde_json::Map<String, serde_json::Value> =
@@ -157,12 +156,14 @@ fn settings(config: &Config, wanted: &PreviewConfig, numbers: Numbers) -> Settin
     }
 }
 
-/// A setting as others may see it: an address without names, passwords and keys.
-fn without_secrets(value: &str) -> String {
-    match Stream::of(value) {
-        Ok(Some(stream)) if value.contains("://") => stream.shown(),
-        _ => masked(value),
-    }
+/// A setting as others may see it. Passwords have been taken out of it already; of addresses whose
+/// password comes from the environment the name is taken out, too.
+fn without_logins(value: &str) -> String {
+    let piece = |piece: &str| match piece.contains("://") {
+        true => shown::address(piece),
+        false => piece.to_owned(),
+    };
+    value.split('"').map(piece).collect::<Vec<_>>().join("\"")
 }
 
 fn outlines(overlay: &Overlay) -> Vec<Outline> {

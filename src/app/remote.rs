@@ -88,8 +88,10 @@ fn server(url: &RoboflowUrl) -> Result<crate::net::address::Address, ConfigError
         RoboflowUrl::Hosted => HOSTED,
         RoboflowUrl::At(text) => text,
     };
-    let address = http::address(text)
-        .map_err(|error| ConfigError::new(format!("--roboflow-url cannot be used: {error}")))?;
+    let address = http::address(text).map_err(|error| {
+        let message = format!("--roboflow-url cannot be used: {error}");
+        ConfigError::new(message).with_hint(error.hint().unwrap_or("such as http://host:9001"))
+    })?;
     match address.path().as_deref() {
         Ok("") => Ok(address),
         _ => Err(ConfigError::new("--roboflow-url must have no path: http://host:9001")),

@@ -12,6 +12,7 @@ use crate::exit::Error;
 use crate::logging::NOTE;
 use crate::net::http::HttpError;
 use crate::policy::{Need, WhenFull};
+use crate::shown::ESCAPES;
 use crate::sink::SinkSpec;
 use crate::sink::timeplus::columns::BATCH_ID;
 use crate::sink::timeplus::fit::{Settled, Target, describe, described, settle_all};
@@ -105,7 +106,12 @@ pub(super) fn server(wanted: &TimeplusConfig) -> Result<Server, ConfigError> {
     let place = place.strip_suffix('/').unwrap_or(place);
     if place.contains(['/', '?', '#']) {
         let error = ConfigError::new("the address of a server for rows has no path and no query");
-        return Err(error.with_hint("--timeplus-stream DATABASE.NAME names a database"));
+        // It may be a login that ends too early.
+        let hint = match place.contains('@') {
+            true => ESCAPES,
+            false => "--timeplus-stream DATABASE.NAME names a database",
+        };
+        return Err(error.with_hint(hint));
     }
     let settings = ServerSettings {
         ca_file: wanted.ca_file.clone(),
@@ -236,8 +242,8 @@ fn stream(target: &Target, seen: bool) -> Stream {
     }
 }
 
-/// The time of the first frame: what is said, else that of the container, else when the run began. The replaced
-/// program's panels look at the last hour, so its rows are of now.
+/// The time of the first frame: what is said, else that of the container, else when the run began.
+/// The replaced program's panels look at the last hour, so its rows are of now.
 fn first_frame(info: &SourceInfo, config: &Config, times: Times) -> FirstFrame {
     let raw = config.timeplus.schemas.iter().any(|schema| schema == "raw");
     let created = info.created.as_deref().filter(|_| !raw);

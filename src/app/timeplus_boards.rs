@@ -8,6 +8,7 @@ use super::{print, timeplus_commands::at};
 use crate::config::{Config, ConfigError, RuleConfig, TimeplusConfig, Token};
 use crate::exit::{Error, Status};
 use crate::logging::NOTE;
+use crate::net::address::AddressError;
 use crate::net::http;
 use crate::sink::timeplus::alert_sql::{AlertRule, FunctionName, alert_sql, function_sql};
 use crate::sink::timeplus::console;
@@ -35,8 +36,16 @@ pub(super) fn dashboards(
     page: Option<&str>,
 ) -> Result<Vec<Dashboard>, ConfigError> {
     if let Some(page) = page {
-        let wrong = |error| ConfigError::new(format!("--page: {error}"));
+        let wrong = |error: AddressError| {
+            let message = ConfigError::new(format!("--page: {error}"));
+            message.with_hint(error.hint().unwrap_or("such as http://localhost:5001"))
+        };
         http::address(page).map_err(wrong)?;
+        // It is printed, and kept where others see it.
+        if page.contains(['@', '?', '#']) {
+            let error = ConfigError::new("--page must have no login and no query in it");
+            return Err(error.with_hint("give its scheme, host and path: http://localhost:5001"));
+        }
     }
     let tables = streams(wanted)?;
     let of = |schema| name_of(&tables, schema);
@@ -94,7 +103,10 @@ pub(super) fn apply(
 
 /// The console with the login of the server.
 fn at_console(wanted: &TimeplusConfig, url: Option<&str>) -> Result<TimeplusConfig, ConfigError> {
-    let wrong = |error| ConfigError::new(format!("the address of Timeplus is not usable: {error}"));
+    let wrong = |error: AddressError| {
+        let message = format!("the address of Timeplus is not usable: {error}");
+        ConfigError::new(message).with_hint(error.hint().unwrap_or("such as http://localhost:8123"))
+    };
     let of_server = wanted.url.as_ref().map(|url| http::address(&url.0)).transpose();
     let of_server = of_server.map_err(wrong)?;
     let usual = of_server

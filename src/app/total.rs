@@ -12,8 +12,8 @@ use crate::cancel::Stop;
 use crate::config::Config;
 use crate::exit::{Error, OUTPUT_FAILED, Status};
 use crate::logging;
-use crate::reason::masked;
 use crate::record::{Exit, FailedInput, Record, TotalRecord, round};
+use crate::shown;
 
 /// Ends what the inputs shared and says how the program ends.
 ///
@@ -93,7 +93,7 @@ impl Unbegun<'_> {
     fn total(&self, stop: Option<Stop>, error: Option<&Error>) -> TotalRecord {
         let inputs = self.given.len() as u64;
         let failed = error.map(|error| FailedInput {
-            source: masked(self.given.first().map_or("", String::as_str)).into(),
+            source: shown::input(self.given.first().map_or("", String::as_str)).into(),
             error: error.to_string(),
             exit_code: error.code(),
         });

@@ -1,13 +1,16 @@
-//! Counts the errors that demuxers only print.
+//! Counts the errors that demuxers only print, and prints them without the passwords in them.
 //!
 //! A demuxer that finds its way again behind a damaged stretch says so in the log and nowhere
 //! else: the packets in between are missing without an error. Demuxers print on the thread that
 //! reads a packet, so a counter of that thread tells whose they are.
 
 use std::cell::Cell;
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
 use ffmpeg_the_third::ffi;
+
+use crate::shown;
 
 thread_local! {
     static ERRORS: Cell<u64> = const { Cell::new(0) };
@@ -21,10 +24,27 @@ pub(super) fn errors_on_this_thread() -> u64 {
 /// A `va_list` as a parameter: a pointer on x86-64 and AArch64 alike.
 type VaList = *mut c_void;
 
+/// Longest line that is printed, in bytes; the rest is left out.
+const MAX_LINE: usize = 1024;
+
+/// Whether the next text begins a line, which then says whose it is: FFmpeg's own flag.
+static BEGINS_LINE: AtomicI32 = AtomicI32::new(1);
+
+/// FFmpeg's function that makes a text of a message, with the `va_list` under one type.
+type Format = unsafe extern "C" fn(
+    *mut c_void,
+    c_int,
+    *const c_char,
+    VaList,
+    *mut c_char,
+    c_int,
+    *mut c_int,
+) -> c_int;
+
 /// A log callback, with the `va_list` under one type.
 type Callback = unsafe extern "C" fn(*mut c_void, c_int, *const c_char, VaList);
 
-/// Puts the counter in front of FFmpeg's own logging.
+/// Takes the place of FFmpeg's own logging: its messages are the program's, with `-v` alone.
 #[expect(unsafe_code, reason = "the callback is set through FFmpeg's C interface")]
 pub(super) fn install() {
     #[expect(
@@ -53,10 +73,31 @@ unsafe extern "C" fn count(
     if level <= ffi::AV_LOG_ERROR && class.is_some_and(|class| class.category == demuxer) {
         ERRORS.set(ERRORS.get() + 1);
     }
-    // SAFETY: the arguments are those that FFmpeg gave, see `install` for the type.
-    unsafe {
-        let print = ffi::av_log_default_callback as *const c_void;
-        let print = std::mem::transmute::<*const c_void, Callback>(print);
-        print(context, level, format, values);
+    // SAFETY: reads a number.
+    if level > unsafe { ffi::av_log_get_level() } {
+        return;
+    }
+    let mut text: [c_char; MAX_LINE] = [0; MAX_LINE];
+    let mut has_prefix = BEGINS_LINE.load(Relaxed);
+    // SAFETY: the arguments are those that FFmpeg gave, see `install` for the type; the text is as
+    // long as is said, and what is written ends with a zero byte.
+    let line = unsafe {
+        let print = ffi::av_log_format_line2 as *const c_void;
+        let print = std::mem::transmute::<*const c_void, Format>(print);
+        print(
+            context,
+            level,
+            format,
+            values,
+            text.as_mut_ptr(),
+            MAX_LINE as c_int,
+            &mut has_prefix,
+        );
+        CStr::from_ptr(text.as_ptr()).to_string_lossy()
+    };
+    BEGINS_LINE.store(has_prefix, Relaxed);
+    let line = line.trim_end();
+    if !line.is_empty() {
+        log::debug!("FFmpeg: {}", shown::line(line));
     }
 }

@@ -111,6 +111,10 @@ An input is in shard \fII\fR/\fIN\fR where the first eight bytes of the SHA\-256
 (\fB\-\-shard\-by source\fR: of its \fIsource_id\fR), as a number, leave \fII\fR \- 1 when divided by \fIN\fR.
 \fBauto\fR takes both from SLURM_ARRAY_TASK_ID and _MIN, _MAX, _STEP and _COUNT, or AWS_BATCH_JOB_ARRAY_INDEX and
 AWS_BATCH_JOB_ARRAY_SIZE; \fBauto/\fIN\fR takes \fII\fR from these or JOB_COMPLETION_INDEX, which counts from 0.
+.SH ADDRESSES
+In a name or password of an address write / as %2F, ? as %3F, # as %23, @ as %40, : as %3A, % as %25 and a space as %20.
+An address is shown without its name, password and keys, and what cannot be read as one by its scheme and host.
+\fB{hash}\fR in a name is that of an address as it is shown.
 .SH SEGMENTS
 With \fB\-\-segment\fR, names of \fB\-o\fR, \fB\-\-ndjson\fR and \fB\-\-csv\fR with fields of
 time make a row of files, each whole: \fIcam/%Y%m%d\-%H%M%S.mp4\fR. The fields are %Y %y %m %d %H %M

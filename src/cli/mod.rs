@@ -19,6 +19,7 @@ pub use tools::{ConvertRequest, ReportRequest, What};
 use crate::config::keys::{INPUT, KEYS, Key, MODEL, SERVE};
 use crate::config::layer::Given;
 use crate::config::{ConfigError, Layer, Origin};
+use crate::shown;
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -274,9 +275,10 @@ fn argument(key: &Key) -> Arg {
 /// # Errors
 /// Where it is not understood, in one line with a hint.
 pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, ConfigError> {
-    let matches = match command().try_get_matches_from(arguments) {
+    let arguments: Vec<OsString> = arguments.collect();
+    let matches = match command().try_get_matches_from(&arguments) {
         Ok(matches) => matches,
-        Err(error) => return text_or_error(&error),
+        Err(error) => return text_or_error(&error, &shown::Veil::of(arguments.iter())),
     };
     match matches.subcommand() {
         Some(("timeplus", matches)) => timeplus::asked(matches).map(Invocation::Timeplus),
@@ -339,8 +341,8 @@ fn more_records(flags: &mut BTreeMap<&'static str, Given>) {
 }
 
 /// Help and version are texts; anything else becomes one line and a hint.
-fn text_or_error(error: &clap::Error) -> Result<Invocation, ConfigError> {
-    let rendered = error.render().to_string();
+fn text_or_error(error: &clap::Error, veil: &shown::Veil) -> Result<Invocation, ConfigError> {
+    let rendered = veil.over(&error.render().to_string());
     match error.kind() {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
@@ -419,6 +421,24 @@ mod tests {
         assert!(request.json && !request.dry_run);
         assert!(parsed("vision-pipe inspect m.onnx --output x.mp4").is_err());
         assert!(parsed("vision-pipe engines video.mp4").is_err());
+    }
+
+    #[test]
+    fn an_argument_that_is_refused_is_shown_without_its_password() {
+        for arguments in [
+            &["rtsp://u:se cr\net'@h/1"][..],
+            &["repair", "a.part.mp4", "rtsp://u:secr/et@h"],
+            &["run", "v.mp4", "--rtsp://u:secr@h"],
+            &["run", "v.mp4", "--inptu=rtsp://u:secr@h"],
+            &["convert", "a", "-o", "b", "--from", "https://u:secr@h"],
+            &["generate", "https://u:secr@h"],
+            &["engines", "user:secr@cam"],
+        ] {
+            let arguments = ["vision-pipe"].iter().chain(arguments).map(OsString::from);
+            let error = parse(arguments).unwrap_err();
+            let said = format!("{error} {}", error.hint.clone().unwrap_or_default());
+            assert!(!said.contains("cr") && !said.contains("et'"), "{said}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use super::Invocation;
 use crate::config::ConfigError;
 use crate::convert::{Format, MotKind, YoloKind};
+use crate::shown;
 
 /// What a report is made of.
 #[derive(Debug)]
@@ -183,6 +184,9 @@ fn switch(id: &'static str, help: &'static str) -> Arg {
 /// What such a command asks for; `None` where `name` is none of them.
 pub(super) fn asked(name: &str, matches: &ArgMatches) -> Option<Result<Invocation, ConfigError>> {
     let path = |id: &str| matches.get_one::<PathBuf>(id).cloned();
+    if let Some(error) = address(name, matches) {
+        return Some(Err(error));
+    }
     let needed = |id: &str| {
         path(id)
             .ok_or_else(|| ConfigError::new(format!("{name}: {} is missing", id.to_uppercase())))
@@ -214,6 +218,17 @@ pub(super) fn asked(name: &str, matches: &ArgMatches) -> Option<Result<Invocatio
         "repair" => needed("FILE").map(Invocation::Repair),
         _ => return None,
     })
+}
+
+/// Refuses an address where a path is wanted: a file of that name would be sought or made.
+fn address(name: &str, matches: &ArgMatches) -> Option<ConfigError> {
+    let ids = matches.ids().map(clap::Id::as_str);
+    let mut paths =
+        ids.filter_map(|id| matches.try_get_one::<PathBuf>(id).ok().flatten().zip(Some(id)));
+    let (path, id) = paths.find(|(path, _)| path.to_string_lossy().contains("://"))?;
+    let shown = shown::address(&path.to_string_lossy());
+    let id = id.to_uppercase();
+    Some(ConfigError::new(format!("{name}: {id} must be a file or folder, got '{shown}'")))
 }
 
 fn conversion(matches: &ArgMatches, input: PathBuf, output: PathBuf) -> ConvertRequest {

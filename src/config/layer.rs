@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::ConfigError;
+use super::inline::tables;
 use super::keys::{self, KEYS};
 use crate::reason::{io_reason, nearest, one_line};
 
@@ -186,43 +187,6 @@ fn unknown(name: &str, origin: &Origin) -> ConfigError {
         Some(name) => format!("did you mean '{name}'?"),
         None => "the keys are the long flags of 'vision-pipe run --help' without --".into(),
     })
-}
-
-/// The tables of a value, each in TOML's inline form; `None` where it is none.
-fn tables(value: &DeValue<'_>) -> Option<Vec<String>> {
-    match value {
-        DeValue::Table(_) => Some(vec![inline(value)]),
-        DeValue::Array(items) => {
-            let all: Vec<_> = items.iter().map(Spanned::get_ref).collect();
-            let tables = all.iter().all(|item| matches!(item, DeValue::Table(_)));
-            tables.then(|| all.into_iter().map(inline).collect())
-        }
-        _ => None,
-    }
-}
-
-/// A value in TOML's inline form.
-fn inline(value: &DeValue<'_>) -> String {
-    // JSON's escapes are TOML's too.
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    match value {
-        DeValue::String(text) => quoted(text),
-        DeValue::Integer(number) => number.as_str().to_owned(),
-        DeValue::Float(number) => number.as_str().to_owned(),
-        DeValue::Boolean(on) => on.to_string(),
-        DeValue::Datetime(time) => time.to_string(),
-        DeValue::Array(items) => {
-            let items: Vec<_> = items.iter().map(|item| inline(item.get_ref())).collect();
-            format!("[{}]", items.join(", "))
-        }
-        DeValue::Table(entries) => {
-            let entry = |(name, value): (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>)| {
-                format!("{} = {}", quoted(name.get_ref()), inline(value.get_ref()))
-            };
-            let entries: Vec<_> = entries.iter().map(entry).collect();
-            format!("{{{}}}", entries.join(", "))
-        }
-    }
 }
 
 /// A value of the file as the command line would have it; `None` for tables and dates.

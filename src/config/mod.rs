@@ -5,6 +5,7 @@ mod batch;
 pub mod catalogue;
 pub mod dropin;
 mod environment;
+mod inline;
 mod inputs;
 pub mod keys;
 pub mod layer;

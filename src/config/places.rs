@@ -174,7 +174,19 @@ pub(super) fn tables<T: DeserializeOwned>(text: &str) -> Result<Vec<T>, String> 
     } else {
         toml::from_str::<Given<T>>(&text).map(|read| vec![read.given])
     };
-    read.map_err(|error| format!("cannot be read: {}", error.message().replace('\n', " ")))
+    read.map_err(|error| format!("cannot be read: {}", without_value(error.message())))
+}
+
+/// The words of an error without the value that they repeat: it may be a secret.
+fn without_value(message: &str) -> String {
+    let message = message.replace('\n', " ");
+    let parts = message.split_once(['"', '`']).zip(message.rsplit_once(", expected "));
+    match parts {
+        Some(((kind, _), (_, expected))) if message.starts_with("invalid ") => {
+            format!("{}, expected {expected}", kind.trim_end())
+        }
+        _ => message,
+    }
 }
 
 fn point([x, y]: [f32; 2]) -> Point {

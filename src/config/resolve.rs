@@ -7,6 +7,7 @@ mod preview;
 mod roboflow;
 mod segments;
 mod shards;
+mod shown;
 mod thrift;
 mod timeplus;
 mod tracking;
@@ -27,6 +28,8 @@ use crate::infer::fake::{self, Script};
 use crate::infer::preprocess::Filter;
 use crate::sink::ndjson::Emit;
 use crate::source::select::Selection;
+
+use shown::{SECRETS, refused, shown_table, shown_value};
 
 /// Most inference threads that are accepted.
 const MAX_WORKERS: usize = 1024;
@@ -66,7 +69,7 @@ impl Resolver<'_> {
             return Err(refused(name, &origin, &format!("is given {} times", values.len()), ""));
         };
         let value = read(text).map_err(|expected| refused(name, &origin, &expected, text))?;
-        self.note(name, Some(toml_value(text)), origin);
+        self.note(name, Some(toml_value(&shown_value(name, text))), origin);
         Ok(Some(value))
     }
 
@@ -98,7 +101,8 @@ impl Resolver<'_> {
             Some(list) => list.trim_end_matches(']').trim().to_owned(),
             None => text.clone(),
         };
-        let shown: Vec<String> = values.iter().map(inner).collect();
+        let shown = values.iter().map(|text| inner(&shown_table(name, text)));
+        let shown: Vec<String> = shown.collect();
         self.note(name, Some(format!("[{}]", shown.join(", "))), origin);
         Ok(all)
     }
@@ -125,7 +129,7 @@ impl Resolver<'_> {
         if items.is_empty() || items.iter().any(String::is_empty) {
             return Err(refused(name, &origin, "must name at least one, without gaps", ""));
         }
-        let shown: Vec<_> = items.iter().map(|item| quoted(item)).collect();
+        let shown: Vec<_> = items.iter().map(|item| quoted(&shown_value(name, item))).collect();
         self.note(name, Some(format!("[{}]", shown.join(", "))), origin);
         Ok(Some(items))
     }
@@ -161,24 +165,6 @@ impl Resolver<'_> {
     }
 }
 
-/// Settings whose values are shown nowhere.
-const SECRETS: [&str; 3] = ["preview-token", "roboflow-api-key", "timeplus-password"];
-
-/// "NAME must be ..., got 'TEXT'", the name as the user wrote it.
-fn refused(name: &str, origin: &Origin, expected: &str, text: &str) -> ConfigError {
-    let text = if SECRETS.contains(&name) { "" } else { text };
-    let got = if text.is_empty() { String::new() } else { format!(", got '{text}'") };
-    let error = ConfigError::new(match origin {
-        Origin::Flag(flag) => format!("{flag} {expected}{got}"),
-        Origin::Variable(variable) => format!("{variable} {expected}{got}"),
-        origin => format!("{name} {expected}{got} ({origin})"),
-    });
-    match keys::find(name) {
-        Some(key) => error.with_hint(format!("--{name} is: {}", key.help)),
-        None => error,
-    }
-}
-
 /// A value as TOML: numbers and truth values bare, everything else quoted.
 fn toml_value(text: &str) -> String {
     let number = text.parse::<f64>().is_ok_and(f64::is_finite)
@@ -203,7 +189,7 @@ pub(super) fn resolve(layer: &Layer, elsewhere: &[String]) -> Result<Config, Con
         found: false,
         detections: shards::detections(&mut take)?,
         shards: shards::shards(&mut take)?,
-        name: take.optional("name", units::text)?,
+        name: take.optional("name", units::name)?,
         batch: batch::batch(&mut take)?,
         selection: selection(&mut take)?,
         live: live::live(&mut take)?,
@@ -266,7 +252,7 @@ pub(super) fn resolve(layer: &Layer, elsewhere: &[String]) -> Result<Config, Con
 
 fn serve(take: &mut Resolver<'_>) -> Result<ServeConfig, ConfigError> {
     let (host, port) = take.value("listen", preview::address)?;
-    let model_id = take.optional("model-id", units::text)?;
+    let model_id = take.optional("model-id", units::name)?;
     Ok(ServeConfig { host, port, model_id, allow_url_images: take.switch("allow-url-images")? })
 }
 
@@ -277,29 +263,21 @@ fn usual_workers() -> usize {
 
 /// The input where there is one; several are for [`super::Plan`].
 fn input(take: &mut Resolver<'_>) -> Result<Option<String>, ConfigError> {
-    let several =
-        match take.layer.0.get(keys::INPUT_TABLES) {
-            Some(given) => {
-                Some((given.values.iter().map(|table| without_password(table)).collect(), given))
-            }
-            None => take.layer.0.get("input").filter(|given| given.values.len() > 1).map(|given| {
-                (given.values.iter().map(|text| quoted(text)).collect::<Vec<_>>(), given)
-            }),
-        };
+    let several = match take.layer.0.get(keys::INPUT_TABLES) {
+        Some(given) => {
+            let table = |text: &String| shown_table(keys::INPUT_TABLES, text);
+            Some((given.values.iter().map(table).collect(), given))
+        }
+        None => take.layer.0.get("input").filter(|given| given.values.len() > 1).map(|given| {
+            let one = |text: &String| quoted(&shown_value("input", text));
+            (given.values.iter().map(one).collect::<Vec<_>>(), given)
+        }),
+    };
     if let Some((shown, Given { origin, .. })) = several {
         take.note("input", Some(format!("[{}]", shown.join(", "))), origin.clone());
         return Ok(None);
     }
-    let input = take.optional("input", |text| units::path(text).map(|_| text.to_owned()))?;
-    if let Some(shown) = take.resolved.last_mut() {
-        shown.value = shown.value.take().map(|text| without_password(&text));
-    }
-    Ok(input)
-}
-
-/// An input's table without the password of its address, unless that comes from the environment.
-fn without_password(table: &str) -> String {
-    if table.contains("${") { table.into() } else { crate::reason::masked(table) }
+    take.optional("input", units::input)
 }
 
 fn selection(take: &mut Resolver<'_>) -> Result<Selection, ConfigError> {

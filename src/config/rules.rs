@@ -179,47 +179,6 @@ fn rule(table: RuleTable) -> Result<RuleConfig, String> {
     })
 }
 
-/// The text of rules as it may be shown: addresses end behind their host, for many have a key
-/// behind it, and secrets are hidden, unless they come from the environment.
-pub(super) fn shown(text: &str) -> String {
-    let mut out = String::new();
-    let (mut key, mut is_value) = (String::new(), false);
-    let mut letters = text.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '"' | '\'' => {
-                let rest = letters.as_str();
-                let (quoted, behind) = rest.split_once(letter).unwrap_or((rest, ""));
-                letters = behind.chars();
-                out.push(letter);
-                out.push_str(&hide(quoted, is_value && key == "secret"));
-                if !is_value {
-                    key = quoted.to_owned();
-                }
-            }
-            '=' => is_value = true,
-            ',' | '{' => (key, is_value) = (String::new(), false),
-            letter if !is_value && !letter.is_whitespace() => key.push(letter),
-            _ => {}
-        }
-        out.push(letter);
-    }
-    out
-}
-
-fn hide(part: &str, is_secret: bool) -> String {
-    if part.contains("${") {
-        return part.into();
-    }
-    if is_secret {
-        return "***".into();
-    }
-    let Some((scheme, rest)) = part.split_once("://") else { return part.into() };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    format!("{scheme}://{host}/***")
-}
-
 /// Checks rules against one another and against the names of zones and lines.
 ///
 /// # Errors
@@ -267,23 +226,6 @@ mod tests {
         assert!(said("{name = 'r', event = 'left', secret = 's'}").contains("without a webhook"));
         let missing = said("{name = 'r', event = 'left', webhook = 'http://${NO_SUCH_NAME}'}");
         assert!(missing.contains("needs the variable NO_SUCH_NAME"), "{missing}");
-    }
-
-    #[test]
-    fn what_is_shown_holds_no_secret() {
-        let text = r#"{name = "r", webhook = "https://hooks.example/T0/KEY?t=1", secret = "whsec_x", mqtt = "mqtt://u:pw@host/topic"}"#;
-        let text = shown(text);
-        for word in ["KEY", "t=1", "whsec_x", "pw", "u:"] {
-            assert!(!text.contains(word), "{text}");
-        }
-        assert!(text.contains("https://hooks.example/***") && text.contains("mqtt://host/***"));
-        assert!(shown(r#"{secret = "${HOOK}"}"#).contains("${HOOK}"));
-        // As a file's tables come, and as a shell's quotes may leave them.
-        assert_eq!(
-            shown(r#"{"secret" = "x", "name" = "n"}"#),
-            r#"{"secret" = "***", "name" = "n"}"#
-        );
-        assert_eq!(shown("{secret='x',name='n'}"), "{secret='***',name='n'}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::frame::{MAX_SIDE, Size};
 use crate::geometry::Fit;
+use crate::shown;
 
 /// Why a value cannot be read: "must be ...".
 pub type Expected = String;
@@ -54,12 +55,29 @@ pub fn text(text: &str) -> Result<String, Expected> {
     if text.is_empty() { Err("must not be empty".into()) } else { Ok(text.into()) }
 }
 
-/// A path.
+/// A path. An address is none: a file of that name would be sought, and its password shown.
 pub fn path(given: &str) -> Result<PathBuf, Expected> {
+    if given.contains("://") {
+        return Err("must be a file or folder, not an address".into());
+    }
+    input(given).map(PathBuf::from)
+}
+
+/// An input: a path or an address, and what it is is seen later.
+pub fn input(given: &str) -> Result<String, Expected> {
     if given.contains('\0') {
         return Err("must not contain a zero byte".into());
     }
-    text(given).map(PathBuf::from)
+    text(given)
+}
+
+/// A name that stands in records, names of files and labels of metrics.
+pub fn name(given: &str) -> Result<String, Expected> {
+    let is_safe = !given.contains("://") || shown::address(given) == given;
+    if !is_safe {
+        return Err("must have no login and no key in it, for it is shown".into());
+    }
+    text(given)
 }
 
 /// `true` or `false`, also as 1, 0, yes, no, on, off.

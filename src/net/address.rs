@@ -2,12 +2,10 @@
 //! secrets for messages. Which schemes there are and what a path means is for who uses it.
 
 use std::fmt;
-use std::ops::Range;
 
 use percent_encoding::percent_decode_str;
 
-/// Lengths of a part of a path that people choose; longer ones with a digit in them are tokens.
-const CHOSEN: Range<usize> = 0..20;
+use crate::shown::{self, ESCAPES, HIDDEN};
 
 /// Why a text is no address. It never holds the text, which may hold a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +45,8 @@ pub struct Address {
     path: String,
     /// With its question mark in front, as written.
     query: String,
+    /// Whether it may be a login with a `/` in it, and the host a piece of that.
+    is_ambiguous: bool,
 }
 
 /// Who one is at an address.
@@ -56,6 +56,16 @@ pub struct Login {
     pub user: String,
     /// The password; empty where none was written.
     pub password: String,
+}
+
+impl AddressError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Scheme { .. } => None,
+            _ => Some(ESCAPES),
+        }
+    }
 }
 
 impl Address {
@@ -80,7 +90,8 @@ impl Address {
         };
         let (host, port) = host_and_port(place)?;
         let (path, query) = (path.to_owned(), query.to_owned());
-        Ok(Self { scheme, login, host: host.to_owned(), port, path, query })
+        let is_ambiguous = shown::is_ambiguous(text);
+        Ok(Self { scheme, login, host: host.to_owned(), port, path, query, is_ambiguous })
     }
 
     /// The scheme, as it is among the known ones.
@@ -134,15 +145,22 @@ impl Address {
         format!("{}{path}{}", self.origin(), self.query)
     }
 
-    /// For messages: no login, no query, and `***` for what looks like a token in the path, as in
-    /// the addresses of Slack, Discord and Telegram.
+    /// For messages: no login and no query, and `***` for a path, for those of Slack, Discord, ntfy
+    /// and others are the key themselves.
     pub fn shown(&self) -> String {
-        let parts = self.path.split('/').map(|part| {
-            let token =
-                !CHOSEN.contains(&part.len()) && part.contains(|c: char| c.is_ascii_digit());
-            if token { "***" } else { part }
-        });
-        format!("{}{}", self.origin(), parts.collect::<Vec<_>>().join("/"))
+        match (self.is_ambiguous, self.path.as_str()) {
+            (true, _) => format!("{}://{HIDDEN}", self.scheme),
+            (false, "" | "/") => format!("{}{}", self.origin(), self.path),
+            (false, _) => format!("{}/{HIDDEN}", self.origin()),
+        }
+    }
+
+    /// Scheme, host and port for messages.
+    pub fn shown_origin(&self) -> String {
+        match self.is_ambiguous {
+            true => format!("{}://{HIDDEN}", self.scheme),
+            false => self.origin(),
+        }
     }
 }
 
@@ -230,7 +248,10 @@ mod tests {
         let text =
             "https://user7:pass@hooks.slack.com/services/T01/B02/AbCdEfGhIjKlMnOpQrStUv12?sig=x";
         let address = parse(text).unwrap();
-        assert_eq!(address.shown(), "https://hooks.slack.com/services/T01/B02/***");
+        assert_eq!(address.shown(), "https://hooks.slack.com/***");
+        assert_eq!(parse("http://u:p@host:1/").unwrap().shown(), "http://host:1/");
+        let cut = parse("http://me:12/34@host/x").unwrap();
+        assert_eq!((cut.shown(), cut.shown_origin()), ("http://***".into(), "http://***".into()));
         let debug = format!("{address:?} {:?}", address.login());
         for secret in ["user7", "pass", "AbCd", "sig"] {
             assert!(!debug.contains(secret), "{debug}");
@@ -252,5 +273,8 @@ mod tests {
         assert_eq!(parse("http://%ff@host/"), Err(AddressError::Encoding));
         let error = parse("host/path").unwrap_err().to_string();
         assert_eq!(error, "an address must start with http:// or https://");
+        let cut = parse("http://me:sec/ret@host/").unwrap_err();
+        assert_eq!(cut, AddressError::Port);
+        assert!(cut.hint().unwrap().contains("/ as %2F"));
     }
 }

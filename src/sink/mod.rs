@@ -22,6 +22,7 @@ use crate::frame::Image;
 use crate::policy::{Need, WhenFull};
 use crate::reason::io_reason;
 use crate::record::{EventRecord, FrameRecord, GapRecord, RunRecord, SummaryRecord, TotalRecord};
+use crate::shown;
 
 /// What an output is given, in order: one `Run`, the frames, each with its events behind it, one
 /// `Summary`.
@@ -319,7 +320,7 @@ impl SinkError {
 
     /// A failure to open `target`.
     pub fn open(target: &str, error: &std::io::Error) -> Self {
-        Self::Open { target: target.into(), reason: io_reason(error) }
+        Self::Open { target: shown::input(target), reason: io_reason(error) }
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::SourceError;
 use super::stream::Stream;
 use super::synthetic::Pattern;
+use crate::shown;
 
 /// Endings of the pictures that can be read.
 pub const PICTURE_ENDINGS: [&str; 6] = ["jpg", "jpeg", "png", "bmp", "webp", "jfif"];
@@ -39,7 +40,8 @@ pub enum Kind {
 pub fn classify(input: &str) -> Result<Kind, SourceError> {
     if let Some(pattern) = input.strip_prefix("synthetic:") {
         return Pattern::parse(pattern).map(Kind::Synthetic).ok_or_else(|| {
-            unreadable(input, "not of the form synthetic:WIDTHxHEIGHT@FPSxFRAMES", None)
+            let shown = shown::given(input);
+            unreadable(&shown, "not of the form synthetic:WIDTHxHEIGHT@FPSxFRAMES", None)
         });
     }
     if let Some(stream) = Stream::of(input)? {
@@ -48,6 +50,7 @@ pub fn classify(input: &str) -> Result<Kind, SourceError> {
     let path = Path::new(input);
     let about = match std::fs::metadata(path) {
         Ok(about) => about,
+        Err(error) if shown::given(input) != input => return from_slip(input, &error),
         Err(error) if input.contains(['*', '?', '[']) => return from_glob(input, &error),
         Err(error) => return Err(SourceError::from_io(input, &error)),
     };
@@ -63,6 +66,14 @@ pub fn classify(input: &str) -> Result<Kind, SourceError> {
     }
     refuse_script(input, path)?;
     Ok(Kind::Video(path.into()))
+}
+
+/// A name that leads nowhere and may be an address with a slip in it, password and all.
+fn from_slip(input: &str, missing: &std::io::Error) -> Result<Kind, SourceError> {
+    match from_glob(input, missing) {
+        Ok(found) if input.contains(['*', '?', '[']) => Ok(found),
+        _ => Err(SourceError::from_io(input, missing)),
+    }
 }
 
 fn unreadable(uri: &str, reason: &str, hint: Option<&str>) -> SourceError {
@@ -213,6 +224,8 @@ mod tests {
         assert_eq!(missing.to_string(), "cannot open '/no/such.mp4': no such file or directory");
         let none = classify(dir.path().to_str().unwrap()).unwrap_err();
         assert!(none.to_string().ends_with("the directory holds no videos and no pictures"));
+        let slip = classify("rtsp:/me:secr?t*@cam/1").unwrap_err();
+        assert_eq!(slip.to_string(), "cannot open 'rtsp:***': no such file or directory");
         assert!(classify("ftp://a/b").unwrap_err().to_string().contains("ftp inputs"));
     }
 }

@@ -23,6 +23,7 @@ use std::time::Duration;
 use crate::frame::{FrameMeta, Image, Size};
 use crate::reason::{io_reason, nearest};
 use crate::record::{PtsSource, SegmentRecord};
+use crate::shown::{self, ESCAPES};
 
 /// A source of frames. Grabbing and retrieving are apart so that a frame nobody wants costs no
 /// pixels.
@@ -293,6 +294,10 @@ impl SourceError {
             Self::Damaged { .. } | Self::Cut { .. } => {
                 Some("all frames that could be decoded are in the outputs".into())
             }
+            // Its host may be a piece of a password.
+            Self::Unreachable { uri, .. } if uri.ends_with("://***") => {
+                Some(format!("an @ stands behind its host, which may be a login: {ESCAPES}"))
+            }
             Self::Unreachable { .. } => {
                 Some("is the address right, and does it open elsewhere? ffplay ADDRESS".into())
             }
@@ -308,7 +313,12 @@ impl SourceError {
     /// A failure of the file system on `uri`, by whether the file is there.
     pub fn from_io(uri: &str, error: &std::io::Error) -> Self {
         let reason = io_reason(error);
+        let shown = shown::input(uri);
         match error.kind() {
+            std::io::ErrorKind::NotFound if shown != uri => {
+                let hint = format!("addresses are of the form rtsp://HOST/PATH; {ESCAPES}");
+                Self::Missing { uri: shown.into(), reason, hint }
+            }
             std::io::ErrorKind::NotFound => {
                 let hint = match uri.contains(char::REPLACEMENT_CHARACTER) {
                     true => "names that are not UTF-8 cannot be read: rename it".into(),
@@ -316,7 +326,7 @@ impl SourceError {
                 };
                 Self::Missing { uri: uri.into(), reason, hint }
             }
-            _ => Self::Denied { uri: uri.into(), reason },
+            _ => Self::Denied { uri: shown.into(), reason },
         }
     }
 }

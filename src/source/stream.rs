@@ -7,18 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::SourceError;
-use crate::reason::masked;
+use crate::shown::{self, ESCAPES};
 
 /// Highest number of a webcam.
 const MAX_WEBCAM: u8 = 99;
 
-/// Names of values in an address that are nobody's business: cameras take a password there, and
-/// cloud storage a signature.
-const SECRETS: [&str; 9] =
-    ["pass", "pwd", "pw", "token", "key", "secret", "sig", "auth", "credential"];
-
 /// A stream by its kind.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Stream {
     /// A camera or server that speaks RTSP: `rtsp://` or `rtsps://`.
     Rtsp(String),
@@ -33,6 +28,13 @@ pub enum Stream {
     Stdin,
     /// A named pipe.
     Fifo(PathBuf),
+}
+
+// Without passwords.
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Stream({})", self.shown())
+    }
 }
 
 impl Stream {
@@ -50,7 +52,7 @@ impl Stream {
             return webcam(format!("/dev/video{number}").into()).map(Some);
         }
         match input.split_once("://") {
-            Some((scheme, rest)) => address(input, &scheme.to_lowercase(), rest).map(Some),
+            Some((scheme, _)) => address(input, &scheme.to_lowercase()).map(Some),
             None if input.starts_with("/dev/video") => webcam(input.into()).map(Some),
             None => Ok(std::fs::metadata(input)
                 .is_ok_and(|about| about.file_type().is_fifo())
@@ -61,7 +63,7 @@ impl Stream {
     /// The input as messages and records show it: without name, password and keys.
     pub fn shown(&self) -> String {
         match self {
-            Self::Rtsp(url) | Self::Http(url) | Self::Other(url) => without_secrets(url),
+            Self::Rtsp(url) | Self::Http(url) | Self::Other(url) => shown::address(url),
             Self::Webcam(path) | Self::Fifo(path) => path.to_string_lossy().into_owned(),
             Self::Stdin => "-".into(),
         }
@@ -137,22 +139,28 @@ fn unreadable(uri: &str, reason: &str, hint: &str) -> SourceError {
     SourceError::Unreadable { uri: uri.into(), reason: reason.into(), hint }
 }
 
-fn address(input: &str, scheme: &str, rest: &str) -> Result<Stream, SourceError> {
+fn address(input: &str, scheme: &str) -> Result<Stream, SourceError> {
+    let shown = shown::address(input);
     let stream = match scheme {
         "rtsp" | "rtsps" => Stream::Rtsp(input.into()),
         "http" | "https" => Stream::Http(input.into()),
         "udp" | "rtp" | "srt" | "rtmp" | "rtmps" | "tcp" => Stream::Other(input.into()),
-        _ => {
+        // Else the text in front of :// may be anything, a password too.
+        _ if shown::scheme(input).is_some() => {
             let reason = format!("{scheme} inputs are not supported by this version");
             let hint = "download it first, or give a file";
-            return Err(unreadable(&without_secrets(input), &reason, hint));
+            return Err(unreadable(&shown, &reason, hint));
         }
+        _ => return Err(unreadable(&shown, shown::Fault::Scheme.reason(), ESCAPES)),
     };
-    if rest.is_empty() || rest.starts_with('/') || input.contains(['\0', '\r', '\n']) {
-        let hint = format!("addresses are of the form {scheme}://HOST/PATH");
-        return Err(unreadable(&stream.shown(), "it names no host", &hint));
+    let form = format!("addresses are of the form {scheme}://HOST/PATH; {ESCAPES}");
+    match shown::fault(input) {
+        Some(fault) => Err(unreadable(&shown, fault.reason(), &form)),
+        None if input.contains(['\0', '\r', '\n']) => {
+            Err(unreadable(&shown, "it has a line break or zero byte in it", &form))
+        }
+        None => Ok(stream),
     }
-    Ok(stream)
 }
 
 fn stdin(is_terminal: bool) -> Result<Stream, SourceError> {
@@ -168,21 +176,6 @@ fn webcam(path: PathBuf) -> Result<Stream, SourceError> {
         Ok(_) => Ok(Stream::Webcam(path)),
         Err(error) => Err(SourceError::from_io(&path.to_string_lossy(), &error)),
     }
-}
-
-/// An address without its name and password, and without values that are keys.
-fn without_secrets(url: &str) -> String {
-    let url = masked(url);
-    let Some((place, query)) = url.split_once('?') else { return url };
-    let is_secret = |name: &str| {
-        let name = name.to_lowercase();
-        SECRETS.iter().any(|secret| name.contains(secret))
-    };
-    let shown = query.split('&').map(|pair| match pair.split_once('=') {
-        Some((name, _)) if is_secret(name) => format!("{name}=***"),
-        _ => pair.to_owned(),
-    });
-    format!("{place}?{}", shown.collect::<Vec<_>>().join("&"))
 }
 
 #[cfg(test)]
@@ -220,30 +213,22 @@ mod tests {
             ("concat://a|b", "concat inputs"),
             ("rtsp://", "names no host"),
             ("http:///x", "names no host"),
+            ("rtsp://me:secr/et@cam/1", "cannot open 'rtsp://***@cam': its port is no number"),
+            ("me:secret@rtsp://cam/1", "cannot open '***': it has no scheme"),
+            ("rtsp://cam/\n1", "a line break"),
         ] {
             let error = Stream::of(input).unwrap_err();
             assert!(error.to_string().contains(says), "{error}");
+            assert!(!error.to_string().contains("secr"), "{error}");
             assert!(error.hint().is_some());
         }
+        let cut = Stream::of("rtsp://me:se/cr@cam/1").unwrap_err().hint().unwrap();
+        assert!(cut.contains("/ as %2F"), "{cut}");
         assert!(stdin(true).unwrap_err().to_string().ends_with("is a terminal"));
         assert_eq!(stdin(false).unwrap(), Stream::Stdin);
         let missing = Stream::of("/dev/video97").unwrap_err();
         assert!(matches!(missing, SourceError::Missing { .. }));
         assert!(Stream::of("98").unwrap_err().to_string().contains("'/dev/video98'"));
-    }
-
-    #[test]
-    fn secrets_are_never_shown() {
-        let shown = |url: &str| Stream::Http(url.into()).shown();
-        assert_eq!(
-            shown("rtsp://me:pw@cam:554/a?user=admin&password=x&channel=1"),
-            "rtsp://***@cam:554/a?user=admin&password=***&channel=1"
-        );
-        assert_eq!(
-            shown("http://h/a.m3u8?X-Sig=1&t=2&ApiKey=3"),
-            "http://h/a.m3u8?X-Sig=***&t=2&ApiKey=***"
-        );
-        assert_eq!(shown("http://h/a.m3u8"), "http://h/a.m3u8");
     }
 
     #[test]

@@ -10,7 +10,7 @@ const MAX_NICE: u8 = 19;
 /// Reads these settings.
 pub(super) fn batch(take: &mut Resolver<'_>) -> Result<Batch, ConfigError> {
     let recursive = take.switch("recursive")?;
-    let list = take.optional("inputs-from", units::text)?;
+    let list = take.optional("inputs-from", |text| units::path(text).map(|_| text.to_owned()))?;
     let form = if take.switch("null")? { Form::Zeros } else { Form::Lines };
     Ok(Batch {
         recursive,

@@ -38,7 +38,7 @@ pub(super) fn address(text: &str) -> Result<(String, u16), units::Expected> {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let host = if host.is_empty() { "127.0.0.1" } else { host };
     match port.parse() {
-        Ok(port) if !host.contains(['/', ' ']) => Ok((host.into(), port)),
+        Ok(port) if !host.contains(['/', ' ', '@']) => Ok((host.into(), port)),
         _ => Err("must be a port or HOST:PORT, such as 5001 or 0.0.0.0:5001".into()),
     }
 }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::super::layer::{Given, Origin};
 use super::super::{ConfigError, RoboflowAsk, RoboflowConfig, RoboflowUrl, Token, units};
-use super::{Resolver, quoted, refused};
+use super::shown::refused;
+use super::{Resolver, quoted};
 use crate::infer::family::Task;
 
 /// Settings that make no sense with another engine.
@@ -105,6 +106,8 @@ fn url(text: &str) -> Result<RoboflowUrl, units::Expected> {
         "local" => Ok(RoboflowUrl::Local),
         "hosted" => Ok(RoboflowUrl::Hosted),
         _ if text.contains('@') => Err("must have no password in it".into()),
+        // Neither is sent, and both are places for a key.
+        _ if text.contains(['?', '#']) => Err("must have no '?' and no '#' in it".into()),
         _ if text.contains("://") => Ok(RoboflowUrl::At(text.into())),
         _ => Err("must be local, hosted or an address such as http://host:9001".into()),
     }

@@ -6,7 +6,8 @@ use super::super::layer::{Given, Origin};
 use super::super::shards::shard;
 use super::super::units::{self, Expected};
 use super::super::{Config, ConfigError, ShardBy, Shards};
-use super::{Resolver, quoted, refused};
+use super::shown::{refused, shown_value};
+use super::{Resolver, quoted};
 use crate::source::part::Part;
 
 impl Resolver<'_> {
@@ -22,7 +23,7 @@ impl Resolver<'_> {
         };
         let one = |text: &String| read(text).map_err(|what| refused(name, &origin, &what, text));
         let all = values.iter().map(one).collect::<Result<_, _>>()?;
-        let shown: Vec<_> = values.iter().map(|text| quoted(text)).collect();
+        let shown: Vec<_> = values.iter().map(|text| quoted(&shown_value(name, text))).collect();
         self.note(name, Some(format!("[{}]", shown.join(", "))), origin);
         Ok(all)
     }

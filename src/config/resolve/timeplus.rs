@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::{ConfigError, TimeplusConfig, Token, units};
 use super::Resolver;
-use crate::reason::masked_text;
+use crate::shown;
 
 /// What there can be rows of.
 const SCHEMAS: [&str; 3] = ["detections", "events", "raw"];
@@ -23,14 +23,12 @@ pub(super) fn timeplus(take: &mut Resolver<'_>) -> Result<TimeplusConfig, Config
     let schemas = take.list("timeplus-schema")?.unwrap_or_default();
     if let Some(word) = schemas.iter().find(|word| !SCHEMAS.contains(&word.as_str())) {
         let name = take.name_of("timeplus-schema");
-        let what = format!("{name} must be of {}, got '{word}'", SCHEMAS.join(", "));
+        let (known, word) = (SCHEMAS.join(", "), shown::given(word));
+        let what = format!("{name} must be of {known}, got '{word}'");
         return Err(ConfigError::new(what));
     }
     let words = [("auto", None), ("timeplus", Some(true)), ("clickhouse", Some(false))];
     let url = take.optional("timeplus", secret)?;
-    if let Some(shown) = take.resolved.last_mut() {
-        shown.value = shown.value.take().map(|text| masked_text(&text));
-    }
     let required = take.optional("require", units::one_of(&[("timeplus", true)]))?;
     let give_up = take.value("timeplus-give-up", units::duration)?;
     let spool = take.optional("spool", units::path)?;

@@ -2,7 +2,8 @@
 
 use super::super::layer::Origin;
 use super::super::{ConfigError, Places, RuleConfig, TakesConfig, Tracking, places, rules, units};
-use super::{Resolver, refused};
+use super::Resolver;
+use super::shown::refused;
 use crate::record::EventKind;
 use crate::track::{ByteTrackParams, Method, OcSortParams, SortParams, TrackTime};
 
@@ -131,9 +132,6 @@ pub(super) fn rules(
     places: &Places,
 ) -> Result<Vec<RuleConfig>, ConfigError> {
     let rules = take.tables("rule", rules::rules)?;
-    if let Some(resolved) = take.resolved.last_mut() {
-        resolved.value = resolved.value.take().map(|text| rules::shown(&text));
-    }
     let zones = places.zones.iter().map(|zone| &*zone.what.name);
     let lines = places.lines.iter().map(|line| &*line.what.name);
     let here: Vec<&str> = zones.chain(lines).collect();

@@ -62,6 +62,7 @@ impl ServerError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
+            Self::Address(error) => error.hint(),
             Self::NativePort(_) => Some("give the HTTP port, usually 8123: http://HOST:8123"),
             Self::Refused { code: Some(192..=194 | 516), .. }
             | Self::Refused { code: None, status: 401 | 403, .. } => {
