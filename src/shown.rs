@@ -157,15 +157,15 @@ pub fn server(text: &str) -> String {
 /// A line of a library as it may be shown. Libraries repeat the address that they were given, or
 /// say the name of a host, which may be a part of a password that was cut in the wrong place.
 pub fn line(text: &str) -> String {
-    const HOST: &str = "hostname ";
-    let text = match text.split_once(HOST) {
-        Some((before, behind)) => {
-            let name = behind.find([':', ',', ' ']).unwrap_or(behind.len());
-            let rest = behind.get(name..).unwrap_or_default();
-            format!("{before}{HOST}{HIDDEN}{rest}")
+    const BEFORE_HOSTS: [&str; 2] = ["hostname ", "getaddrinfo("];
+    let mut text = text.to_owned();
+    for words in BEFORE_HOSTS {
+        if let Some((before, behind)) = text.split_once(words) {
+            let end = behind.find([':', ',', ' ', ')']).unwrap_or(behind.len());
+            let rest = behind.get(end..).unwrap_or_default();
+            text = format!("{before}{words}{HIDDEN}{rest}");
         }
-        None => text.to_owned(),
-    };
+    }
     let mut out = String::new();
     let mut rest = text.as_str();
     while let Some((before, behind)) = rest.split_once("://") {

@@ -172,6 +172,7 @@ fn lines_of_libraries_are_cut() {
             "[rtsp @ 0x1] method DESCRIBE failed: 404 Not Found",
             "[rtsp @ 0x1] method DESCRIBE failed: 404 Not Found",
         ),
+        ("[udp @ 0x1] getaddrinfo(ss, 0): unknown", "[udp @ 0x1] getaddrinfo(***, 0): unknown"),
         ("a http://b:c, then ftp://d/e", "a http://***, then ftp://d/e"),
     ] {
         assert_eq!(line(text), shown);
