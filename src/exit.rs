@@ -153,6 +153,8 @@ fn source_code(error: &SourceError) -> u8 {
     match error {
         SourceError::Missing { .. } | SourceError::Nothing { .. } => 66,
         SourceError::Denied { .. } => 74,
+        SourceError::NoStream { .. } => 2,
+        SourceError::Picture(error) => source_code(error),
         SourceError::Unreachable { .. } | SourceError::Silent { .. } | SourceError::Lost { .. } => {
             69
         }

@@ -30,6 +30,11 @@ impl Size {
         let pixels = u64::from(self.width) * u64::from(self.height);
         pixels > 0 && pixels <= MAX_PIXELS && self.width <= MAX_SIDE && self.height <= MAX_SIDE
     }
+
+    /// The size of a picture of this size once it is put upright.
+    pub fn oriented(self, how: Orientation) -> Self {
+        if how.is_sideways() { Self::new(self.height, self.width) } else { self }
+    }
 }
 
 impl std::fmt::Display for Size {
@@ -94,20 +99,23 @@ impl Image {
         Self { size, data: lines.copied().collect() }
     }
 
-    /// The picture turned clockwise by `quarters` times 90 degrees.
-    pub fn rotated(self, quarters: u8) -> Self {
-        let Size { width, height } = self.size;
-        let (w, h) = (width as usize, height as usize);
-        let turned = if quarters % 2 == 1 { Size::new(height, width) } else { self.size };
-        let source = |x: usize, y: usize| match quarters % 4 {
-            1 => (y, h - 1 - x),
-            2 => (w - 1 - x, h - 1 - y),
-            3 => (w - 1 - y, x),
-            _ => (x, y),
-        };
-        if quarters.is_multiple_of(4) {
+    /// The picture as it is meant to be seen.
+    pub fn oriented(self, how: Orientation) -> Self {
+        if how == Orientation::default() {
             return self;
         }
+        let Size { width, height } = self.size;
+        let (w, h) = (width as usize, height as usize);
+        let turned = self.size.oriented(how);
+        let source = |x: usize, y: usize| {
+            let (x, y) = match how.quarters % 4 {
+                1 => (y, h - 1 - x),
+                2 => (w - 1 - x, h - 1 - y),
+                3 => (w - 1 - y, x),
+                _ => (x, y),
+            };
+            if how.mirrored { (w - 1 - x, y) } else { (x, y) }
+        };
         let mut data = Vec::with_capacity(self.data.len());
         for y in 0..turned.height as usize {
             for x in 0..turned.width as usize {
@@ -117,6 +125,37 @@ impl Image {
             }
         }
         Self { size: turned, data }
+    }
+}
+
+/// How a stored picture becomes the one that is meant: mirrored first, left to right, and then
+/// turned. These are the eight ways to put a rectangle upright.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Orientation {
+    /// Whether left and right change places.
+    pub mirrored: bool,
+    /// Quarter turns clockwise after that, 0 to 3.
+    pub quarters: u8,
+}
+
+impl Orientation {
+    /// The orientation that the matrix `[a, b, c, d]` asks for, by which a point `(x, y)` of the
+    /// stored picture is shown at `(a x + c y, b x + d y)`, y downwards; the nearest of the eight.
+    /// A matrix that loses the picture asks for nothing.
+    pub fn of_matrix([a, b, c, d]: [f64; 4]) -> Self {
+        let mirrored = a * d - b * c < 0.0;
+        // Without the mirror, cosine and sine of the turn.
+        let (cosine, sine) = if mirrored { (-a, -b) } else { (a, b) };
+        if !(a * d - b * c).is_finite() || a * d == b * c {
+            return Self::default();
+        }
+        let quarters = sine.atan2(cosine) / std::f64::consts::FRAC_PI_2;
+        Self { mirrored, quarters: quarters.round().rem_euclid(4.0) as u8 }
+    }
+
+    /// Whether width and height change places.
+    pub fn is_sideways(self) -> bool {
+        self.quarters % 2 == 1
     }
 }
 
@@ -163,13 +202,49 @@ mod tests {
         assert!(!Size::new(MAX_SIDE, MAX_SIDE).is_acceptable());
     }
 
+    fn turned(image: Image, quarters: u8) -> Image {
+        image.oriented(Orientation { mirrored: false, quarters })
+    }
+
     #[test]
     fn a_quarter_turn_puts_the_left_pixel_on_top() {
-        let turned = pair().rotated(1);
-        assert_eq!(turned.size(), Size::new(1, 2));
-        assert_eq!(turned.bytes(), [255, 0, 0, 0, 0, 255]);
-        assert_eq!(pair().rotated(3).bytes(), [0, 0, 255, 255, 0, 0]);
-        assert_eq!(pair().rotated(2).bytes(), [0, 0, 255, 255, 0, 0]);
+        let once = turned(pair(), 1);
+        assert_eq!(once.size(), Size::new(1, 2));
+        assert_eq!(once.bytes(), [255, 0, 0, 0, 0, 255]);
+        assert_eq!(turned(pair(), 3).bytes(), [0, 0, 255, 255, 0, 0]);
+        assert_eq!(turned(pair(), 2).bytes(), [0, 0, 255, 255, 0, 0]);
+    }
+
+    #[test]
+    fn every_matrix_shows_each_pixel_where_it_says() {
+        // 3x2 pixels, each known by its blue.
+        let data: Vec<u8> = (0..6).flat_map(|number| [number, 0, 0]).collect();
+        let image = Image::from_bgr(Size::new(3, 2), data).unwrap();
+        for straight in [true, false] {
+            for (one, two) in [(1, 1), (1, -1), (-1, 1), (-1, -1)] {
+                let [a, b, c, d] = if straight { [one, 0, 0, two] } else { [0, one, two, 0] };
+                let how = Orientation::of_matrix([a, b, c, d].map(f64::from));
+                let shown = image.clone().oriented(how);
+                // The matrix leaves the picture somewhere; it is moved back to the origin.
+                let place = |x: i32, y: i32| (a * x + c * y, b * x + d * y);
+                let corners = [(0, 0), (2, 0), (0, 1), (2, 1)].map(|(x, y)| place(x, y));
+                let left = corners.iter().map(|corner| corner.0).min().unwrap();
+                let top = corners.iter().map(|corner| corner.1).min().unwrap();
+                for (x, y) in (0..2).flat_map(|y| (0..3).map(move |x| (x, y))) {
+                    let (at_x, at_y) = place(x, y);
+                    let row = shown.row((at_y - top) as usize);
+                    let pixel = row[(at_x - left) as usize * 3];
+                    assert_eq!(i32::from(pixel), y * 3 + x, "{:?}", [a, b, c, d]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_matrix_that_loses_the_picture_asks_for_nothing() {
+        for matrix in [[0.0; 4], [1.0, 0.0, 0.0, 0.0], [f64::NAN, 0.0, 0.0, 1.0]] {
+            assert_eq!(Orientation::of_matrix(matrix), Orientation::default());
+        }
     }
 
     #[test]
@@ -181,10 +256,12 @@ mod tests {
     }
 
     #[test]
-    fn four_quarter_turns_change_nothing() {
+    fn four_quarter_turns_and_two_mirrors_change_nothing() {
         let data = (0..2 * 3 * 3).collect();
         let image = Image::from_bgr(Size::new(2, 3), data).unwrap();
-        assert_eq!(image.clone().rotated(1).rotated(1).rotated(1).rotated(1), image);
-        assert_eq!(image.clone().rotated(1).rotated(1), image.rotated(2));
+        assert_eq!((0..4).fold(image.clone(), |image, _| turned(image, 1)), image);
+        assert_eq!(turned(turned(image.clone(), 1), 1), turned(image.clone(), 2));
+        let mirror = Orientation { mirrored: true, quarters: 0 };
+        assert_eq!(image.clone().oriented(mirror).oriented(mirror), image);
     }
 }

@@ -47,7 +47,7 @@ fn identity(parts: &[&[u8]]) -> String {
 /// When a file cannot be read.
 pub fn source_id(input: &str, kind: &Kind) -> Result<String, SourceError> {
     match kind {
-        Kind::Video(path) => file_id(path),
+        Kind::Video(path) | Kind::Animation(path) => file_id(path),
         Kind::Pictures(files) if files.len() == 1 => file_id(&files[0]),
         Kind::Pictures(files) => {
             let mut list = Vec::new();

@@ -39,6 +39,8 @@ mod models;
 mod page;
 #[cfg(feature = "preview")]
 mod page_browser;
+#[cfg(all(feature = "libav", feature = "opencv"))]
+mod pictures;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract"))]
 mod recipes;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract"))]

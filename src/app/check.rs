@@ -117,6 +117,12 @@ fn describe(info: &SourceInfo, kind: Option<&Kind>) -> String {
     if let Some(Kind::Pictures(files)) = kind {
         text += &format!(", {} pictures", files.len());
     }
+    for stream in &info.video_streams {
+        let size = stream.size.map(|size| format!(", {size}")).unwrap_or_default();
+        let fps = stream.fps.map(|fps| format!(", {fps} frames/s")).unwrap_or_default();
+        let read = if stream.is_read { ", read" } else { "" };
+        text += &format!("\n  video stream {}: {}{size}{fps}{read}", stream.number, stream.codec);
+    }
     text
 }
 

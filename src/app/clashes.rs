@@ -93,7 +93,9 @@ fn stdout_form(outputs: &Outputs) -> Option<&'static str> {
 /// The files that an input is.
 fn inputs(job: &Job) -> Vec<PathBuf> {
     let mut inputs: Vec<PathBuf> = match &job.kind {
-        Ok(Kind::Video(path) | Kind::Recorded(path)) => vec![place(path)],
+        Ok(Kind::Video(path) | Kind::Animation(path) | Kind::Recorded(path)) => {
+            vec![place(path)]
+        }
         Ok(Kind::Pictures(files)) => files.iter().map(|file| place(file)).collect(),
         Ok(Kind::Synthetic(_) | Kind::Stream(_)) | Err(_) => Vec::new(),
     };

@@ -1,10 +1,11 @@
 //! The inputs of a plan once lists are read, and folders and patterns looked up.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::config::{Config, ConfigError, Plan, address};
 use crate::exit::Error;
 use crate::logging::NOTE;
+use crate::source::listing::Found;
 use crate::source::{SourceError, kind, list, listing};
 
 /// The plan with an input for each video that is listed, or in a folder, or named by a pattern.
@@ -55,15 +56,20 @@ fn with_records(plan: Plan, records: &[PathBuf]) -> Plan {
 fn extend(inputs: &mut Vec<Config>, given: &Config, input: String) -> Result<(), Error> {
     let one = |input: String| Config { input: Some(input), ..given.clone() };
     let Some(found) = listing::stands_for(&input, given.batch.recursive)? else {
+        if let Some(left) = kind::beside_pictures(&input).in_words().filter(|_| is_many(&input)) {
+            log::warn!(target: NOTE, "of '{input}' the pictures are read; left out: {left}");
+        }
         inputs.push(one(input));
         return Ok(());
     };
+    let Found { videos: found, left_out } = found;
     if let Some(name) = given.name.as_deref().filter(|_| found.len() > 1) {
         let what = format!("'{name}' is the name of one input, '{input}' has {}", found.len());
         return Err(ConfigError::new(what).with_hint("leave --name out").into());
     }
-    if kind::has_pictures(Path::new(&input)) {
-        log::warn!(target: NOTE, "of '{input}' the videos are read, not the pictures beside them");
+    if let Some(left) = left_out.in_words() {
+        let beside = if left_out.has_pictures() { ", not the pictures beside them" } else { "" };
+        log::warn!(target: NOTE, "of '{input}' the videos are read{beside}; left out: {left}");
     }
     if inputs.len() + found.len() > listing::MAX_VIDEOS {
         let most = listing::MAX_VIDEOS;
@@ -71,4 +77,13 @@ fn extend(inputs: &mut Vec<Config>, given: &Config, input: String) -> Result<(),
     }
     inputs.extend(found.into_iter().map(|input| Config { found: true, ..one(input) }));
     Ok(())
+}
+
+/// Whether an input stands for the pictures of a folder, or those that a pattern names.
+fn is_many(input: &str) -> bool {
+    !input.contains("://")
+        && match std::fs::metadata(input) {
+            Ok(about) => about.is_dir(),
+            Err(_) => input.contains(['*', '?', '[']),
+        }
 }

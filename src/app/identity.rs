@@ -27,6 +27,9 @@ pub(super) fn of_config(config: &Config, model: &models::Model) -> String {
     if let Some(tracking) = &config.tracking {
         identity = config_id(&identity, &format!("{tracking:?}"));
     }
+    if let Some(number) = config.live.access.decoding.video_stream {
+        identity = config_id(&identity, &format!("video-stream={number}"));
+    }
     if config.thrift.is_some() {
         let masks = &config.places.masks;
         identity = config_id(&identity, &format!("{:?}, {masks:?}", config.thrift));

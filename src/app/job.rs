@@ -94,10 +94,12 @@ pub(super) fn run(
     let config = &job.config;
     let cancel = common.cancel.child();
     let source = source.map_or_else(|| open(job, common.stored.as_ref(), &cancel), Ok)?;
+    say_which_stream(config, source.info());
     let (parts, running) = assembled(job, common, source, &cancel)?;
     let settings = Settings {
         drain_timeout: config.drain_timeout,
         live: running.live.then_some(config.live.policy),
+        fail_fast: config.batch.fail_fast,
     };
     let run = parts.run.clone();
     common.board.begin(running.clone());
@@ -117,6 +119,21 @@ pub(super) fn run(
         summary::write(&ended.summary, path, config.outputs.no_clobber)?;
     }
     Ok(ended)
+}
+
+/// Says which of several video streams is read, where nobody has said which.
+fn say_which_stream(config: &Config, info: &SourceInfo) {
+    let all = &info.video_streams;
+    if config.live.access.decoding.video_stream.is_some() {
+        return;
+    }
+    if let Some(read) = all.iter().find(|stream| stream.is_read) {
+        let (count, number, uri) = (all.len(), read.number, &info.uri);
+        log::warn!(
+            target: logging::NOTE,
+            "'{uri}' has {count} video streams, counted from 0: {number} is read; --video-stream chooses another"
+        );
+    }
 }
 
 /// Says what went wrong.

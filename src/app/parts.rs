@@ -20,12 +20,13 @@ use crate::infer::labels::Labels;
 use crate::reason::io_reason;
 use crate::replay::{Recorded, Stored};
 use crate::shown::HIDDEN;
+use crate::source::animation::Animation;
 use crate::source::kind::{Kind, classify};
 #[cfg(feature = "libav")]
 use crate::source::live::{Connect, Live};
 use crate::source::pictures::Pictures;
 use crate::source::repeat::Loop;
-use crate::source::stream::{Hardware, Stream};
+use crate::source::stream::{Decoding, Stream};
 use crate::source::synthetic::Synthetic;
 use crate::source::{Source, SourceError, SourceInfo};
 
@@ -58,10 +59,10 @@ pub(super) fn source(
         return Err(ConfigError::new("video needs a build with the feature 'libav'").into());
     }
     if !live.repeat {
-        return Ok(finite(input, kind, live.access.hardware)?);
+        return Ok(finite(input, kind, live.access.decoding)?);
     }
-    let (input, kind, hardware) = (input.to_owned(), kind.clone(), live.access.hardware);
-    Ok(Box::new(Loop::new(Box::new(move || finite(&input, &kind, hardware)))?))
+    let (input, kind, decoding) = (input.to_owned(), kind.clone(), live.access.decoding);
+    Ok(Box::new(Loop::new(Box::new(move || finite(&input, &kind, decoding)))?))
 }
 
 /// Opens a stream, and again where it breaks.
@@ -111,13 +112,14 @@ pub(super) fn name_parts_of(shown: &str) -> Vec<String> {
 pub(super) fn finite(
     input: &str,
     kind: &Kind,
-    hardware: Hardware,
+    decoding: Decoding,
 ) -> Result<Box<dyn Source>, SourceError> {
     Ok(match kind {
         Kind::Pictures(files) => Box::new(Pictures::open(input, files.clone())?),
+        Kind::Animation(path) => Box::new(Animation::open(path)?),
         Kind::Synthetic(pattern) => Box::new(Synthetic::new(input, *pattern)),
         #[cfg(feature = "libav")]
-        Kind::Video(path) => Box::new(Decoder::open(path, hardware)?),
+        Kind::Video(path) => Box::new(Decoder::open(path, decoding)?),
         _ => {
             let (uri, reason) = (input.into(), "this build cannot read it".into());
             return Err(SourceError::Unreadable { uri, reason, hint: None });

@@ -13,10 +13,15 @@ use super::inputs::{self, Job};
 use super::{bench, parts, shards};
 use crate::config::{Config, Plan};
 use crate::exit::{Error, OUTPUT_FAILED, Status};
+#[cfg(feature = "libav")]
+use crate::record::VideoStreamRecord;
 use crate::record::{FailedInput, PlanRecord, PlanTotalRecord, Record, round};
 use crate::recorder::source_id;
 use crate::shown;
 use crate::sink::SinkError;
+#[cfg(feature = "libav")]
+use crate::source::VideoStream;
+use crate::source::animation::Animation;
 use crate::source::kind::Kind;
 use crate::source::synthetic::Synthetic;
 use crate::source::{Source, SourceError, SourceInfo};
@@ -133,8 +138,13 @@ fn seen(job: &Job, kind: &Kind) -> Result<PlanRecord, SourceError> {
             let size_bytes = Some(files.iter().map(bytes).sum());
             Ok(PlanRecord { size_bytes, frames: Some(files.len() as u64), ..record })
         }
+        Kind::Animation(path) => {
+            let size_bytes = std::fs::metadata(path).ok().map(|about| about.len());
+            let animation = Animation::open(path)?;
+            Ok(of_info(animation.info(), PlanRecord { size_bytes, ..record }))
+        }
         Kind::Synthetic(pattern) => Ok(of_info(Synthetic::new(given, *pattern).info(), record)),
-        Kind::Video(path) => video(path, record),
+        Kind::Video(path) => video(path, job.config.live.access.decoding.video_stream, record),
         Kind::Stream(_) | Kind::Recorded(_) => Ok(record),
     }
 }
@@ -151,9 +161,13 @@ fn of_info(info: &SourceInfo, record: PlanRecord) -> PlanRecord {
 }
 
 #[cfg(feature = "libav")]
-fn video(path: &std::path::Path, record: PlanRecord) -> Result<PlanRecord, SourceError> {
+fn video(
+    path: &std::path::Path,
+    wanted: Option<usize>,
+    record: PlanRecord,
+) -> Result<PlanRecord, SourceError> {
     let size_bytes = std::fs::metadata(path).ok().map(|about| about.len());
-    let about = crate::av::probe(path)?;
+    let about = crate::av::probe(path, wanted)?;
     Ok(PlanRecord {
         size_bytes,
         width: about.size.map(|size| size.width),
@@ -162,12 +176,29 @@ fn video(path: &std::path::Path, record: PlanRecord) -> Result<PlanRecord, Sourc
         duration_s: about.duration_s,
         frames: about.frames,
         codec: Some(about.codec),
+        video_streams: about.video_streams.iter().map(listed).collect(),
         ..record
     })
 }
 
+#[cfg(feature = "libav")]
+fn listed(stream: &VideoStream) -> VideoStreamRecord {
+    VideoStreamRecord {
+        video_stream: stream.number,
+        width: stream.size.map(|size| size.width),
+        height: stream.size.map(|size| size.height),
+        fps: stream.fps,
+        codec: stream.codec,
+        is_read: stream.is_read,
+    }
+}
+
 #[cfg(not(feature = "libav"))]
-fn video(path: &std::path::Path, _: PlanRecord) -> Result<PlanRecord, SourceError> {
+fn video(
+    path: &std::path::Path,
+    _: Option<usize>,
+    _: PlanRecord,
+) -> Result<PlanRecord, SourceError> {
     let (uri, reason) = (path.to_string_lossy().into(), "this build cannot read it".into());
     Err(SourceError::Unreadable { uri, reason, hint: None })
 }

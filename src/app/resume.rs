@@ -53,7 +53,9 @@ pub(super) fn shown(kind: &Kind, run: &RunRecord) -> String {
 /// When the files of an input were changed last: their identity is known from parts of them alone.
 fn changed(kind: &Kind) -> String {
     let files = match kind {
-        Kind::Video(path) | Kind::Recorded(path) => std::slice::from_ref(path),
+        Kind::Video(path) | Kind::Animation(path) | Kind::Recorded(path) => {
+            std::slice::from_ref(path)
+        }
         Kind::Pictures(files) => files,
         _ => &[],
     };

@@ -104,16 +104,16 @@ pub(super) fn segment(
     live: &LiveConfig,
     cancel: &Cancel,
 ) -> Result<Box<dyn Source>, Error> {
-    let hardware = live.access.hardware;
+    let decoding = live.access.decoding;
     match kind {
         #[cfg(feature = "libav")]
-        Kind::Video(path) => Ok(crate::av::open_segment(path, hardware, part, cancel)?),
+        Kind::Video(path) => Ok(crate::av::open_segment(path, decoding, part, cancel)?),
         Kind::Stream(_) | Kind::Recorded(_) => {
             let error = ConfigError::new("--segment-of is for files that can be read by anyone");
             Err(error.with_hint("give it a video file, or pictures").into())
         }
         _ => {
-            let whole = parts::finite(input, kind, hardware)?;
+            let whole = parts::finite(input, kind, decoding)?;
             Ok(Box::new(Ranged::evenly(whole, part, cancel)?))
         }
     }

@@ -17,7 +17,7 @@ use crate::usage;
 /// How a run ended, from what the engine saw, who asked for a stop and what was counted.
 pub(super) fn verdict(outcome: &Outcome, stop: Option<Stop>, counted: &Running) -> (Exit, Status) {
     let limited = counted.counts.limited.load(Relaxed) > 0;
-    let lost = counted.stats.lost.load(Relaxed);
+    let lost = counted.stats.lost.load(Relaxed) + counted.stats.unreadable.load(Relaxed);
     match (&outcome.error, stop) {
         (Some(error), _) => (Exit::Error, Status::Code(stage_code(error))),
         (None, Some(Stop::Signal(signal))) => (Exit::Interrupted, Status::Signal(signal)),
@@ -60,6 +60,7 @@ pub(super) fn summarise(
             ("outputs", count(&stats.dropped_outputs)),
             ("disk", outcome.left_out),
             ("engine", count(&stats.lost)),
+            ("unreadable", count(&stats.unreadable)),
         ]),
         detections: count(&stats.detections),
         rows: rows.as_ref().map(|rows| rows_record(rows.counts())),

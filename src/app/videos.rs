@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use crate::av::{Clips, ENDINGS, EncodeSettings, Span, VideoFile};
+use crate::av::{Clips, ENDINGS, EncodeSettings, Footage, Span, VideoFile};
 use crate::config::{Config, ConfigError, Encoding};
 use crate::exit::Error;
 use crate::frame::Size;
@@ -115,9 +115,10 @@ pub(super) fn clips(
 }
 
 /// Whose sound the videos get.
-fn original(config: &Config) -> Option<PathBuf> {
+fn original(config: &Config) -> Option<Footage> {
     let input = config.input.as_deref().filter(|_| !config.outputs.encoding.no_audio);
-    input.map(PathBuf::from).filter(|path| path.is_file())
+    let path = input.map(PathBuf::from).filter(|path| path.is_file())?;
+    Some(Footage { path, video_stream: config.live.access.decoding.video_stream })
 }
 
 fn settings(

@@ -3,14 +3,14 @@
 //! number of events costs one encoder.
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ffmpeg_the_third::{Error, Packet};
 
 use super::coder::{Coder, EncodeSettings};
 use super::io_error;
 use super::mux::{Muxer, container_of};
-use super::original::Original;
+use super::original::{Footage, Original};
 use super::video_sink::{complete, refused};
 use crate::frame::Size;
 use crate::record::{EventKind, EventRecord};
@@ -36,7 +36,7 @@ pub struct Clips {
     folder: String,
     no_clobber: bool,
     /// Whose sound they get.
-    original: Option<PathBuf>,
+    original: Option<Footage>,
     /// From the picture that stands alone before `pre_s` ago, in the order of decoding.
     recent: VecDeque<Packet>,
     open: Vec<Clip>,
@@ -64,7 +64,7 @@ impl Clips {
         no_clobber: bool,
         size: Size,
         settings: &EncodeSettings,
-        original: Option<PathBuf>,
+        original: Option<Footage>,
         span: Span,
     ) -> Result<Self, SinkError> {
         for folder in folders {
@@ -110,7 +110,7 @@ impl Clips {
             }
         }
         let target = Target::prepare(Path::new(&**file), self.no_clobber)?;
-        let original = self.original.clone().map(|path| Original { path, video: target.shown() });
+        let original = self.original.clone().map(|film| Original { film, video: target.shown() });
         let (codec, about) = (self.coder.codec(), self.coder.about());
         let path = target.writing_path();
         let opened = container_of(path, None)

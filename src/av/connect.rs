@@ -1,6 +1,7 @@
 //! How each kind of stream is reached: its address for FFmpeg, what it may open besides, its
 //! options, and what its errors mean. Opening itself is [`super::open`]'s.
 
+use std::net::ToSocketAddrs;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -52,7 +53,7 @@ pub(super) fn connect(
         .map(|input| input.keeping(kept))
         .map_err(|error| match opening(stream, error) {
             Some(known) => SourceError::Unreadable { uri: uri.clone(), reason: known, hint: None },
-            None => failed(&uri, error, &watch, access.read_timeout),
+            None => failed(&uri, error, &watch, access.read_timeout, &|| never_opened(&url)),
         })
 }
 
@@ -130,12 +131,35 @@ fn opening(stream: &Stream, error: ffmpeg::Error) -> Option<String> {
     }
 }
 
-/// What a failed call means for a stream.
+/// Why a connection was not opened, where the library gives the same error for an unknown host.
+fn never_opened(url: &str) -> &'static str {
+    let host = host(url);
+    // The number of the port does not matter to the name.
+    match host.is_empty() || (host, 80).to_socket_addrs().is_ok() {
+        true => "the connection was closed before a picture came",
+        false => "the host is unknown",
+    }
+}
+
+/// The host that an address names; nothing where it names none.
+fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let place = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let place = place.rsplit('@').next().unwrap_or_default();
+    match place.strip_prefix('[') {
+        Some(inner) => inner.split(']').next().unwrap_or_default(),
+        None => place.split(':').next().unwrap_or_default(),
+    }
+}
+
+/// What a failed call means for a stream; `broken` says what happened where the library only knows
+/// that something did.
 pub(super) fn failed(
     uri: &Arc<str>,
     error: ffmpeg::Error,
     watch: &Watch,
     read_timeout: Duration,
+    broken: &dyn Fn() -> &'static str,
 ) -> SourceError {
     let uri = uri.clone();
     let system = io_error(error);
@@ -152,8 +176,7 @@ pub(super) fn failed(
             SourceError::Unreadable { uri, reason: reason(error), hint: None }
         }
         _ if system.raw_os_error() == Some(EIO) => {
-            let reason = "the host is unknown, or the connection broke".into();
-            SourceError::Unreachable { uri, reason }
+            SourceError::Unreachable { uri, reason: broken().into() }
         }
         _ => SourceError::Unreachable { uri, reason: reason(error) },
     }

@@ -11,7 +11,7 @@ use std::time::Instant;
 use super::*;
 use crate::av::Decoder;
 use crate::source::Source;
-use crate::source::stream::Hardware;
+use crate::source::stream::Decoding;
 
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/pedestrians.mp4");
 const PICTURE: &[u8] = include_bytes!("../../samples/astronaut.jpg");
@@ -38,6 +38,20 @@ fn server(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> String {
     };
     Builder::new().spawn(accept).unwrap();
     address
+}
+
+#[test]
+fn the_host_is_what_stands_between() {
+    for (url, expected) in [
+        ("http://cam:8080/a:b", "cam"),
+        ("rtsp://me:p@w@cam/1", "cam"),
+        ("http://[::1]:80/x", "::1"),
+        ("http://cam?x=1", "cam"),
+        ("pipe:3", ""),
+    ] {
+        assert_eq!(host(url), expected, "{url}");
+    }
+    assert_eq!(never_opened("http://no.such.host.invalid/x"), "the host is unknown");
 }
 
 /// The path that was asked for.
@@ -237,7 +251,7 @@ fn a_film_over_http_is_as_from_a_file() {
         let address = files(dir.path().into());
         for name in ["a.mp4", "a.ts"] {
             let mut far = decoder(&format!("http://{address}/{name}")).unwrap();
-            let mut near = Decoder::open(&dir.path().join(name), Hardware::None).unwrap();
+            let mut near = Decoder::open(&dir.path().join(name), Decoding::default()).unwrap();
             assert!(!far.info().live, "{name}");
             assert_eq!(far.info().duration_s, near.info().duration_s);
             far.grab().unwrap();

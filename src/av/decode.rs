@@ -11,23 +11,26 @@ use std::time::Duration;
 
 use ffmpeg_the_third as ffmpeg;
 
-use ffmpeg::codec::packet::side_data::Type as SideData;
-use ffmpeg::format::{Pixel, context::Input, stream::Disposition};
-use ffmpeg::{Packet, Rational, Stream, ffi, frame, media};
+use ffmpeg::format::{Pixel, context::Input};
+use ffmpeg::{Packet, Rational, Stream, ffi, frame};
 
+use super::breaks::Breaks;
+use super::chunks::Chunks;
 use super::clock::Clock;
 use super::colour::{Coding, colour_of};
 use super::connect::{connect, failed};
 use super::damage::Evidence;
 use super::hardware::{Acceleration, fetch};
-use super::log_watch::errors_on_this_thread;
+use super::log_watch::{decoder_errors_on_this_thread, errors_on_this_thread};
 use super::open::{Guarded, Watch, stated_bytes};
+use super::orientation::{of_frame, of_stream};
 use super::scale::Converter;
+use super::streams;
 use super::{is_again, open_file, reason};
 use crate::cancel::Cancel;
-use crate::frame::{FrameMeta, Image, Size};
+use crate::frame::{FrameMeta, Image, Orientation, Size};
 use crate::record::{PtsSource, round};
-use crate::source::stream::{Access, Hardware, Stream as Address};
+use crate::source::stream::{Access, Decoding, Stream as Address};
 use crate::source::{Colour, Source, SourceError, SourceInfo};
 
 /// Failures in a row after which nothing more is expected of a file.
@@ -43,13 +46,16 @@ pub(super) const SCRIPTS: [&str; 7] =
 /// Demuxers of containers whose header states how long the picture is.
 const WITH_DURATION: [&str; 4] = ["mov", "matroska", "avi", "asf"];
 
+/// Demuxers of transport streams, by themselves and listed.
+const PACKETED: [&str; 2] = ["mpegts", "hls"];
+
 /// Demuxers that make up the times of what they read.
 const UNTIMED: [&str; 7] = ["mpjpeg", "mjpeg", "h264", "hevc", "m4v", "mpegvideo", "vc1"];
 
 /// How long to wait where a demuxer has nothing yet and does not wait itself.
 const MOMENT: Duration = Duration::from_millis(5);
 
-/// A decoder of the best video stream of a file or address.
+/// A decoder of a video stream of a file or address.
 pub struct Decoder {
     input: Guarded,
     stream: usize,
@@ -62,8 +68,8 @@ pub struct Decoder {
     uri: Arc<str>,
     /// Size of the decoded picture, before it is turned.
     coded: Size,
-    /// Quarter turns clockwise that the container asks for.
-    turns: u8,
+    /// Which way up the container says that pictures are; else each frame says so.
+    orientation: Option<Orientation>,
     /// The frame that was decoded or given last.
     frame: frame::Video,
     /// Whether `frame` holds the first frame, decoded at opening and not yet given.
@@ -76,6 +82,14 @@ pub struct Decoder {
     passed_over: u64,
     /// Packets of the picture that were read.
     packets: u64,
+    /// Decoding time of the packet that went in last; none once there are no more.
+    sent: Option<i64>,
+    /// What gives times to an AVI with B-frames.
+    chunks: Option<Chunks>,
+    breaks: Breaks,
+    /// Errors of decoders on this thread that were seen, where each is damage: of pictures that need
+    /// no others.
+    decoder_errors: Option<u64>,
     draining: bool,
     ended: bool,
     converter: Converter,
@@ -90,14 +104,14 @@ impl Decoder {
     ///
     /// # Errors
     /// When it cannot be opened, is a script, has no video, or none that can be decoded.
-    pub fn open(path: &Path, hardware: Hardware) -> Result<Self, SourceError> {
+    pub fn open(path: &Path, decoding: Decoding) -> Result<Self, SourceError> {
         let uri: Arc<str> = path.to_string_lossy().into();
         let errors = errors_on_this_thread();
         let input = open_file(path).map_err(|error| unreadable(&uri, reason(error)))?;
         if is_read_by(&input, &SCRIPTS) {
             return Err(unreadable(&uri, "it names other files and is not a video itself".into()));
         }
-        Self::of(input.into(), &uri, false, errors, hardware)?.started()
+        Self::of(input.into(), &uri, false, errors, decoding)?.of_file(path).started()
     }
 
     /// Reaches a stream and decodes its first frame. Every read after that waits no longer than
@@ -121,7 +135,7 @@ impl Decoder {
         // time counts: the bytes are those of the list.
         let has_end = input.duration() > 0 || (!is_playlist && stated_bytes(&mut input).is_some());
         let live = access.live.or(stream.is_live()).unwrap_or(!has_end);
-        let mut decoder = Self::of(input, &uri, live, errors, access.hardware)?;
+        let mut decoder = Self::of(input, &uri, live, errors, access.decoding)?;
         decoder.read_timeout = access.read_timeout;
         decoder.started()
     }
@@ -133,19 +147,18 @@ impl Decoder {
         uri: &Arc<str>,
         live: bool,
         errors: u64,
-        hardware: Hardware,
+        decoding: Decoding,
     ) -> Result<Self, SourceError> {
         let failed = |error| unreadable(uri, reason(error));
         if is_read_by(&input, &TEXT) {
             return Err(unreadable(uri, "it is text, not a video".into()));
         }
-        let stream =
-            video_stream(&input).ok_or_else(|| unreadable(uri, "it has no video stream".into()))?;
+        let stream = streams::chosen(&input, decoding.video_stream, uri)?;
         // One thread, FFmpeg's own default: with more, what is decoded of a damaged file would
         // depend on their number.
         let mut context =
             ffmpeg::codec::Context::from_parameters(stream.parameters()).map_err(failed)?;
-        let acceleration = Acceleration::prepare(&mut context, hardware);
+        let acceleration = Acceleration::prepare(&mut context, decoding.hardware);
         let codec = context.decoder().video().map_err(failed)?;
         let fps = frame_rate(&stream);
         let tick_s = f64::from(stream.time_base());
@@ -160,12 +173,15 @@ impl Decoder {
         }
         let mut info = info(uri, &input, &stream, Size::new(codec.width(), codec.height()));
         info.duration_s = evidence.stated_end_s;
+        info.video_streams = streams::list(&input, stream.index());
+        let needs_none = needs_no_others(stream.parameters().id());
         if live {
             info = SourceInfo { live, frames: None, duration_s: None, ..info };
         }
+        let frame = evidence.frame_s / tick_s;
         Ok(Self {
             stream: stream.index(),
-            turns: quarter_turns(&stream),
+            orientation: of_stream(&stream),
             codec,
             acceleration,
             tick_s,
@@ -180,6 +196,10 @@ impl Decoder {
             frames: 0,
             passed_over: 0,
             packets: 0,
+            sent: None,
+            chunks: None,
+            breaks: Breaks::new(is_read_by(&input, &PACKETED), None, -1, frame),
+            decoder_errors: needs_none.then(decoder_errors_on_this_thread),
             draining: false,
             ended: false,
             converter: Converter::new(Size::new(0, 0), Pixel::BGR24),
@@ -187,6 +207,19 @@ impl Decoder {
             read_timeout: Duration::MAX,
             input,
         })
+    }
+
+    /// The same of a local file, which can be looked at a second time.
+    fn of_file(mut self, path: &Path) -> Self {
+        let id = self.input.stream(self.stream).map_or(-1, |stream| stream.id());
+        let applies = is_read_by(&self.input, &PACKETED);
+        self.breaks = Breaks::new(applies, Some(path), id, self.evidence.frame_s / self.tick_s);
+        self
+    }
+
+    /// Which way up the current frame is.
+    fn upright(&self) -> Orientation {
+        self.orientation.or_else(|| of_frame(&self.frame)).unwrap_or_default()
     }
 
     /// Decodes the first frame.
@@ -207,15 +240,14 @@ impl Decoder {
         self.first_waits = true;
         self.coded = Size::new(self.frame.width(), self.frame.height());
         self.converter = Converter::new(self.coded, Pixel::BGR24);
-        self.info.size = match self.turns % 2 {
-            1 => Size::new(self.coded.height, self.coded.width),
-            _ => self.coded,
-        };
-        self.info.pixel_aspect = pixel_aspect(self.codec.aspect_ratio(), self.turns);
+        let upright = self.upright();
+        self.info.size = self.coded.oriented(upright);
+        self.info.pixel_aspect = pixel_aspect(self.codec.aspect_ratio(), upright);
         self.info.colour = colour_of(&self.frame);
         // AVI has decoding times only: with B-frames they are not presentation times.
-        let timeless = self.frame.pts().is_none()
-            || (self.input.format().name() == "avi" && self.codec.has_b_frames());
+        let by_chunks = self.input.format().name() == "avi" && self.codec.has_b_frames();
+        self.chunks = by_chunks.then(Chunks::default);
+        let timeless = self.frame.pts().is_none() && !by_chunks;
         let fps = self.input.stream(self.stream).as_ref().and_then(frame_rate);
         let made_up = is_read_by(&self.input, &UNTIMED);
         let source = match (self.info.live, timeless) {
@@ -224,7 +256,8 @@ impl Decoder {
             _ => PtsSource::Container,
         };
         self.clock = Clock::new(source, self.tick_s, fps);
-        self.info.pts_source = Some(source);
+        // The number of a chunk is an index too.
+        self.info.pts_source = Some(if by_chunks { PtsSource::Index } else { source });
         if self.info.live {
             self.clock.hurry();
             // What is made up includes the rate.
@@ -238,7 +271,7 @@ impl Decoder {
         while !self.ended {
             match self.receive() {
                 Ok(()) => {
-                    if is_damaged(&self.frame) {
+                    if self.complained() || is_damaged(&self.frame) {
                         self.evidence.fault(self.decoded());
                     }
                     return true;
@@ -246,6 +279,7 @@ impl Decoder {
                 Err(ffmpeg::Error::Eof) => self.ended = true,
                 Err(error) if is_again(error) && !self.draining => self.feed(),
                 Err(_) => {
+                    self.complained();
                     self.evidence.fault(self.decoded());
                     failures += 1;
                     let too_many = failures > MAX_FAILURES;
@@ -260,6 +294,13 @@ impl Decoder {
             }
         }
         false
+    }
+
+    /// Whether the decoder has found fault with a picture that needs no others since it was asked
+    /// last: it makes up what is missing and gives the frame as if it were whole.
+    fn complained(&mut self) -> bool {
+        let now = decoder_errors_on_this_thread();
+        self.decoder_errors.as_mut().is_some_and(|seen| std::mem::replace(seen, now) < now)
     }
 
     /// Takes a frame from the decoder, its pixels in our own memory.
@@ -301,6 +342,10 @@ impl Decoder {
             }
         }
         self.draining = true;
+        self.sent = None;
+        if self.breaks.is_open() {
+            self.evidence.fault(self.decoded());
+        }
         if self.codec.send_eof().is_err() {
             self.ended = true;
         }
@@ -320,7 +365,13 @@ impl Decoder {
         let Some(watch) = self.input.watch() else { return false };
         let over = self.info.live || watch.is_over() || watch.timed_out();
         if over {
-            self.broken = Some(failed(&self.uri, error, watch, self.read_timeout));
+            self.broken = Some(failed(
+                &self.uri,
+                error,
+                watch,
+                self.read_timeout,
+                &|| "the other side closed the connection",
+            ));
         }
         over
     }
@@ -339,7 +390,11 @@ impl Decoder {
                 return Some(time);
             }
             if std::mem::take(&mut self.first_waits) || self.decode() {
-                self.clock.push(self.frame.pts().or(self.frame.timestamp()));
+                let stamp = match &mut self.chunks {
+                    Some(chunks) => chunks.stamp(self.sent),
+                    None => self.frame.pts().or(self.frame.timestamp()),
+                };
+                self.clock.push(stamp);
                 self.ahead.push_back(std::mem::replace(&mut self.frame, frame::Video::empty()));
             } else if self.ahead.is_empty() {
                 return None;
@@ -354,8 +409,9 @@ impl Decoder {
             let end = stamp as f64 + packet.duration().max(0) as f64;
             self.evidence.packet_until(end * self.tick_s);
         }
-        let corrupt = packet.is_corrupt();
-        if self.codec.send_packet(packet).is_err() || corrupt {
+        self.sent = packet.dts();
+        let broken = self.breaks.see(packet);
+        if self.codec.send_packet(packet).is_err() || broken {
             self.evidence.fault(self.decoded());
         }
     }
@@ -396,6 +452,12 @@ impl Source for Decoder {
                 expected: self.coded,
             });
         }
+        let shown = found.oriented(self.upright());
+        if shown != self.info.size {
+            self.ended = true;
+            let (uri, expected) = (self.uri.clone(), self.info.size);
+            return Err(SourceError::SizeChanged { uri, frame: index, found: shown, expected });
+        }
         self.frames += 1;
         Ok(Some(FrameMeta { index, pts_s: Some(time), file: None }))
     }
@@ -407,7 +469,7 @@ impl Source for Decoder {
         let data = pixels.map_err(|error| unreadable(reason(error)))?;
         let image = Image::from_bgr(self.coded, data)
             .ok_or_else(|| unreadable("a frame has other pixels than it says".into()))?;
-        Ok(image.rotated(self.turns))
+        Ok(image.oriented(self.upright()))
     }
 
     fn verdict(&self) -> Result<(), SourceError> {
@@ -438,22 +500,13 @@ fn info(uri: &str, input: &Input, stream: &Stream<'_>, size: Size) -> SourceInfo
         pts_source: None,
         created: input.metadata().get("creation_time").map(str::to_owned),
         segment: None,
+        video_streams: Vec::new(),
     }
 }
 
 /// Whether the demuxer goes by one of these names.
 pub(super) fn is_read_by(input: &Input, names: &[&str]) -> bool {
     input.format().name().split(',').any(|name| names.contains(&name))
-}
-
-/// The best video stream that is not a cover picture.
-pub(super) fn video_stream(input: &Input) -> Option<Stream<'_>> {
-    let is_cover = |stream: &Stream| stream.disposition().contains(Disposition::ATTACHED_PIC);
-    input.streams().best(media::Type::Video).filter(|best| !is_cover(best)).or_else(|| {
-        input
-            .streams()
-            .find(|stream| stream.parameters().medium() == media::Type::Video && !is_cover(stream))
-    })
 }
 
 /// Frames a second: the average where the container knows it, else its guess.
@@ -484,11 +537,11 @@ pub(super) fn stated_end_s(input: &Input, stream: &Stream<'_>) -> Option<f64> {
     known.then(|| of_stream.or_else(of_tag).or_else(of_file)).flatten()
 }
 
-/// Width to height of a pixel after so many quarter turns; `None` for squares and nonsense.
-fn pixel_aspect(ratio: Rational, turns: u8) -> Option<(u32, u32)> {
+/// Width to height of a pixel once it is upright; `None` for squares and nonsense.
+fn pixel_aspect(ratio: Rational, upright: Orientation) -> Option<(u32, u32)> {
     let side = |value: i32| u32::try_from(value).ok().filter(|side| (1..=10_000).contains(side));
     let (width, height) = (side(ratio.numerator())?, side(ratio.denominator())?);
-    let shown = if turns % 2 == 1 { (height, width) } else { (width, height) };
+    let shown = if upright.is_sideways() { (height, width) } else { (width, height) };
     (width != height).then_some(shown)
 }
 
@@ -500,18 +553,12 @@ fn clock_seconds(text: &str) -> Option<f64> {
     Some(seconds).filter(|seconds| seconds.is_finite() && *seconds > 0.0)
 }
 
-/// Quarter turns clockwise by the stream's display matrix: nine 32-bit numbers, the first two of
-/// which are cosine and sine.
-pub(super) fn quarter_turns(stream: &Stream<'_>) -> u8 {
-    let matrix = stream.side_data().find(|data| data.kind() == SideData::DisplayMatrix);
-    let Some(matrix) = matrix else { return 0 };
-    let number = |i: usize| {
-        let bytes = matrix.data().get(i * 4..i * 4 + 4)?;
-        Some(f64::from(i32::from_ne_bytes(bytes.try_into().ok()?)))
-    };
-    let (Some(cosine), Some(sine)) = (number(0), number(1)) else { return 0 };
-    let quarters = sine.atan2(cosine) / std::f64::consts::FRAC_PI_2;
-    quarters.round().rem_euclid(4.0) as u8
+/// Whether every picture of a codec can be decoded without others.
+fn needs_no_others(codec: ffmpeg::codec::Id) -> bool {
+    // SAFETY: the question takes any number; descriptions are static.
+    #[expect(unsafe_code, reason = "the wrapper does not have this question")]
+    let about = unsafe { ffi::avcodec_descriptor_get(codec.into()).as_ref() };
+    about.is_some_and(|about| about.props & ffi::AV_CODEC_PROP_INTRA_ONLY as i32 != 0)
 }
 
 /// Whether the decoder had to make up parts of a frame. A missing reference alone is no damage:

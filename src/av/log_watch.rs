@@ -1,8 +1,10 @@
-//! Counts the errors that demuxers only print, and prints them without the passwords in them.
+//! Counts the errors that demuxers and decoders only print, and prints them without the passwords
+//! in them.
 //!
 //! A demuxer that finds its way again behind a damaged stretch says so in the log and nowhere
 //! else: the packets in between are missing without an error. Demuxers print on the thread that
-//! reads a packet, so a counter of that thread tells whose they are.
+//! reads a packet, so a counter of that thread tells whose they are. A decoder that makes up what is
+//! missing of a picture does the same.
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -14,12 +16,21 @@ use crate::shown;
 
 thread_local! {
     static ERRORS: Cell<u64> = const { Cell::new(0) };
+    static OF_DECODERS: Cell<u64> = const { Cell::new(0) };
 }
 
 /// How many errors demuxers have printed on this thread.
 pub(super) fn errors_on_this_thread() -> u64 {
     ERRORS.get()
 }
+
+/// How many errors decoders have printed on this thread, about pictures.
+pub(super) fn decoder_errors_on_this_thread() -> u64 {
+    OF_DECODERS.get()
+}
+
+/// What an error is about that costs no pixel.
+const BESIDES: [&[u8]; 3] = [b"APP fields", b"EXIF", b"ICC"];
 
 /// A `va_list` as a parameter: a pointer on x86-64 and AArch64 alike.
 type VaList = *mut c_void;
@@ -72,6 +83,16 @@ unsafe extern "C" fn count(
     let demuxer = ffi::AVClassCategory::DEMUXER;
     if level <= ffi::AV_LOG_ERROR && class.is_some_and(|class| class.category == demuxer) {
         ERRORS.set(ERRORS.get() + 1);
+    }
+    // SAFETY: names of classes and formats are C strings; they are looked at where they are none.
+    let text =
+        |at: *const c_char| (!at.is_null()).then(|| unsafe { CStr::from_ptr(at) }.to_bytes());
+    if level <= ffi::AV_LOG_ERROR
+        && class.is_some_and(|class| text(class.class_name) == Some(b"AVCodecContext"))
+    {
+        let format = text(format).unwrap_or_default();
+        let has = |word: &&[u8]| format.windows(word.len()).any(|part| part == *word);
+        OF_DECODERS.set(OF_DECODERS.get() + u64::from(!BESIDES.iter().any(has)));
     }
     // SAFETY: reads a number.
     if level > unsafe { ffi::av_log_get_level() } {

@@ -6,6 +6,8 @@
 //! were damaged, how long the picture should be, and whether writing worked.
 
 mod adts;
+mod breaks;
+mod chunks;
 mod clips;
 mod clock;
 mod codec;
@@ -20,6 +22,7 @@ mod join;
 mod log_watch;
 mod mux;
 mod open;
+mod orientation;
 mod original;
 mod pace;
 mod palette;
@@ -32,6 +35,7 @@ mod remux;
 mod rtsp_tests;
 mod scale;
 mod sound;
+mod streams;
 mod survey;
 mod video_sink;
 
@@ -40,7 +44,7 @@ pub use codec::EncodeError;
 pub use coder::EncodeSettings;
 pub use decode::{Decoder, open_segment};
 pub use encode::{ENDINGS, Encoder};
-pub use original::Original;
+pub use original::{Footage, Original};
 pub use probe::{About, probe};
 pub use video_sink::{VideoFile, finish_part};
 

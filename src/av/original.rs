@@ -1,6 +1,6 @@
 //! The original of a video, read a second time for its sound.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ffmpeg_the_third as ffmpeg;
 
@@ -8,12 +8,22 @@ use ffmpeg::format::context::Input;
 use ffmpeg::{Packet, Rational, Stream, ffi, media};
 
 use super::open_file;
+use super::streams::video_stream;
+
+/// A file with pictures and sound.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Footage {
+    /// The file.
+    pub path: PathBuf,
+    /// Which of its video streams is read; the best where nobody says.
+    pub video_stream: Option<usize>,
+}
 
 /// Where the sound of a video comes from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Original {
     /// The file.
-    pub path: PathBuf,
+    pub film: Footage,
     /// What the video is called in messages.
     pub video: String,
 }
@@ -38,11 +48,11 @@ impl Reader {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub(super) fn open(path: &Path, first_s: f64) -> Result<Option<Self>, ffmpeg::Error> {
-        let mut input = open_file(path)?;
+    pub(super) fn open(film: &Footage, first_s: f64) -> Result<Option<Self>, ffmpeg::Error> {
+        let mut input = open_file(&film.path)?;
         let Some(best) = input.streams().best(media::Type::Audio) else { return Ok(None) };
         let (stream, tick) = (best.index(), best.time_base());
-        let zero_s = picture_start_s(&input) + first_s;
+        let zero_s = picture_start_s(&input, film.video_stream) + first_s;
         ignore_others(&mut input, stream);
         if first_s > 2.0 * RUN_UP_S {
             let micros = ((zero_s - RUN_UP_S) * 1e6) as i64;
@@ -96,8 +106,8 @@ fn ignore_others(input: &mut Input, wanted: usize) {
 }
 
 /// When the picture of a file starts on its clock, in seconds.
-fn picture_start_s(input: &Input) -> f64 {
-    let best = input.streams().best(media::Type::Video);
-    best.filter(|stream| stream.start_time() != ffi::AV_NOPTS_VALUE)
+fn picture_start_s(input: &Input, wanted: Option<usize>) -> f64 {
+    video_stream(input, wanted)
+        .filter(|stream| stream.start_time() != ffi::AV_NOPTS_VALUE)
         .map_or(0.0, |stream| stream.start_time() as f64 * f64::from(stream.time_base()))
 }

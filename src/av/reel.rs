@@ -189,7 +189,7 @@ impl Finished {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::stream::Hardware;
+    use crate::source::stream::Decoding;
     use crate::source::{Colour, Source};
     use proptest::prelude::*;
     use std::path::Path;
@@ -246,7 +246,7 @@ mod tests {
 
     /// Times and grey levels of the pictures in a video.
     fn shown(video: &Path) -> Vec<(f64, u8)> {
-        let mut decoder = crate::av::Decoder::open(video, Hardware::None).unwrap();
+        let mut decoder = crate::av::Decoder::open(video, Decoding::default()).unwrap();
         let mut shown = Vec::new();
         while let Some(meta) = decoder.grab().unwrap() {
             let image = decoder.retrieve().unwrap();

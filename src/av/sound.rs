@@ -64,7 +64,7 @@ impl SoundTrack {
     fn start(original: &Original, first_s: f64, output: &Output) -> Result<Option<Self>, String> {
         let container = output.format();
         let read = || {
-            let reader = Reader::open(&original.path, first_s);
+            let reader = Reader::open(&original.film, first_s);
             reader.map_err(|_| "the original cannot be read any more")
         };
         let video = original.video.clone();

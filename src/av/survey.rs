@@ -9,9 +9,9 @@ use ffmpeg::codec::Id;
 use ffmpeg::packet::Ref;
 use ffmpeg::{Packet, ffi};
 
-use super::decode::video_stream;
 use super::log_watch::errors_on_this_thread;
 use super::open_file;
+use super::streams::video_stream;
 use crate::cancel::Cancel;
 
 /// Most packets whose stamps are kept: three weeks at 60 frames a second, 800 MB.
@@ -63,14 +63,18 @@ pub(super) struct Key {
     pub(super) frame: u64,
 }
 
-/// Reads the packets of a local file; `None` where a stop was asked for.
+/// Reads the packets of a video stream of a local file; `None` where a stop was asked for.
 ///
 /// # Errors
 /// Where the file cannot be opened.
-pub(super) fn survey(path: &Path, cancel: &Cancel) -> Result<Option<Survey>, ffmpeg::Error> {
+pub(super) fn survey(
+    path: &Path,
+    wanted: Option<usize>,
+    cancel: &Cancel,
+) -> Result<Option<Survey>, ffmpeg::Error> {
     let errors = errors_on_this_thread();
     let mut input = open_file(path)?;
-    let Some(stream) = video_stream(&input) else { return Ok(Some(Survey::default())) };
+    let Some(stream) = video_stream(&input, wanted) else { return Ok(Some(Survey::default())) };
     let (index, tick_s) = (stream.index(), f64::from(stream.time_base()));
     let mut sound = ONE_FRAME.contains(&stream.parameters().id());
     let (mut packets, mut stamps, mut keys) = (0, Vec::new(), Vec::new());

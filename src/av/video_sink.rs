@@ -1,14 +1,14 @@
 //! The annotated video as an output.
 
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::codec::EncodeError;
 use super::coder::{Coder, EncodeSettings};
 use super::encode::Encoder;
 use super::mux::{container_of, is_gif, needs_no_index};
-use super::original::Original;
+use super::original::{Footage, Original};
 use super::pace::Pace;
 use super::reel::{Finished, Reel};
 use super::remux::remux;
@@ -85,12 +85,12 @@ impl VideoFile {
         target: Target,
         size: Size,
         settings: &EncodeSettings,
-        original: Option<PathBuf>,
+        original: Option<Footage>,
         constant_fps: Option<f64>,
     ) -> Result<Self, SinkError> {
         // FFmpeg's own "cannot open" would not say why an encoder is missing, and the reverse.
         target.try_out()?;
-        let original = original.map(|path| Original { path, video: target.shown() });
+        let original = original.map(|film| Original { film, video: target.shown() });
         let encoder = Encoder::open(target.writing_path(), size, settings, original)
             .map_err(|error| refused(&target, error))?;
         let (pace, side_by_side) = (constant_fps.map(Pace::new), settings.panels > 1);
@@ -106,12 +106,12 @@ impl VideoFile {
         target: Target,
         size: Size,
         settings: EncodeSettings,
-        original: Option<PathBuf>,
+        original: Option<Footage>,
         pieces: Pieces,
     ) -> Result<Self, SinkError> {
         target.try_out()?;
         let side_by_side = settings.panels > 1;
-        let original = original.map(|path| Original { path, video: target.shown() });
+        let original = original.map(|film| Original { film, video: target.shown() });
         let reel = Reel::open(target.clone(), size, settings, original, pieces)
             .map_err(|error| refused(&target, error))?;
         Ok(Self { film: Film::Reel(Box::new(reel)), target, pace: None, side_by_side, end_s: 0.0 })

@@ -100,7 +100,9 @@ Models that are known by name (\fBvision\-pipe inspect\fR lists them) are looked
 A folder stands for the videos in it, by the endings 3g2 3gp asf avi divx dv f4v flv h264 h265 hevc ivf m2ts m2v m4v mjpeg mjpg
 mkv mov mp4 mpeg mpg mts mxf nut ogv qt ts vob webm wmv y4m, sorted by path; hidden files and our own NAME.part.EXT are left
 out. Links are followed, to each folder once. A folder or pattern of pictures without a video is one input; where there are
-both, the videos are read. In a list blank lines and those that begin with # are left out; with \fB\-0\fR nothing is.
+both, the videos are read. What else is there is counted in one line. An animated picture is a video where it is given by
+itself; among pictures its first frame is read. A picture that cannot be read is named, the rest goes on, and the exit code is
+3, or 65 where it was every one. In a list blank lines and those that begin with # are left out; with \fB\-0\fR nothing is.
 .PP
 With \fB\-\-skip\-done\fR an input is left out where all its files have their final names and its NDJSON is that of
 a run to the end of the input, with the same \fIsource_id\fR, \fIconfig_id\fR and \fIsettings_id\fR. The lock of

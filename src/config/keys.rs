@@ -125,6 +125,12 @@ pub const KEYS: &[Key] = &[
     )
     .value("HOW")
     .default("none"),
+    key(
+        "video-stream",
+        INPUT,
+        "Which video stream of a file with several, counted from 0 [default: the best]",
+    )
+    .value("N"),
     key("name", INPUT, "Name of the source in the records [default: the input's base name]")
         .value("NAME"),
     key("start", INPUT, "First time to process: 90, 1m30s or 00:01:30.5").value("TIME"),

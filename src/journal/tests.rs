@@ -47,6 +47,7 @@ impl Frames {
             pts_source: None,
             created: None,
             segment: None,
+            video_streams: Vec::new(),
         };
         Box::new(Self { info, left: indices.iter().copied().collect() })
     }

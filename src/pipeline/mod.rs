@@ -45,7 +45,7 @@ use crate::infer::Detector;
 use crate::policy::{LivePolicy, Need, WhenFull};
 use crate::record::{RunRecord, SummaryRecord};
 use crate::sink::{Ending, Flow, Item, Sink, SinkError, SinkSpec};
-use crate::source::{Gap, Source};
+use crate::source::{Gap, Source, SourceError};
 
 /// How often stop requests are looked for.
 const TICK: Duration = Duration::from_millis(100);
@@ -73,6 +73,8 @@ pub struct Settings {
     /// What happens when frames come faster than they are processed; where `None`, the source
     /// waits.
     pub live: Option<LivePolicy>,
+    /// Whether one picture that cannot be read ends a source that has others.
+    pub fail_fast: bool,
 }
 
 /// Everything that a run needs.
@@ -224,8 +226,9 @@ impl Crew {
         let (slots_in, slots_out) = dispatch::slots(window);
         let (cancel, stats_of_reader) = (self.cancel.clone(), stats.clone());
         let (gaps_in, gaps) = bounded(GAPS);
+        let fail_fast = settings.fail_fast;
         self.spawn("reader", Kind::Reader, move || {
-            read(parts.source, &frames_in, &gaps_in, &cancel, &stats_of_reader)
+            read(parts.source, &frames_in, &gaps_in, &cancel, &stats_of_reader, fail_fast)
         })?;
         let dispatcher =
             Dispatcher::new(parts.workers, parts.detector, parts.gate, live, stats.clone());
@@ -392,13 +395,29 @@ fn read(
     gaps: &Sender<Gap>,
     cancel: &Cancel,
     stats: &Stats,
+    fail_fast: bool,
 ) -> Result<(), StageError> {
+    let mut unread: Option<SourceError> = None;
+    let mut sent = 0_u64;
     while !cancel.is_cancelled() {
         let start = Instant::now();
         let Some(meta) = source.grab()? else {
-            return Ok(source.verdict()?);
+            return match unread.filter(|_| sent == 0) {
+                Some(error) => Err(error.into()),
+                None => Ok(source.verdict()?),
+            };
         };
-        let frame = Frame { meta, image: Arc::new(source.retrieve()?) };
+        let image = match source.retrieve() {
+            Err(SourceError::Picture(error)) if !fail_fast => {
+                log::error!("{error}");
+                stats.unreadable.fetch_add(1, Relaxed);
+                unread = unread.or(Some(*error));
+                continue;
+            }
+            image => Arc::new(image?),
+        };
+        let frame = Frame { meta, image };
+        sent += 1;
         let read = Read { frame, decode: start.elapsed(), at: Instant::now() };
         while let Some(gap) = source.take_gap() {
             // So many at once that nobody tells them: the source is as good as gone.

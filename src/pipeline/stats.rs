@@ -49,6 +49,8 @@ pub struct Stats {
     pub dropped_outputs: AtomicU64,
     /// Frames that the engine failed at, where the run goes on without them.
     pub lost: AtomicU64,
+    /// Pictures of a list that could not be read.
+    pub unreadable: AtomicU64,
     /// Most frames that were in flight at once.
     pub max_in_flight: AtomicU64,
     stages: Mutex<BTreeMap<String, Histogram<u32>>>,

@@ -55,6 +55,7 @@ fn counting(end: u64) -> Counting {
         pts_source: None,
         created: None,
         segment: None,
+        video_streams: Vec::new(),
     };
     Counting { info, next: 0, end, pause: Duration::ZERO, verdict: None }
 }
@@ -268,7 +269,8 @@ impl Trial {
             sinks,
             run: Arc::new(run_record()),
         };
-        let settings = Settings { drain_timeout: self.drain_timeout, live: self.live };
+        let settings =
+            Settings { drain_timeout: self.drain_timeout, live: self.live, fail_fast: false };
         let stats = self.stats.clone();
         run(parts, settings, &self.cancel, &self.stats, |outcome| SummaryRecord {
             frames: stats.frames.load(Relaxed),
@@ -587,7 +589,8 @@ fn without_a_wish_for_pixels_nothing_is_drawn() {
             sinks: vec![required(&seen)],
             run: Arc::new(run_record()),
         };
-        let settings = Settings { drain_timeout: Duration::from_secs(1), live: None };
+        let settings =
+            Settings { drain_timeout: Duration::from_secs(1), live: None, fail_fast: false };
         let mut crew = Crew::new(1, settings.drain_timeout, Cancel::default());
         let stats = Arc::new(Stats::default());
         let collected = crew.start(parts, settings, &stats).unwrap();

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 pub use event::{ClassCount, ClassCrossings, EventKind, EventRecord, LineRecord, ZoneRecord};
 pub use gap::GapRecord;
-pub use plan::{PlanRecord, PlanTotalRecord};
+pub use plan::{PlanRecord, PlanTotalRecord, VideoStreamRecord};
 pub use segment::SegmentRecord;
 pub use summary::{Exit, RowsRecord, StageMs, SummaryRecord};
 pub use total::{FailedInput, TotalRecord};

@@ -37,6 +37,9 @@ pub struct PlanRecord {
     /// FFmpeg's name of what it is coded with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub codec: Option<&'static str>,
+    /// Its video streams, where it has several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub video_streams: Vec<VideoStreamRecord>,
     /// With `--estimate`: seconds that a run on this machine would take.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimate_s: Option<f64>,
@@ -46,6 +49,26 @@ pub struct PlanRecord {
     /// The exit code of a run on it alone, where that would fail.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<u8>,
+}
+
+/// A video stream of an input that has several.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct VideoStreamRecord {
+    /// Its number among them, from 0 on, as `--video-stream` takes it.
+    pub video_stream: usize,
+    /// Width of its pictures as shown, pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub width: Option<u32>,
+    /// Height of its pictures as shown, pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub height: Option<u32>,
+    /// Nominal frames a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fps: Option<f64>,
+    /// FFmpeg's name of what it is coded with.
+    pub codec: &'static str,
+    /// Whether it is the one that a run reads.
+    pub is_read: bool,
 }
 
 /// All inputs that would be run on; the last line of `plan`.
@@ -65,6 +88,9 @@ pub struct PlanTotalRecord {
     pub duration_s: f64,
     /// Frames of all.
     pub frames: u64,
+    /// Its video streams, where it has several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub video_streams: Vec<VideoStreamRecord>,
     /// With `--estimate`: seconds that a run on all would take on this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimate_s: Option<f64>,

@@ -30,6 +30,7 @@ impl Recorded {
             pts_source: input.pts_source,
             created: None,
             segment: None,
+            video_streams: Vec::new(),
         };
         Ok(Self { info, frames: stored.frames()? })
     }

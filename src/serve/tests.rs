@@ -235,10 +235,15 @@ fn requests_that_are_wrong_are_refused_and_the_connection_goes_on() {
     let (server, _) = start(|_| {});
     let mut client = Client::of(&server);
     let cut = STANDARD.encode(&png(40)[..30]);
+    let mut jpeg = Vec::new();
+    let encoder = jpeg_encoder::Encoder::new(&mut jpeg, 90);
+    encoder.encode(&[40; 64 * 64 * 3], 64, 64, jpeg_encoder::ColorType::Rgb).unwrap();
+    let half = STANDARD.encode(&jpeg[..jpeg.len() - 20]);
     for (body, word) in [
         (json!({"model_id": "x"}), "image"),
         (json!({"image": {"type": "base64", "value": "?"}}), "base 64"),
         (json!({"image": {"type": "base64", "value": cut}}), "picture"),
+        (json!({"image": {"type": "base64", "value": half}}), "the picture is cut"),
         (json!({"image": {"type": "numpy", "value": ""}}), "type"),
         (json!({"image": {"type": "url", "value": "http://h/"}}), "not fetched"),
         (json!({"image": picture(40), "confidence": 1.5}), "confidence"),

@@ -5,12 +5,20 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::SourceError;
+use super::animation::is_animated;
+use super::left_out::LeftOut;
+use super::listing::is_hidden;
+use super::pictures::is_odd_tiff;
 use super::stream::Stream;
 use super::synthetic::Pattern;
 use crate::shown;
 
 /// Endings of the pictures that can be read.
-pub const PICTURE_ENDINGS: [&str; 6] = ["jpg", "jpeg", "png", "bmp", "webp", "jfif"];
+pub const PICTURE_ENDINGS: [&str; 10] =
+    ["jpg", "jpeg", "png", "bmp", "webp", "jfif", "tif", "tiff", "gif", "apng"];
+
+/// Endings of the pictures that FFmpeg reads as videos, with all their frames.
+const MOVING: [&str; 2] = ["gif", "apng"];
 
 /// Most pictures of a directory or glob.
 const MAX_PICTURES: usize = 10_000_000;
@@ -25,6 +33,8 @@ pub enum Kind {
     Video(PathBuf),
     /// Pictures in their order.
     Pictures(Vec<PathBuf>),
+    /// A picture file that moves.
+    Animation(PathBuf),
     /// Frames made up on the spot.
     Synthetic(Pattern),
     /// A camera, an address or a pipe.
@@ -61,8 +71,11 @@ pub fn classify(input: &str) -> Result<Kind, SourceError> {
         let hint = "this version reads files, pictures and directories of pictures";
         return Err(unreadable(input, "not a regular file", Some(hint)));
     }
-    if is_picture(path) {
-        return Ok(Kind::Pictures(vec![path.into()]));
+    if is_picture(path) && !(cfg!(feature = "libav") && is_for_ffmpeg(path)) {
+        return Ok(match is_animated(path) {
+            true => Kind::Animation(path.into()),
+            false => Kind::Pictures(vec![path.into()]),
+        });
     }
     refuse_script(input, path)?;
     Ok(Kind::Video(path.into()))
@@ -76,20 +89,44 @@ fn from_slip(input: &str, missing: &std::io::Error) -> Result<Kind, SourceError>
     }
 }
 
+/// Whether a picture is better read by FFmpeg where it is given by itself.
+fn is_for_ffmpeg(path: &Path) -> bool {
+    MOVING.contains(&ending(path).as_str()) || is_odd_tiff(path)
+}
+
+/// The ending of a name in small letters.
+fn ending(path: &Path) -> String {
+    path.extension().unwrap_or_default().to_string_lossy().to_lowercase()
+}
+
 fn unreadable(uri: &str, reason: &str, hint: Option<&str>) -> SourceError {
     SourceError::Unreadable { uri: uri.into(), reason: reason.into(), hint: hint.map(String::from) }
 }
 
 /// Whether the ending is one of a picture.
-fn is_picture(path: &Path) -> bool {
-    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    PICTURE_ENDINGS.contains(&ending.as_str())
+pub(super) fn is_picture(path: &Path) -> bool {
+    PICTURE_ENDINGS.contains(&ending(path).as_str())
 }
 
-/// Whether a folder holds pictures.
-pub fn has_pictures(folder: &Path) -> bool {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.take(MAX_PICTURES).any(|entry| is_picture(&entry.path()))
+/// What is not read of a folder or pattern of pictures.
+pub fn beside_pictures(input: &str) -> LeftOut {
+    let mut left = LeftOut::default();
+    let mut count = |path: &Path| {
+        if path.is_dir() {
+            left.folder(path);
+        } else if !is_picture(path) {
+            left.file(path);
+        }
+    };
+    // What cannot be looked at is reported by who reads it.
+    match std::fs::read_dir(input) {
+        Ok(entries) => entries.flatten().for_each(|entry| count(&entry.path())),
+        Err(_) => {
+            let found = glob::glob(input).into_iter().flatten().flatten();
+            found.take(MAX_PICTURES).for_each(|path| count(&path));
+        }
+    }
+    left
 }
 
 fn from_directory(input: &str, path: &Path) -> Result<Kind, SourceError> {
@@ -97,7 +134,7 @@ fn from_directory(input: &str, path: &Path) -> Result<Kind, SourceError> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(path).map_err(failed)? {
         let file = entry.map_err(failed)?.path();
-        if is_picture(&file) && file.is_file() {
+        if is_picture(&file) && !is_hidden(&file) && file.is_file() {
             found.push(file);
         }
     }

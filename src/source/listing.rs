@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::SourceError;
+use super::left_out::LeftOut;
 
 /// Endings of the files that count as videos, in any case; a file with another one is read where
 /// it is given by its own name.
@@ -27,9 +28,13 @@ const MAX_FOLDERS: usize = 1_000_000;
 /// and is no output of ours that is not whole yet (`STEM.part.EXT`).
 pub fn is_video(path: &Path) -> bool {
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    VIDEO_ENDINGS.contains(&ending.as_str()) && !is_part(path) && !is_hidden(path)
+}
+
+/// Whether a file of this name is an output of ours that is not whole yet.
+pub(super) fn is_part(path: &Path) -> bool {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let is_part = stem.ends_with(".part") || stem.ends_with(".part-copy");
-    VIDEO_ENDINGS.contains(&ending.as_str()) && !is_part && !is_hidden(path)
+    stem.ends_with(".part") || stem.ends_with(".part-copy")
 }
 
 /// The videos of `folder` in the order of their paths, those of all folders below it too where
@@ -42,6 +47,11 @@ pub fn is_video(path: &Path) -> bool {
 /// # Errors
 /// Where `folder` cannot be read, or holds more than [`MAX_VIDEOS`].
 pub fn videos(folder: &Path, recursive: bool) -> Result<Vec<PathBuf>, SourceError> {
+    walked(folder, recursive).map(|walk| walk.videos)
+}
+
+/// The same with what is left out.
+fn walked(folder: &Path, recursive: bool) -> Result<Walk, SourceError> {
     let failed = |error| SourceError::from_io(&folder.to_string_lossy(), &error);
     let mut walk = Walk::default();
     walk.look_into(folder, recursive).map_err(failed)?;
@@ -57,7 +67,16 @@ pub fn videos(folder: &Path, recursive: bool) -> Result<Vec<PathBuf>, SourceErro
         return Err(too_many(&folder.to_string_lossy()));
     }
     walk.videos.sort_unstable();
-    Ok(walk.videos)
+    Ok(walk)
+}
+
+/// What an input stands for.
+#[derive(Debug, Default, PartialEq)]
+pub struct Found {
+    /// Its videos.
+    pub videos: Vec<String>,
+    /// What else is there.
+    pub left_out: LeftOut,
 }
 
 /// The videos that the input `given` stands for: those of a folder, or those that a pattern such
@@ -66,29 +85,39 @@ pub fn videos(folder: &Path, recursive: bool) -> Result<Vec<PathBuf>, SourceErro
 ///
 /// # Errors
 /// Where it stands for more than [`MAX_VIDEOS`].
-pub fn stands_for(given: &str, recursive: bool) -> Result<Option<Vec<String>>, SourceError> {
+pub fn stands_for(given: &str, recursive: bool) -> Result<Option<Found>, SourceError> {
     if given == "-" || given.contains("://") || given.starts_with("synthetic:") {
         return Ok(None);
     }
     let path = Path::new(given);
-    let found = match std::fs::metadata(path) {
-        Ok(about) if about.is_dir() => match videos(path, recursive) {
+    let (found, left_out) = match std::fs::metadata(path) {
+        Ok(about) if about.is_dir() => match walked(path, recursive) {
             Err(error @ SourceError::TooMany { .. }) => return Err(error),
             // Whoever opens it says why it cannot be read.
-            found => found.unwrap_or_default(),
+            found => found.map(|walk| (walk.videos, walk.left_out)).unwrap_or_default(),
         },
         Err(_) if given.contains(['*', '?', '[']) => matching(given)?,
         _ => return Ok(None),
     };
     let names = found.into_iter().map(|path| path.to_string_lossy().into_owned());
-    Ok(Some(names.collect()).filter(|names: &Vec<_>| !names.is_empty()))
+    let found = Found { videos: names.collect(), left_out };
+    Ok(Some(found).filter(|found| !found.videos.is_empty()))
 }
 
-/// The videos that a pattern names, in the order of their paths.
-fn matching(pattern: &str) -> Result<Vec<PathBuf>, SourceError> {
-    let Ok(paths) = glob::glob(pattern) else { return Ok(Vec::new()) };
+/// The videos that a pattern names, in the order of their paths, and what else it names.
+fn matching(pattern: &str) -> Result<(Vec<PathBuf>, LeftOut), SourceError> {
+    let mut left_out = LeftOut::default();
+    let Ok(paths) = glob::glob(pattern) else { return Ok((Vec::new(), left_out)) };
     let paths = paths.filter_map(|found| match found {
-        Ok(path) => (is_video(&path) && !path.is_dir()).then_some(path),
+        Ok(path) if path.is_dir() => {
+            left_out.folder(&path);
+            None
+        }
+        Ok(path) if is_video(&path) => Some(path),
+        Ok(path) => {
+            left_out.file(&path);
+            None
+        }
         // A folder that is closed to us is heard of.
         Err(error) => Some(error.path().to_owned()),
     });
@@ -97,14 +126,15 @@ fn matching(pattern: &str) -> Result<Vec<PathBuf>, SourceError> {
         return Err(too_many(pattern));
     }
     found.sort_unstable();
-    Ok(found)
+    Ok((found, left_out))
 }
 
 fn too_many(given: &str) -> SourceError {
     SourceError::TooMany { uri: given.into(), most: MAX_VIDEOS }
 }
 
-fn is_hidden(path: &Path) -> bool {
+/// Whether a name begins with a dot.
+pub(super) fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
@@ -118,6 +148,7 @@ struct Walk {
     links: Vec<PathBuf>,
     /// Device and number of the folders that were looked into.
     seen: HashSet<(u64, u64)>,
+    left_out: LeftOut,
 }
 
 impl Walk {
@@ -144,12 +175,17 @@ impl Walk {
             let about = if is_link { std::fs::metadata(&path) } else { entry.metadata() };
             if about.as_ref().is_ok_and(Metadata::is_dir) {
                 let to = if is_link { &mut self.links } else { &mut self.folders };
-                to.extend(recursive.then_some(path));
+                match recursive {
+                    true => to.push(path),
+                    false => self.left_out.folder(&path),
+                }
             } else if is_video(&path) && about.map_or(true, |about| about.is_file()) {
                 self.videos.push(path);
                 if self.videos.len() > MAX_VIDEOS {
                     break;
                 }
+            } else {
+                self.left_out.file(&path);
             }
         }
         Ok(())
@@ -220,7 +256,7 @@ mod tests {
     fn patterns_name_videos_where_no_file_is_called_so() {
         let dir = tree(&["a.mp4", "b.mp4", "b.jpg", "c[1].mp4", ".d.mp4"]);
         let given = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
-        let found = |name: &str| stands_for(&given(name), false).unwrap();
+        let found = |name: &str| stands_for(&given(name), false).unwrap().map(|found| found.videos);
         assert_eq!(found("[ab].*"), Some(vec![given("a.mp4"), given("b.mp4")]));
         assert_eq!(found("*.mp4").unwrap().len(), 3);
         assert_eq!(found("c[1].mp4"), None, "it is a file");
@@ -236,7 +272,9 @@ mod tests {
         let dir = tree(&["a.jpg", "below/b.mp4"]);
         let given = dir.path().to_str().unwrap();
         assert_eq!(stands_for(given, false).unwrap(), None);
-        assert_eq!(stands_for(given, true).unwrap().unwrap().len(), 1);
+        let found = stands_for(given, true).unwrap().unwrap();
+        assert_eq!(found.videos.len(), 1);
+        assert_eq!(found.left_out.in_words().as_deref(), Some("1 picture"));
     }
 
     proptest! {

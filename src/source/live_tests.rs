@@ -109,6 +109,7 @@ fn script(live: bool, connections: &[(u64, Then)]) -> (Connect, Arc<AtomicUsize>
             pts_source: None,
             created: None,
             segment: None,
+            video_streams: Vec::new(),
         };
         let cancel = cancel.clone();
         Ok(Box::new(Fake { info, frames, given: 0, then, cancel }) as Box<dyn Source>)

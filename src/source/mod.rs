@@ -1,6 +1,9 @@
 //! Where frames come from: one trait, and the sources that need no video library.
 
+pub mod animation;
+mod jpeg;
 pub mod kind;
+pub mod left_out;
 pub mod list;
 pub mod listing;
 pub mod live;
@@ -11,6 +14,7 @@ mod reader;
 pub mod repeat;
 pub mod segment;
 pub mod select;
+mod several;
 pub mod stream;
 pub mod synthetic;
 mod wait;
@@ -120,6 +124,23 @@ pub struct SourceInfo {
     pub created: Option<String>,
     /// Which of its frames it gives, where not all.
     pub segment: Option<SegmentRecord>,
+    /// Its video streams, where it has several.
+    pub video_streams: Vec<VideoStream>,
+}
+
+/// A video stream among several of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VideoStream {
+    /// Its number among them, from 0 on.
+    pub number: usize,
+    /// Size of its frames as shown, where that is known.
+    pub size: Option<Size>,
+    /// Nominal frames a second.
+    pub fps: Option<f64>,
+    /// FFmpeg's name of what it is coded with.
+    pub codec: &'static str,
+    /// Whether it is the one that is read.
+    pub is_read: bool,
 }
 
 /// What a source counted so far; shared, because the reader's thread may be left behind.
@@ -261,6 +282,19 @@ pub enum SourceError {
         /// Attempts since the last frame.
         tries: u32,
     },
+    /// It has no video stream of the number that is wanted.
+    #[error("'{uri}' has no video stream {wanted}: it has {there}, counted from 0")]
+    NoStream {
+        /// The input.
+        uri: Arc<str>,
+        /// The number that is wanted.
+        wanted: usize,
+        /// How many there are.
+        there: usize,
+    },
+    /// One picture of several cannot be read; those behind it can be.
+    #[error(transparent)]
+    Picture(Box<SourceError>),
     /// A stop was asked for while it was opened.
     #[error("'{uri}' was not opened: a stop was asked for")]
     Stopped {
@@ -305,6 +339,10 @@ impl SourceError {
                 Some("a slow start needs a longer --read-timeout; see if it sends at all".into())
             }
             Self::Lost { .. } => Some("start it again once the source is back".into()),
+            Self::Picture(error) => error.hint(),
+            Self::NoStream { uri, .. } => {
+                Some(format!("they are listed by: vision-pipe plan '{uri}'"))
+            }
             Self::Uncuttable { .. } => Some("run it whole, without --segment-of".into()),
             Self::Stopped { .. } => None,
         }

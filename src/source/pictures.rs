@@ -1,4 +1,4 @@
-//! Picture files, one frame each, turned as their EXIF says.
+//! Picture files, one frame each, put upright as their EXIF says.
 
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -7,6 +7,8 @@ use std::sync::Arc;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
 
+use super::jpeg::{self, Flaw};
+use super::several::{Held, held};
 use super::{Colour, Source, SourceError, SourceInfo};
 use crate::frame::{FrameMeta, Image, MAX_PIXELS, MAX_SIDE, Size};
 use crate::reason::{io_reason, one_line};
@@ -14,7 +16,7 @@ use crate::reason::{io_reason, one_line};
 /// Largest picture file that is read, in bytes.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// A list of pictures.
+/// A list of pictures. One that cannot be read is an error of its own: the others go on.
 pub struct Pictures {
     info: SourceInfo,
     files: Vec<PathBuf>,
@@ -22,13 +24,34 @@ pub struct Pictures {
 }
 
 impl Pictures {
-    /// Opens the first of `files`, so that a wrong one is known before anything else starts.
+    /// Opens the first of `files` that can be read, so that where none can it is known before
+    /// anything else starts.
     ///
     /// # Errors
-    /// When `files` is empty or the first cannot be decoded.
+    /// When `files` is empty or none of them can be decoded.
     pub fn open(uri: &str, files: Vec<PathBuf>) -> Result<Self, SourceError> {
-        let first = files.first().ok_or_else(|| unreadable(uri, "there are no pictures"))?;
-        let size = read(first)?.size();
+        let mut first = None;
+        let mut size = None;
+        for file in &files {
+            match read(file) {
+                Ok(picture) => {
+                    size = Some(picture.size());
+                    break;
+                }
+                Err(error) => first = first.or(Some(error)),
+            }
+        }
+        let Some(size) = size else {
+            return Err(match first {
+                Some(error) if files.len() == 1 => error,
+                Some(error) => {
+                    let count = files.len();
+                    let reason = format!("none of its {count} pictures can be read: {error}");
+                    SourceError::Unreadable { uri: uri.into(), reason, hint: error.hint() }
+                }
+                None => unreadable(uri, "there are no pictures"),
+            });
+        };
         let info = SourceInfo {
             uri: uri.into(),
             size,
@@ -41,6 +64,7 @@ impl Pictures {
             pts_source: None,
             created: None,
             segment: None,
+            video_streams: Vec::new(),
         };
         Ok(Self { info, files, next: 0 })
     }
@@ -60,52 +84,135 @@ impl Source for Pictures {
     }
 
     fn retrieve(&mut self) -> Result<Image, SourceError> {
-        read(&self.files[self.next.saturating_sub(1)])
+        let path = &self.files[self.next.saturating_sub(1)];
+        let failed = |error: SourceError| SourceError::Picture(Box::new(error));
+        let (picture, held) = read_with(path).map_err(failed)?;
+        say_what_is_left_out(path, &held);
+        Ok(picture)
     }
 }
 
-fn unreadable(uri: &str, reason: &str) -> SourceError {
+/// Says that a file holds more than the picture that is read of it.
+fn say_what_is_left_out(path: &Path, held: &Held) {
+    let (count, name) = (held.pictures, path.display());
+    match held.seconds {
+        _ if count <= 1 => {}
+        Some(_) => log::warn!(
+            "of '{name}' the first of {count} frames is read; for all of them give it by itself"
+        ),
+        None => log::warn!(
+            "of '{name}' the first of {count} pages is read; for all of them make each a file: \
+             magick '{name}' page-%d.png"
+        ),
+    }
+}
+
+pub(super) fn unreadable(uri: &str, reason: &str) -> SourceError {
     let reason = one_line(reason, 200);
     SourceError::Unreadable { uri: uri.into(), reason, hint: None }
 }
 
-/// Decodes one picture.
-///
-/// # Errors
-/// When the file cannot be read, is of no known format, or is too large.
-pub fn read(path: &Path) -> Result<Image, SourceError> {
-    let uri = path.to_string_lossy();
-    let file = std::fs::File::open(path).map_err(|e| SourceError::from_io(&uri, &e))?;
-    let mut bytes = Vec::new();
-    BufReader::new(file)
-        .take(MAX_BYTES)
-        .read_to_end(&mut bytes)
-        .map_err(|e| SourceError::from_io(&uri, &e))?;
-    decode(&bytes).map_err(|reason| unreadable(&uri, &reason))
+/// Whether a file is a TIFF of a kind that only FFmpeg reads, and of which it gets all: one page,
+/// stored upright.
+pub(super) fn is_odd_tiff(path: &Path) -> bool {
+    let bytes = bytes_of(path).unwrap_or_default();
+    let is_plain = || {
+        let held = held(&bytes);
+        held.pictures == 1 && !held.is_turned
+    };
+    let decoder = image::codecs::tiff::TiffDecoder::new(std::io::Cursor::new(&bytes));
+    matches!(decoder, Err(image::ImageError::Unsupported(_))) && is_plain()
 }
 
-/// Decodes the bytes of a picture, turned as its EXIF says.
+/// Decodes one picture, of a file of several the first.
 ///
 /// # Errors
-/// In words, when they are of no known format, cut, or give too large a picture.
+/// When the file cannot be read, is of no known format, is cut, or is too large.
+pub fn read(path: &Path) -> Result<Image, SourceError> {
+    read_with(path).map(|(picture, _)| picture)
+}
+
+/// The same with what else lies in the file.
+fn read_with(path: &Path) -> Result<(Image, Held), SourceError> {
+    let bytes = bytes_of(path)?;
+    let held = held(&bytes);
+    let picture = upright(&bytes, held.exif.as_deref());
+    let picture = picture.map_err(|reason| unreadable(&path.to_string_lossy(), &reason))?;
+    Ok((picture, held))
+}
+
+/// The bytes of a file, as many as are read of a picture.
+pub(super) fn bytes_of(path: &Path) -> Result<Vec<u8>, SourceError> {
+    let failed = |error| SourceError::from_io(&path.to_string_lossy(), &error);
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    BufReader::new(file).take(MAX_BYTES).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+/// Decodes the bytes of a picture, put upright as its EXIF says.
+///
+/// # Errors
+/// In words, when they are of no known format, cut, damaged, hold more than one picture, or give too
+/// large a one.
 pub fn decode(bytes: &[u8]) -> Result<Image, String> {
-    let failed = |error: image::ImageError| match error {
-        image::ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-            "the picture is cut".to_owned()
-        }
-        other => one_line(&other.to_string(), 200),
-    };
-    let reader = ImageReader::new(std::io::Cursor::new(bytes)).with_guessed_format();
-    let mut reader = reader.map_err(|error| io_reason(&error))?;
+    let held = held(bytes);
+    match held.pictures {
+        0 | 1 => upright(bytes, held.exif.as_deref()),
+        more => Err(format!("it holds {more} pictures, and one is wanted")),
+    }
+}
+
+/// What may be asked for by a decoder.
+pub(super) fn limits() -> Limits {
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
     limits.max_alloc = Some(MAX_PIXELS * 8);
-    reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(failed)?;
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    limits
+}
+
+/// Why a picture cannot be decoded.
+pub(super) fn in_words(error: image::ImageError) -> String {
+    match error {
+        image::ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            "the picture is cut".to_owned()
+        }
+        other => one_line(&other.to_string(), 200),
+    }
+}
+
+/// Decodes a picture; `exif` is found by who knows the file better than its decoder.
+fn upright(bytes: &[u8], exif: Option<&[u8]>) -> Result<Image, String> {
+    let reader = ImageReader::new(std::io::Cursor::new(bytes)).with_guessed_format();
+    let mut reader = reader.map_err(|error| io_reason(&error))?;
+    reader.limits(limits());
+    let is_jpeg = reader.format() == Some(image::ImageFormat::Jpeg);
+    let mut decoder = reader.into_decoder().map_err(in_words)?;
+    let of_chunk = exif.and_then(orientation).or_else(|| {
+        let exif = decoder.exif_metadata().ok().flatten()?;
+        orientation(&exif)
+    });
+    let orientation =
+        of_chunk.or_else(|| decoder.orientation().ok()).unwrap_or(Orientation::NoTransforms);
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(in_words)?;
+    // The decoder makes up what is missing of a JPEG and says nothing.
+    match is_jpeg.then(|| jpeg::flaw(bytes)).flatten() {
+        Some(Flaw::Cut) => return Err("the picture is cut".into()),
+        Some(Flaw::Damaged) => return Err("the picture is damaged".into()),
+        None => {}
+    }
     picture.apply_orientation(orientation);
+    to_image(picture)
+}
+
+/// The orientation in EXIF, which in some files begins as that of a JPEG does.
+fn orientation(exif: &[u8]) -> Option<Orientation> {
+    Orientation::from_exif_chunk(exif.strip_prefix(b"Exif\0\0").unwrap_or(exif))
+}
+
+/// A decoded picture in our own order of colours.
+pub(super) fn to_image(picture: DynamicImage) -> Result<Image, String> {
     let rgb = picture.into_rgb8();
     let size = Size::new(rgb.width(), rgb.height());
     let mut data = rgb.into_raw();
@@ -130,6 +237,103 @@ mod tests {
         assert_eq!((meta.index, meta.pts_s), (0, None));
         assert_eq!(source.retrieve().unwrap().bytes(), [3, 2, 1, 6, 5, 4]);
         assert_eq!(source.grab().unwrap(), None);
+    }
+
+    /// Where EXIF's orientation `how` shows the pixel that is stored at `(x, y)` of 3x2.
+    fn shown_at(how: u8, x: usize, y: usize) -> (usize, usize) {
+        let (right, down) = (2 - x, 1 - y);
+        match how {
+            2 => (right, y),
+            3 => (right, down),
+            4 => (x, down),
+            5 => (y, x),
+            6 => (down, x),
+            7 => (down, right),
+            8 => (y, right),
+            _ => (x, y),
+        }
+    }
+
+    /// EXIF that says nothing but the orientation.
+    fn exif(how: u8) -> Vec<u8> {
+        let mut bytes = b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
+        bytes.extend([how, 0, 0, 0, 0, 0, 0]);
+        bytes
+    }
+
+    /// A TIFF of 3x2 pixels of one byte, each its own number times 20.
+    fn tiff(how: u8) -> Vec<u8> {
+        let entries: [(u16, u16, u32); 9] = [
+            (256, 3, 3),
+            (257, 3, 2),
+            (258, 3, 8),
+            (259, 3, 1),
+            (262, 3, 1),
+            (273, 4, 122),
+            (274, 3, u32::from(how)),
+            (278, 3, 2),
+            (279, 4, 6),
+        ];
+        let mut bytes = b"II\x2a\0\x08\0\0\0".to_vec();
+        bytes.extend((entries.len() as u16).to_le_bytes());
+        for (tag, kind, value) in entries {
+            bytes.extend(tag.to_le_bytes());
+            bytes.extend(kind.to_le_bytes());
+            bytes.extend([1, 0, 0, 0]);
+            bytes.extend(value.to_le_bytes());
+        }
+        bytes.extend([0; 4]);
+        assert_eq!(bytes.len(), 122);
+        bytes.extend([0, 20, 40, 60, 80, 100]);
+        bytes
+    }
+
+    #[test]
+    fn exif_puts_every_form_upright() {
+        use image::ImageEncoder;
+        use image::codecs::{png::PngEncoder, webp::WebPEncoder};
+        // Blocks of 16x16 pixels: what a JPEG loses does not matter.
+        let stored = image::RgbImage::from_fn(48, 32, |x, y| {
+            let number = (y / 16 * 3 + x / 16) as u8;
+            image::Rgb([number * 20; 3])
+        });
+        for how in 1..=8 {
+            let (mut jpeg, mut png, mut webp) = (Vec::new(), Vec::new(), Vec::new());
+            let mut encoder = jpeg_encoder::Encoder::new(&mut jpeg, 95);
+            encoder.add_exif_metadata(&exif(how)).unwrap();
+            encoder.encode(&stored, 48, 32, jpeg_encoder::ColorType::Rgb).unwrap();
+            let mut encoder = PngEncoder::new(&mut png);
+            encoder.set_exif_metadata(exif(how)).unwrap();
+            encoder.write_image(&stored, 48, 32, image::ExtendedColorType::Rgb8).unwrap();
+            let mut encoder = WebPEncoder::new_lossless(&mut webp);
+            encoder.set_exif_metadata([b"Exif\0\0", &exif(how)[..]].concat()).unwrap();
+            encoder.write_image(&stored, 48, 32, image::ExtendedColorType::Rgb8).unwrap();
+            let tiff = tiff(how);
+            for (form, bytes, block) in
+                [("jpeg", &jpeg, 16), ("png", &png, 16), ("webp", &webp, 16), ("tiff", &tiff, 1)]
+            {
+                let image = decode(bytes).unwrap();
+                for (x, y) in (0..2).flat_map(|y| (0..3).map(move |x| (x, y))) {
+                    let (at_x, at_y) = shown_at(how, x, y);
+                    let middle = |at: usize| at * block + block / 2;
+                    let level = image.row(middle(at_y))[middle(at_x) * 3];
+                    let wanted = ((y * 3 + x) * 20) as u8;
+                    assert!(level.abs_diff(wanted) <= 2, "{form} {how}: {level} for {wanted}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_picture_of_several_is_none() {
+        let mut bytes = tiff(1);
+        let (next, again) = (118, bytes.len() as u32);
+        bytes[next..next + 4].copy_from_slice(&again.to_le_bytes());
+        bytes.extend_from_within(8..122);
+        let end = bytes.len() - 4;
+        bytes[end..].fill(0);
+        let error = decode(&bytes).unwrap_err();
+        assert_eq!(error, "it holds 2 pictures, and one is wanted");
     }
 
     #[test]

@@ -119,8 +119,17 @@ pub struct Access {
     pub rtsp_transport: RtspTransport,
     /// Whether it is live, where the user says so.
     pub live: Option<bool>,
-    /// What decodes it; files too.
+    /// How it is decoded; files too.
+    pub decoding: Decoding,
+}
+
+/// How a file or stream is decoded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Decoding {
+    /// What decodes it.
     pub hardware: Hardware,
+    /// Which of its video streams, from 0 on; the best where nobody says.
+    pub video_stream: Option<usize>,
 }
 
 impl Default for Access {
@@ -129,7 +138,7 @@ impl Default for Access {
             read_timeout: Duration::from_secs(10),
             rtsp_transport: RtspTransport::default(),
             live: None,
-            hardware: Hardware::default(),
+            decoding: Decoding::default(),
         }
     }
 }

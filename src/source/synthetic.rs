@@ -50,6 +50,7 @@ impl Synthetic {
             pts_source: Some(PtsSource::Index),
             created: None,
             segment: None,
+            video_streams: Vec::new(),
         };
         Self { info, pattern, next: 0 }
     }

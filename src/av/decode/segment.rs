@@ -16,7 +16,7 @@ use crate::frame::{FrameMeta, Image};
 use crate::record::{PtsSource, SegmentRecord};
 use crate::source::part::Part;
 use crate::source::segment::{Ranged, of_range};
-use crate::source::stream::Hardware;
+use crate::source::stream::Decoding;
 use crate::source::{Source, SourceError, SourceInfo};
 
 /// Opens the frames of a local file that belong to `part`. Segments begin at key frames where that
@@ -27,13 +27,14 @@ use crate::source::{Source, SourceError, SourceInfo};
 /// As [`Decoder::open`]; and where a stop was asked for.
 pub fn open_segment(
     path: &Path,
-    hardware: Hardware,
+    decoding: Decoding,
     part: Part,
     cancel: &Cancel,
 ) -> Result<Box<dyn Source>, SourceError> {
-    let first = Decoder::open(path, hardware)?;
+    let first = Decoder::open(path, decoding)?;
     let uri = first.uri.clone();
-    let found = survey(path, cancel).map_err(|error| unreadable(&uri, reason(error)))?;
+    let found = survey(path, decoding.video_stream, cancel)
+        .map_err(|error| unreadable(&uri, reason(error)))?;
     let found = found.ok_or(SourceError::Stopped { uri })?;
     let Some(promise) = found.promise.filter(|promise| first.keeps(promise)) else {
         let even = part.evenly(found.packets);
@@ -49,7 +50,7 @@ pub fn open_segment(
     }
     let mut decoder = match frames.start {
         0 => first,
-        from => entered(first, path, hardware, &promise, from)?,
+        from => entered(first, path, decoding, &promise, from)?,
     };
     // The stamps increase, and frames behind the segment are not decoded for its sake.
     decoder.clock.hurry();
@@ -61,7 +62,7 @@ pub fn open_segment(
 fn entered(
     first: Decoder,
     path: &Path,
-    hardware: Hardware,
+    decoding: Decoding,
     promise: &Promise,
     from: u64,
 ) -> Result<Decoder, SourceError> {
@@ -70,7 +71,7 @@ fn entered(
     const GROUPS: [usize; 4] = [1, 4, 16, usize::MAX];
     for groups in GROUPS {
         let before = promise.packets_before(from, groups);
-        if let Some(decoder) = first.entering(path, hardware, promise, (before, from))? {
+        if let Some(decoder) = first.entering(path, decoding, promise, (before, from))? {
             return Ok(decoder);
         }
     }
@@ -81,7 +82,7 @@ impl Decoder {
     /// Whether the first frame is the one that the packets promise.
     fn keeps(&self, promise: &Promise) -> bool {
         let first = self.frame.pts().is_some_and(|stamp| promise.stamps.first() == Some(&stamp));
-        first && self.clock.source() == PtsSource::Container
+        first && self.info.pts_source == Some(PtsSource::Container)
     }
 
     /// Another decoder of the same file that leaves out packets and gives frame `from` first, as
@@ -89,13 +90,13 @@ impl Decoder {
     fn entering(
         &self,
         path: &Path,
-        hardware: Hardware,
+        decoding: Decoding,
         promise: &Promise,
         (packets, from): (u64, u64),
     ) -> Result<Option<Self>, SourceError> {
         let errors = errors_on_this_thread();
         let input = open_file(path).map_err(|error| unreadable(&self.uri, reason(error)))?;
-        let mut decoder = Self::of(input.into(), &self.uri, false, errors, hardware)?;
+        let mut decoder = Self::of(input.into(), &self.uri, false, errors, decoding)?.of_file(path);
         decoder.passed_over = packets;
         decoder.coded = self.coded;
         decoder.converter = Converter::new(self.coded, Pixel::BGR24);

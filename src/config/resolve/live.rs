@@ -4,7 +4,10 @@ use super::super::{ConfigError, LiveConfig, units};
 use super::Resolver;
 use crate::policy::LivePolicy;
 use crate::source::live::{LiveSettings, Reconnect};
-use crate::source::stream::{Access, Hardware, RtspTransport};
+use crate::source::stream::{Access, Decoding, Hardware, RtspTransport};
+
+/// Highest number of a video stream.
+const MAX_STREAM: usize = 9999;
 
 /// Reads these settings.
 pub(super) fn live(take: &mut Resolver<'_>) -> Result<LiveConfig, ConfigError> {
@@ -31,13 +34,15 @@ pub(super) fn live(take: &mut Resolver<'_>) -> Result<LiveConfig, ConfigError> {
         ("cuda", Hardware::Cuda),
     ];
     let hardware = take.value("hwaccel", units::one_of(&decoders))?;
+    let video_stream = take.optional("video-stream", units::whole(0, MAX_STREAM))?;
+    let decoding = Decoding { hardware, video_stream };
     let (realtime, repeat) = (take.switch("realtime")?, take.switch("loop")?);
     Ok(LiveConfig {
         policy: take.value("live-policy", policy)?,
         realtime,
         repeat,
         settings,
-        access: Access { read_timeout, rtsp_transport, live, hardware },
+        access: Access { read_timeout, rtsp_transport, live, decoding },
     })
 }
 

@@ -148,7 +148,7 @@ fn every_break_is_told_once_even_where_frames_are_dropped() {
             run: Arc::new(run_record()),
         };
         let live = Some(LivePolicy::Latest);
-        let settings = Settings { drain_timeout: Duration::from_secs(1), live };
+        let settings = Settings { drain_timeout: Duration::from_secs(1), live, fail_fast: false };
         run(parts, settings, &Cancel::default(), &Arc::default(), |_| summary());
         let told: Vec<_> = told.lock().unwrap().iter().map(|gap| gap.from_pts_s).collect();
         assert_eq!(told, [Some(20.0), Some(21.0), Some(150.0)]);
@@ -178,7 +178,8 @@ fn several_sources_share_workers_and_none_waits_behind_another() {
                     run: Arc::new(run_record()),
                 };
                 let live = Some(LivePolicy::Latest);
-                let settings = Settings { drain_timeout: Duration::from_secs(1), live };
+                let settings =
+                    Settings { drain_timeout: Duration::from_secs(1), live, fail_fast: false };
                 run(parts, settings, &Cancel::default(), &stats, |_| summary());
                 stats
             };

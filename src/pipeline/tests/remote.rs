@@ -86,7 +86,8 @@ fn its_picture_takes_the_place_of_ours_and_lost_frames_are_gaps() {
             sinks: vec![sink],
             run: Arc::new(run_record()),
         };
-        let settings = Settings { drain_timeout: Duration::from_secs(8), live: None };
+        let settings =
+            Settings { drain_timeout: Duration::from_secs(8), live: None, fail_fast: false };
         let stats = Arc::<Stats>::default();
         let outcome = run(parts, settings, &Cancel::default(), &stats, |_| summary());
         assert!(outcome.error.is_none());
@@ -123,7 +124,8 @@ fn where_every_frame_is_lost_the_run_fails_with_its_outputs_whole() {
             sinks: vec![SinkSpec { sink: Box::new(eyes.clone()), when_full, capacity: 2, need }],
             run: Arc::new(run_record()),
         };
-        let settings = Settings { drain_timeout: Duration::from_secs(8), live: None };
+        let settings =
+            Settings { drain_timeout: Duration::from_secs(8), live: None, fail_fast: false };
         let outcome = run(parts, settings, &Cancel::default(), &Arc::default(), |_| summary());
         assert!(matches!(outcome.error, Some(StageError::NothingInferred { frames: 6, .. })));
         assert!(message(&outcome).ends_with("6 of them, the last time: it is away"));
