@@ -155,9 +155,10 @@ fn source_code(error: &SourceError) -> u8 {
         SourceError::Denied { .. } => 74,
         SourceError::NoStream { .. } => 2,
         SourceError::Picture(error) => source_code(error),
-        SourceError::Unreachable { .. } | SourceError::Silent { .. } | SourceError::Lost { .. } => {
-            69
-        }
+        SourceError::Unreachable { .. }
+        | SourceError::BrokenOff { .. }
+        | SourceError::Silent { .. }
+        | SourceError::Lost { .. } => 69,
         _ => 65,
     }
 }

@@ -56,7 +56,9 @@ fn with_records(plan: Plan, records: &[PathBuf]) -> Plan {
 fn extend(inputs: &mut Vec<Config>, given: &Config, input: String) -> Result<(), Error> {
     let one = |input: String| Config { input: Some(input), ..given.clone() };
     let Some(found) = listing::stands_for(&input, given.batch.recursive)? else {
-        if let Some(left) = kind::beside_pictures(&input).in_words().filter(|_| is_many(&input)) {
+        if is_many(&input)
+            && let Some(left) = kind::beside_pictures(&input).and_then(|left| left.in_words())
+        {
             log::warn!(target: NOTE, "of '{input}' the pictures are read; left out: {left}");
         }
         inputs.push(one(input));

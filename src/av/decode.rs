@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use ffmpeg_the_third as ffmpeg;
 
-use ffmpeg::format::{Pixel, context::Input};
-use ffmpeg::{Packet, Rational, Stream, ffi, frame};
+use ffmpeg::format::Pixel;
+use ffmpeg::{Packet, frame};
 
 use super::breaks::Breaks;
 use super::chunks::Chunks;
@@ -20,37 +20,34 @@ use super::clock::Clock;
 use super::colour::{Coding, colour_of};
 use super::connect::{connect, failed};
 use super::damage::Evidence;
+use super::facts::{
+    SCRIPTS, TEXT, frame_rate, info, is_damaged, is_read_by, needs_no_others, pixel_aspect,
+    stated_end_s, unreadable,
+};
 use super::hardware::{Acceleration, fetch};
 use super::log_watch::{decoder_errors_on_this_thread, errors_on_this_thread};
 use super::open::{Guarded, Watch, stated_bytes};
 use super::orientation::{of_frame, of_stream};
 use super::scale::Converter;
 use super::streams;
-use super::{is_again, open_file, reason};
+use super::{io_error, is_again, open_file, reason};
 use crate::cancel::Cancel;
 use crate::frame::{FrameMeta, Image, Orientation, Size};
-use crate::record::{PtsSource, round};
+use crate::record::PtsSource;
 use crate::source::stream::{Access, Decoding, Stream as Address};
-use crate::source::{Colour, Source, SourceError, SourceInfo};
+use crate::source::{Source, SourceError, SourceInfo};
 
 /// Failures in a row after which nothing more is expected of a file.
 const MAX_FAILURES: u32 = 64;
-
-/// Demuxers that make a video of what is none: of text and text-mode art.
-pub(super) const TEXT: [&str; 5] = ["tty", "bin", "xbin", "adf", "idf"];
-
-/// Demuxers whose input only names other files.
-pub(super) const SCRIPTS: [&str; 7] =
-    ["hls", "concat", "concatf", "dash", "sdp", "imf", "applehttp"];
-
-/// Demuxers of containers whose header states how long the picture is.
-const WITH_DURATION: [&str; 4] = ["mov", "matroska", "avi", "asf"];
 
 /// Demuxers of transport streams, by themselves and listed.
 const PACKETED: [&str; 2] = ["mpegts", "hls"];
 
 /// Demuxers that make up the times of what they read.
 const UNTIMED: [&str; 7] = ["mpjpeg", "mjpeg", "h264", "hevc", "m4v", "mpegvideo", "vc1"];
+
+/// Linux's EIO, which the libraries give where a connection ends before its time.
+const CLOSED: i32 = 5;
 
 /// How long to wait where a demuxer has nothing yet and does not wait itself.
 const MOMENT: Duration = Duration::from_millis(5);
@@ -87,9 +84,9 @@ pub struct Decoder {
     /// What gives times to an AVI with B-frames.
     chunks: Option<Chunks>,
     breaks: Breaks,
-    /// Errors of decoders on this thread that were seen, where each is damage: of pictures that need
-    /// no others.
-    decoder_errors: Option<u64>,
+    /// Whether every picture can be decoded without others: then each complaint of the decoder is
+    /// about damage.
+    needs_no_others: bool,
     draining: bool,
     ended: bool,
     converter: Converter,
@@ -199,7 +196,7 @@ impl Decoder {
             sent: None,
             chunks: None,
             breaks: Breaks::new(is_read_by(&input, &PACKETED), None, -1, frame),
-            decoder_errors: needs_none.then(decoder_errors_on_this_thread),
+            needs_no_others: needs_none,
             draining: false,
             ended: false,
             converter: Converter::new(Size::new(0, 0), Pixel::BGR24),
@@ -268,10 +265,14 @@ impl Decoder {
     /// Decodes the next frame into `self.frame`; `false` at the end.
     fn decode(&mut self) -> bool {
         let mut failures = 0;
+        // It makes up what is missing and gives the frame as if it were whole.
+        let errors = decoder_errors_on_this_thread();
         while !self.ended {
             match self.receive() {
                 Ok(()) => {
-                    if self.complained() || is_damaged(&self.frame) {
+                    let complained =
+                        self.needs_no_others && decoder_errors_on_this_thread() > errors;
+                    if complained || is_damaged(&self.frame) {
                         self.evidence.fault(self.decoded());
                     }
                     return true;
@@ -279,7 +280,6 @@ impl Decoder {
                 Err(ffmpeg::Error::Eof) => self.ended = true,
                 Err(error) if is_again(error) && !self.draining => self.feed(),
                 Err(_) => {
-                    self.complained();
                     self.evidence.fault(self.decoded());
                     failures += 1;
                     let too_many = failures > MAX_FAILURES;
@@ -294,13 +294,6 @@ impl Decoder {
             }
         }
         false
-    }
-
-    /// Whether the decoder has found fault with a picture that needs no others since it was asked
-    /// last: it makes up what is missing and gives the frame as if it were whole.
-    fn complained(&mut self) -> bool {
-        let now = decoder_errors_on_this_thread();
-        self.decoder_errors.as_mut().is_some_and(|seen| std::mem::replace(seen, now) < now)
     }
 
     /// Takes a frame from the decoder, its pixels in our own memory.
@@ -363,15 +356,17 @@ impl Decoder {
     /// Whether a read that failed is the end of a stream; a file may have more behind the damage.
     fn breaks(&mut self, error: ffmpeg::Error) -> bool {
         let Some(watch) = self.input.watch() else { return false };
-        let over = self.info.live || watch.is_over() || watch.timed_out();
+        // Where it is known how long the picture should be, that says more: it is cut.
+        let closed =
+            self.evidence.stated_end_s.is_none() && io_error(error).raw_os_error() == Some(CLOSED);
+        let over = self.info.live || closed || watch.is_over() || watch.timed_out();
         if over {
-            self.broken = Some(failed(
-                &self.uri,
-                error,
-                watch,
-                self.read_timeout,
-                &|| "the other side closed the connection",
-            ));
+            let closed = || "the other side closed the connection";
+            let broken = failed(&self.uri, error, watch, self.read_timeout, &closed);
+            self.broken = Some(match broken {
+                SourceError::Unreachable { uri, reason } => SourceError::BrokenOff { uri, reason },
+                other => other,
+            });
         }
         over
     }
@@ -478,109 +473,5 @@ impl Source for Decoder {
             return Ok(());
         }
         self.evidence.verdict(&self.uri, self.frames)
-    }
-}
-
-pub(super) fn unreadable(uri: &Arc<str>, reason: String) -> SourceError {
-    let hint = Some("see what it is: ffprobe FILE; -v shows what the decoder says".into());
-    SourceError::Unreadable { uri: uri.clone(), reason, hint }
-}
-
-/// What the container says of the picture.
-fn info(uri: &str, input: &Input, stream: &Stream<'_>, size: Size) -> SourceInfo {
-    SourceInfo {
-        uri: uri.into(),
-        size,
-        pixel_aspect: None,
-        colour: Colour::usual(size),
-        fps: frame_rate(stream).map(|fps| round(fps, 1e3)),
-        frames: u64::try_from(stream.frames()).ok().filter(|&count| count > 0),
-        duration_s: None,
-        live: false,
-        pts_source: None,
-        created: input.metadata().get("creation_time").map(str::to_owned),
-        segment: None,
-        video_streams: Vec::new(),
-    }
-}
-
-/// Whether the demuxer goes by one of these names.
-pub(super) fn is_read_by(input: &Input, names: &[&str]) -> bool {
-    input.format().name().split(',').any(|name| names.contains(&name))
-}
-
-/// Frames a second: the average where the container knows it, else its guess.
-pub(super) fn frame_rate(stream: &Stream<'_>) -> Option<f64> {
-    [stream.avg_frame_rate(), stream.rate()]
-        .into_iter()
-        .filter(|Rational(_, denominator)| *denominator != 0)
-        .map(f64::from)
-        .find(|fps| fps.is_finite() && *fps > 0.0)
-}
-
-/// Where the picture ends by the container's header, in seconds on its time line.
-pub(super) fn stated_end_s(input: &Input, stream: &Stream<'_>) -> Option<f64> {
-    let known = is_read_by(input, &WITH_DURATION);
-    let tick_s = f64::from(stream.time_base());
-    // i64::MIN stands for "not known".
-    let ticks = Some(stream.duration()).filter(|&ticks| ticks > 0);
-    let of_stream = ticks.map(|ticks| {
-        let start = Some(stream.start_time()).filter(|&start| start != i64::MIN);
-        (start.unwrap_or(0) as f64 + ticks as f64) * tick_s
-    });
-    // Matroska states it in a tag of the track; the segment's own duration counts the sound too.
-    let of_tag = || stream.metadata().get("DURATION").and_then(clock_seconds);
-    let of_file = || {
-        let alone = input.nb_streams() == 1 && input.duration() > 0;
-        alone.then(|| input.duration() as f64 / 1e6)
-    };
-    known.then(|| of_stream.or_else(of_tag).or_else(of_file)).flatten()
-}
-
-/// Width to height of a pixel once it is upright; `None` for squares and nonsense.
-fn pixel_aspect(ratio: Rational, upright: Orientation) -> Option<(u32, u32)> {
-    let side = |value: i32| u32::try_from(value).ok().filter(|side| (1..=10_000).contains(side));
-    let (width, height) = (side(ratio.numerator())?, side(ratio.denominator())?);
-    let shown = if upright.is_sideways() { (height, width) } else { (width, height) };
-    (width != height).then_some(shown)
-}
-
-/// Reads `HH:MM:SS.fraction`.
-fn clock_seconds(text: &str) -> Option<f64> {
-    let seconds = text
-        .split(':')
-        .try_fold(0.0, |sum, part| part.trim().parse::<f64>().ok().map(|part| sum * 60.0 + part))?;
-    Some(seconds).filter(|seconds| seconds.is_finite() && *seconds > 0.0)
-}
-
-/// Whether every picture of a codec can be decoded without others.
-fn needs_no_others(codec: ffmpeg::codec::Id) -> bool {
-    // SAFETY: the question takes any number; descriptions are static.
-    #[expect(unsafe_code, reason = "the wrapper does not have this question")]
-    let about = unsafe { ffi::avcodec_descriptor_get(codec.into()).as_ref() };
-    about.is_some_and(|about| about.props & ffi::AV_CODEC_PROP_INTRA_ONLY as i32 != 0)
-}
-
-/// Whether the decoder had to make up parts of a frame. A missing reference alone is no damage:
-/// cuts without re-encoding leave frames that refer to what was cut off.
-fn is_damaged(frame: &frame::Video) -> bool {
-    let serious = ffi::FF_DECODE_ERROR_INVALID_BITSTREAM
-        | ffi::FF_DECODE_ERROR_CONCEALMENT_ACTIVE
-        | ffi::FF_DECODE_ERROR_DECODE_SLICES;
-    // SAFETY: the frame owns a valid `AVFrame` as long as it is borrowed here.
-    #[expect(unsafe_code, reason = "the crate has no accessor for this member")]
-    let flags = unsafe { (*frame.as_ptr()).decode_error_flags };
-    frame.is_corrupt() || flags & serious != 0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_matroska_tag_is_read() {
-        assert_eq!(clock_seconds("00:01:09.500000000"), Some(69.5));
-        assert_eq!(clock_seconds("x"), None);
-        assert_eq!(clock_seconds("00:00:00"), None);
     }
 }

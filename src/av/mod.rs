@@ -17,6 +17,7 @@ mod connect;
 mod damage;
 mod decode;
 mod encode;
+mod facts;
 mod hardware;
 mod join;
 mod log_watch;

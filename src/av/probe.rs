@@ -9,7 +9,7 @@ use ffmpeg_the_third as ffmpeg;
 use ffmpeg::Packet;
 use ffmpeg::format::context::Input;
 
-use super::decode::{SCRIPTS, TEXT, frame_rate, is_read_by, stated_end_s, unreadable};
+use super::facts::{SCRIPTS, TEXT, frame_rate, is_read_by, stated_end_s, unreadable};
 use super::orientation::of_stream;
 use super::{open_file, reason, streams};
 use crate::frame::Size;

@@ -7,7 +7,7 @@ use ffmpeg_the_third as ffmpeg;
 use ffmpeg::format::{context::Input, stream::Disposition};
 use ffmpeg::{Stream, media};
 
-use super::decode::{frame_rate, unreadable};
+use super::facts::{frame_rate, unreadable};
 use super::orientation::of_stream;
 use crate::frame::Size;
 use crate::record::round;

@@ -3,7 +3,8 @@
 //! The decoder's frames cannot go from thread to thread, so they are made on one of their own, which
 //! is one frame ahead.
 
-use std::io::Cursor;
+use std::fs::File;
+use std::io::{Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::Builder;
@@ -21,18 +22,44 @@ use crate::frame::{FrameMeta, Image, Size};
 use crate::reason::io_reason;
 use crate::record::{PtsSource, round};
 
-/// How long a frame is shown that is to be shown for no time at all, in seconds; browsers do the
-/// same.
-const LEAST_S: f64 = 0.1;
+/// How long a frame is shown that is to be shown for no time at all, or of a GIF for less than
+/// [`SHORTEST_S`], in seconds; browsers and FFmpeg do the same.
+const USUAL_S: f64 = 0.1;
+
+/// The shortest time in a GIF that is taken at its word, in seconds.
+const SHORTEST_S: f64 = 0.02;
 
 /// A frame and how long it is shown, in seconds.
 type Shown = Result<(Image, f64), String>;
 
+/// Bytes that mostly tell whether a picture may move.
+const START: u64 = 1 << 16;
+
 /// Whether a file holds a picture that moves; what cannot be read does not.
 pub(super) fn is_animated(path: &Path) -> bool {
-    let bytes = bytes_of(path).unwrap_or_default();
-    let held = held(&bytes);
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(START).read_to_end(&mut start));
+    // Thousands of inputs are looked at before the first is begun: few of them are read for that.
+    if read.is_err() || !may_move(&start) {
+        return false;
+    }
+    let held = held(&bytes_of(path).unwrap_or_default());
     held.pictures > 1 && held.seconds.is_some()
+}
+
+/// Whether a file that begins so may hold a picture that moves.
+fn may_move(start: &[u8]) -> bool {
+    let place = |name: &[u8]| start.windows(4).position(|part| part == name);
+    match start {
+        [b'R', b'I', b'F', b'F', ..] => start.get(20).is_some_and(|flags| flags & 2 != 0),
+        // What makes a PNG move stands before its pixels.
+        [0x89, b'P', b'N', b'G', ..] => match (place(b"acTL"), place(b"IDAT")) {
+            (Some(animation), Some(pixels)) => animation < pixels,
+            (None, Some(_)) => false,
+            (_, None) => true,
+        },
+        _ => start.starts_with(b"GIF8"),
+    }
 }
 
 /// The frames of an animated picture file.
@@ -133,7 +160,7 @@ impl Source for Animation {
         let meta = FrameMeta { index: self.index, pts_s: Some(round(self.pts_s, 1e6)), file: None };
         self.current = Some(image);
         self.index += 1;
-        self.pts_s += if seconds > 0.0 { seconds } else { LEAST_S };
+        self.pts_s += seconds;
         self.advance();
         Ok(Some(meta))
     }
@@ -158,6 +185,7 @@ impl Source for Animation {
 
 /// The thread's work: gives frame after frame, and last of all why there are no more.
 fn decode(bytes: Vec<u8>, give: &Sender<Shown>) {
+    let least = if bytes.starts_with(b"GIF") { SHORTEST_S } else { f64::MIN_POSITIVE };
     let frames = match frames(bytes) {
         Ok(frames) => frames,
         Err(error) => {
@@ -170,6 +198,7 @@ fn decode(bytes: Vec<u8>, give: &Sender<Shown>) {
         let shown = frame.map_err(in_words).and_then(|frame| {
             let (over, under) = frame.delay().numer_denom_ms();
             let seconds = f64::from(over) / f64::from(under.max(1)) / 1e3;
+            let seconds = if seconds < least { USUAL_S } else { seconds };
             let picture = image::DynamicImage::ImageRgba8(frame.into_buffer());
             Ok((super::pictures::to_image(picture)?, seconds))
         });

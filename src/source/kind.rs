@@ -17,9 +17,6 @@ use crate::shown;
 pub const PICTURE_ENDINGS: [&str; 10] =
     ["jpg", "jpeg", "png", "bmp", "webp", "jfif", "tif", "tiff", "gif", "apng"];
 
-/// Endings of the pictures that FFmpeg reads as videos, with all their frames.
-const MOVING: [&str; 2] = ["gif", "apng"];
-
 /// Most pictures of a directory or glob.
 const MAX_PICTURES: usize = 10_000_000;
 
@@ -71,7 +68,7 @@ pub fn classify(input: &str) -> Result<Kind, SourceError> {
         let hint = "this version reads files, pictures and directories of pictures";
         return Err(unreadable(input, "not a regular file", Some(hint)));
     }
-    if is_picture(path) && !(cfg!(feature = "libav") && is_for_ffmpeg(path)) {
+    if is_picture(path) && !(cfg!(feature = "libav") && is_odd_tiff(path)) {
         return Ok(match is_animated(path) {
             true => Kind::Animation(path.into()),
             false => Kind::Pictures(vec![path.into()]),
@@ -89,11 +86,6 @@ fn from_slip(input: &str, missing: &std::io::Error) -> Result<Kind, SourceError>
     }
 }
 
-/// Whether a picture is better read by FFmpeg where it is given by itself.
-fn is_for_ffmpeg(path: &Path) -> bool {
-    MOVING.contains(&ending(path).as_str()) || is_odd_tiff(path)
-}
-
 /// The ending of a name in small letters.
 fn ending(path: &Path) -> String {
     path.extension().unwrap_or_default().to_string_lossy().to_lowercase()
@@ -108,13 +100,16 @@ pub(super) fn is_picture(path: &Path) -> bool {
     PICTURE_ENDINGS.contains(&ending(path).as_str())
 }
 
-/// What is not read of a folder or pattern of pictures.
-pub fn beside_pictures(input: &str) -> LeftOut {
+/// What is not read of a folder or pattern of pictures; `None` where there are none.
+pub fn beside_pictures(input: &str) -> Option<LeftOut> {
     let mut left = LeftOut::default();
+    let mut has_pictures = false;
     let mut count = |path: &Path| {
         if path.is_dir() {
             left.folder(path);
-        } else if !is_picture(path) {
+        } else if is_picture(path) {
+            has_pictures = true;
+        } else {
             left.file(path);
         }
     };
@@ -126,7 +121,7 @@ pub fn beside_pictures(input: &str) -> LeftOut {
             found.take(MAX_PICTURES).for_each(|path| count(&path));
         }
     }
-    left
+    has_pictures.then_some(left)
 }
 
 fn from_directory(input: &str, path: &Path) -> Result<Kind, SourceError> {

@@ -325,6 +325,7 @@ impl Link {
 fn words(error: &SourceError) -> String {
     match error {
         SourceError::Unreachable { reason, .. }
+        | SourceError::BrokenOff { reason, .. }
         | SourceError::Unreadable { reason, .. }
         | SourceError::Missing { reason, .. }
         | SourceError::Denied { reason, .. } => reason.clone(),

@@ -264,6 +264,14 @@ pub enum SourceError {
         /// Why.
         reason: String,
     },
+    /// A stream broke off while it was read.
+    #[error("'{uri}' broke off: {reason}")]
+    BrokenOff {
+        /// The input, credentials masked.
+        uri: Arc<str>,
+        /// Why.
+        reason: String,
+    },
     /// A stream gave nothing for as long as was waited.
     #[error("nothing came from '{uri}' for {} s", .waited.as_secs_f64())]
     Silent {
@@ -334,6 +342,9 @@ impl SourceError {
             }
             Self::Unreachable { .. } => {
                 Some("is the address right, and does it open elsewhere? ffplay ADDRESS".into())
+            }
+            Self::BrokenOff { .. } => {
+                Some("with --reconnect once-open a live stream is opened again".into())
             }
             Self::Silent { .. } => {
                 Some("a slow start needs a longer --read-timeout; see if it sends at all".into())

@@ -115,13 +115,19 @@ pub(super) fn unreadable(uri: &str, reason: &str) -> SourceError {
 /// Whether a file is a TIFF of a kind that only FFmpeg reads, and of which it gets all: one page,
 /// stored upright.
 pub(super) fn is_odd_tiff(path: &Path) -> bool {
-    let bytes = bytes_of(path).unwrap_or_default();
+    let is_tiff = path.extension().is_some_and(|ending| {
+        ending.eq_ignore_ascii_case("tif") || ending.eq_ignore_ascii_case("tiff")
+    });
+    let Ok(file) = std::fs::File::open(path) else { return false };
     let is_plain = || {
-        let held = held(&bytes);
+        let held = held(&bytes_of(path).unwrap_or_default());
         held.pictures == 1 && !held.is_turned
     };
-    let decoder = image::codecs::tiff::TiffDecoder::new(std::io::Cursor::new(&bytes));
-    matches!(decoder, Err(image::ImageError::Unsupported(_))) && is_plain()
+    let is_odd = || {
+        let decoder = image::codecs::tiff::TiffDecoder::new(BufReader::new(file));
+        matches!(decoder, Err(image::ImageError::Unsupported(_)))
+    };
+    is_tiff && is_odd() && is_plain()
 }
 
 /// Decodes one picture, of a file of several the first.
