@@ -132,15 +132,16 @@ fn only_joints(bytes: &[u8], id: u16) -> bool {
             continue;
         }
         let counter = control & 0x0f;
+        if is_of == TABLES {
+            // Where bytes were lost the counter goes on, only later.
+            tables_anew = of_tables.is_none() || counter == 0;
+            of_tables = Some(counter);
+            continue;
+        }
         let follows = |last: &Option<u8>| {
             // A packet may be sent twice.
             last.is_none_or(|last| counter == last || counter == (last + 1) & 0x0f)
         };
-        if is_of == TABLES {
-            tables_anew = of_tables.is_none() || counter == 0 || !follows(&of_tables);
-            of_tables = Some(counter);
-            continue;
-        }
         let is_marked = flags & 0x80 != 0;
         // The writer itself says that the counters begin anew.
         let is_told = control & 0x20 != 0 && packet[4] > 0 && packet[5] & 0x80 != 0;

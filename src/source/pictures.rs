@@ -30,22 +30,22 @@ impl Pictures {
     /// # Errors
     /// When `files` is empty or none of them can be decoded.
     pub fn open(uri: &str, files: Vec<PathBuf>) -> Result<Self, SourceError> {
-        let mut first = None;
-        let mut size = None;
+        let (mut failures, mut size) = (Vec::new(), None);
         for file in &files {
             match read(file) {
                 Ok(picture) => {
                     size = Some(picture.size());
                     break;
                 }
-                Err(error) => first = first.or(Some(error)),
+                Err(error) => failures.push(error),
             }
         }
         let Some(size) = size else {
-            return Err(match first {
-                Some(error) if files.len() == 1 => error,
+            let count = files.len();
+            failures.iter().filter(|_| count > 1).for_each(|error| log::error!("{error}"));
+            return Err(match failures.into_iter().next() {
+                Some(error) if count == 1 => error,
                 Some(error) => {
-                    let count = files.len();
                     let reason = format!("none of its {count} pictures can be read: {error}");
                     SourceError::Unreadable { uri: uri.into(), reason, hint: error.hint() }
                 }
