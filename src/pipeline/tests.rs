@@ -269,8 +269,8 @@ impl Trial {
             sinks,
             run: Arc::new(run_record()),
         };
-        let settings =
-            Settings { drain_timeout: self.drain_timeout, live: self.live, fail_fast: false };
+        let (drain_timeout, live) = (self.drain_timeout, self.live);
+        let settings = Settings { drain_timeout, live, fail_fast: false };
         let stats = self.stats.clone();
         run(parts, settings, &self.cancel, &self.stats, |outcome| SummaryRecord {
             frames: stats.frames.load(Relaxed),
@@ -589,11 +589,10 @@ fn without_a_wish_for_pixels_nothing_is_drawn() {
             sinks: vec![required(&seen)],
             run: Arc::new(run_record()),
         };
-        let settings =
-            Settings { drain_timeout: Duration::from_secs(1), live: None, fail_fast: false };
-        let mut crew = Crew::new(1, settings.drain_timeout, Cancel::default());
-        let stats = Arc::new(Stats::default());
-        let collected = crew.start(parts, settings, &stats).unwrap();
+        let drain_timeout = Duration::from_secs(1);
+        let settings = Settings { drain_timeout, live: None, fail_fast: false };
+        let mut crew = Crew::new(1, drain_timeout, Cancel::default());
+        let collected = crew.start(parts, settings, &Arc::default()).unwrap();
         crew.wait(collected);
         assert!(crew.leave().error.is_none());
         assert_eq!(seen.frames().len(), 5);
