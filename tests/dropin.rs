@@ -193,6 +193,10 @@ fn its_variables_and_no_flag_are_the_whole_program() {
             "inference_id",
             "prediction_type",
             "root_parent_id",
+            "root_parent_coordinates",
+            "root_parent_dimensions",
+            "parent_coordinates",
+            "parent_dimensions",
         ];
         assert_eq!(keys(found), of_box.into());
         let corners = ["x1", "y1", "x2", "y2", "width", "height"];

@@ -77,6 +77,7 @@ mod thrift;
 mod timeplus;
 #[cfg(feature = "timeplus")]
 mod timeplus_ends;
+mod timeplus_today;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract", feature = "onnxruntime"))]
 mod times;
 mod tools;

@@ -55,7 +55,7 @@ impl Fake {
     }
 
     /// What arrived.
-    fn state(&self) -> Value {
+    pub(crate) fn state(&self) -> Value {
         let state = self.control("/state");
         assert_eq!(state["faults"], json!([]));
         state

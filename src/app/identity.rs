@@ -40,15 +40,19 @@ pub(super) fn of_config(config: &Config, model: &models::Model) -> String {
 /// Identity of all other settings that show in the outputs of an input, as far as they differ from
 /// what holds when nobody says anything; and the detections that are used in the place of a model's.
 pub(super) fn of_settings(config: &Config) -> String {
+    let lines = said(config).into_iter().map(|(name, value)| format!("{name} = {value}\n"));
+    digest(&lines.collect::<String>())
+}
+
+/// These settings with their values as they are said.
+pub(super) fn said(config: &Config) -> Vec<(&str, String)> {
     let said = config.resolved.iter().filter(|setting| setting.shows_in_outputs());
-    let line = |(name, value): (&str, &str)| format!("{name} = {value}\n");
-    let lines = said.filter_map(|setting| Some(line((setting.name, setting.value.as_deref()?))));
+    let said = said.filter_map(|setting| Some((setting.name, setting.value.clone()?)));
     let records = config.detections.iter().map(|path| {
         // Who reads them says why they cannot be read.
-        let id = source_id("", &Kind::Recorded(path.clone())).unwrap_or_default();
-        format!("records = {id}\n")
+        ("records", source_id("", &Kind::Recorded(path.clone())).unwrap_or_default())
     });
-    digest(&lines.chain(records).collect::<String>())
+    said.chain(records).collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::identity;
 use super::inputs::Job;
 use super::job::Times;
 use crate::analyze::file_stem;
@@ -12,6 +13,7 @@ use crate::exit::Error;
 use crate::logging::NOTE;
 use crate::net::http::HttpError;
 use crate::policy::{Need, WhenFull};
+use crate::recorder::digest;
 use crate::shown::ESCAPES;
 use crate::sink::SinkSpec;
 use crate::sink::timeplus::columns::BATCH_ID;
@@ -63,6 +65,8 @@ pub(super) fn sink(
         }
     };
     let streams = targets.iter().map(|target| stream(target, server.known().is_some())).collect();
+    // What was settled: a stream of texts is one of texts when it is asked for again.
+    let settled = targets.iter().map(|target| target.table.clone()).collect();
     let rows = Rows::new(targets, first_frame(info, config, times));
     let when_full = match info.live {
         true => WhenSpoolFull::DropOldest,
@@ -81,9 +85,10 @@ pub(super) fn sink(
         cancel: cancel.clone(),
         resumes: !config.live.repeat,
         required: wanted.required,
+        said: said(config),
         ..Settings::default()
     };
-    let prepare = preparing(wanted.clone(), tables);
+    let prepare = preparing(wanted.clone(), settled);
     let sink = Timeplus::start(server, prepare, streams, Box::new(rows), settings)?;
     Ok(Some(SinkSpec {
         sink: Box::new(sink),
@@ -240,6 +245,13 @@ fn stream(target: &Target, seen: bool) -> Stream {
         batch_id: target.batch_id,
         key: table.schema.key().map(str::to_owned),
     }
+}
+
+/// The settings that make other rows of the same frames, each with what stands for its value: it may
+/// be a secret.
+fn said(config: &Config) -> Vec<(String, String)> {
+    let said = identity::said(config).into_iter();
+    said.map(|(name, value)| (name.into(), digest(&value))).collect()
 }
 
 /// The time of the first frame: what is said, else that of the container, else when the run began.

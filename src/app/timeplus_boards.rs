@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::fs::File;
 
+use serde::Serialize;
+
 use super::timeplus::{server, streams, unfit};
 use super::{print, timeplus_commands::at};
 use crate::config::{Config, ConfigError, RuleConfig, TimeplusConfig, Token};
@@ -13,10 +15,11 @@ use crate::net::http;
 use crate::sink::timeplus::alert_sql::{AlertRule, FunctionName, alert_sql, function_sql};
 use crate::sink::timeplus::console;
 use crate::sink::timeplus::dashboard::{Dashboard, Shown, Step};
+use crate::sink::timeplus::grafana;
 use crate::sink::timeplus::panels::{dashboard, raw_dashboard};
 use crate::sink::timeplus::quote::StreamName;
 use crate::sink::timeplus::server::ServerError;
-use crate::sink::timeplus::tables::{Schema, Table};
+use crate::sink::timeplus::tables::{Dialect, Schema, Table};
 
 /// Where the console listens.
 const CONSOLE_PORT: u16 = 8000;
@@ -35,6 +38,22 @@ pub(super) fn dashboards(
     wanted: &TimeplusConfig,
     page: Option<&str>,
 ) -> Result<Vec<Dashboard>, ConfigError> {
+    let (shown, raw) = shown(wanted, page)?;
+    let mut boards = Vec::new();
+    if shown.detections.is_some() || shown.events.is_some() {
+        boards.push(dashboard(&shown, page));
+    }
+    if let Some(raw) = raw {
+        boards.push(raw_dashboard(&raw, page.unwrap_or(USUAL_PAGE)));
+    }
+    Ok(boards)
+}
+
+/// The streams that are asked for, and that of texts.
+fn shown(
+    wanted: &TimeplusConfig,
+    page: Option<&str>,
+) -> Result<(Shown, Option<StreamName>), ConfigError> {
     if let Some(page) = page {
         let wrong = |error: AddressError| {
             let message = ConfigError::new(format!("--page: {error}"));
@@ -50,15 +69,37 @@ pub(super) fn dashboards(
     let tables = streams(wanted)?;
     let of = |schema| name_of(&tables, schema);
     let detections = of(Schema::Detections).zip(of(Schema::Frames));
-    let shown = Shown { detections, events: of(Schema::Events) };
+    Ok((Shown { detections, events: of(Schema::Events) }, of(Schema::Raw)))
+}
+
+/// Prints the same dashboards as Grafana imports them.
+pub(super) fn for_grafana(
+    wanted: &TimeplusConfig,
+    page: Option<&str>,
+    apply: bool,
+    stdout: &mut File,
+) -> Result<Status, Error> {
+    if apply {
+        let error = ConfigError::new("--apply is for the console of Timeplus, not for Grafana");
+        return Err(error.with_hint("save what is printed, and import it in Grafana").into());
+    }
+    let dialect = match wanted.is_timeplus {
+        Some(true) => Dialect::Timeplus,
+        Some(false) => Dialect::ClickHouse { modern: true },
+        None => {
+            let error = ConfigError::new("a dashboard for Grafana has SQL of one kind of server");
+            let hint = "add --timeplus-dialect timeplus, or --timeplus-dialect clickhouse";
+            return Err(error.with_hint(hint).into());
+        }
+    };
+    let (shown, raw) = shown(wanted, page)?;
     let mut boards = Vec::new();
     if shown.detections.is_some() || shown.events.is_some() {
-        boards.push(dashboard(&shown, page));
+        boards.push(grafana::dashboard(&shown, page, dialect));
     }
-    if let Some(raw) = of(Schema::Raw) {
-        boards.push(raw_dashboard(&raw, page.unwrap_or(USUAL_PAGE)));
-    }
-    Ok(boards)
+    let page = page.unwrap_or(USUAL_PAGE);
+    boards.extend(raw.map(|raw| grafana::raw_dashboard(&raw, page, dialect)));
+    show(&boards, stdout)
 }
 
 fn name_of(tables: &[Table], schema: Schema) -> Option<StreamName> {
@@ -66,7 +107,7 @@ fn name_of(tables: &[Table], schema: Schema) -> Option<StreamName> {
 }
 
 /// Prints dashboards, a JSON object each.
-pub(super) fn show(boards: &[Dashboard], stdout: &mut File) -> Result<Status, Error> {
+pub(super) fn show(boards: &[impl Serialize], stdout: &mut File) -> Result<Status, Error> {
     let mut text = String::new();
     for board in boards {
         let json = serde_json::to_string_pretty(board);

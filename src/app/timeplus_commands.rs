@@ -17,7 +17,7 @@ use crate::logging::{self, NOTE};
 use crate::net::http::HttpError;
 use crate::sink::SinkError;
 use crate::sink::timeplus::fit::Settled;
-use crate::sink::timeplus::server::{Server, ServerError, ServerSettings};
+use crate::sink::timeplus::server::{Answer, Server, ServerError, ServerSettings};
 use crate::sink::timeplus::tables::{Dialect, Table};
 use crate::sink::timeplus::views::views;
 use crate::sink::timeplus::{Drained, Lying, Mood, Settings, WhenSpoolFull, drain, look, spools};
@@ -35,7 +35,10 @@ pub(super) fn carry_out(
         TimeplusAction::Init => init(wanted, stdout),
         TimeplusAction::Status => status(wanted, request.settings.json, stdout),
         TimeplusAction::Query(sql) => query(wanted, sql, stdout),
-        TimeplusAction::Dashboard { apply, console, page } => {
+        TimeplusAction::Dashboard { apply, page, grafana: true, .. } => {
+            timeplus_boards::for_grafana(wanted, page.as_deref(), *apply, stdout)
+        }
+        TimeplusAction::Dashboard { apply, console, page, .. } => {
             let page = page.as_deref();
             let boards = timeplus_boards::dashboards(wanted, page)?;
             if *apply {
@@ -156,33 +159,26 @@ fn init(wanted: &TimeplusConfig, stdout: &mut File) -> Result<Status, Error> {
 /// Prints what the server answers.
 fn query(wanted: &TimeplusConfig, sql: &str, stdout: &mut File) -> Result<Status, Error> {
     let server = server(wanted)?;
-    let mut answer = server.query(sql).map_err(|error| {
+    let failed = |error| {
         if matches!(error, ServerError::Http(HttpError::TimedOut { .. })) {
             log::warn!(target: NOTE, "a query of a stream never ends: read it as table(NAME)");
         }
         at(&server)(error)
-    })?;
+    };
+    let Answer { text: mut answer, error } = server.query_partly(sql).map_err(failed)?;
     let is_cut = answer.len() >= ServerSettings::default().max_answer;
     if !answer.is_empty() && !answer.ends_with('\n') {
         answer.push('\n');
     }
     let printed = print(stdout, answer.as_bytes())?;
-    if let Some(message) = exception_in(&answer) {
-        let (status, code, message) = (200, None, message.to_owned());
-        return Err(at(&server)(ServerError::Refused { status, code, message, after: None }));
+    if let Some(error) = error {
+        return Err(failed(error));
     }
     if is_cut {
         log::warn!("the answer is too long, and its end is missing; add a LIMIT");
         return Ok(Status::Code(OUTPUT_FAILED));
     }
     Ok(printed)
-}
-
-/// The exception that ends an answer whose head said that all is well.
-fn exception_in(answer: &str) -> Option<&str> {
-    let last = answer.trim_end().rsplit('\n').next()?;
-    let is_code = last.strip_prefix("Code: ")?.starts_with(|c: char| c.is_ascii_digit());
-    (is_code && last.contains("Exception")).then_some(last)
 }
 
 /// Says how the server does, what it has, and what waits.

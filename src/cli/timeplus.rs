@@ -34,6 +34,8 @@ pub enum TimeplusAction {
         console: Option<String>,
         /// Where the live page is.
         page: Option<String>,
+        /// Whether it is for Grafana, not for Timeplus' console.
+        grafana: bool,
     },
     /// Print the SQL of alerts.
     Alert {
@@ -50,7 +52,9 @@ pub(super) fn command() -> Command {
     let switch = |id: &'static str, help: &'static str| {
         Arg::new(id).long(id).help(help).action(ArgAction::SetTrue)
     };
-    let sql = Arg::new("SQL").required(true).help("One statement; streams are read as table(NAME)");
+    let sql = Arg::new("SQL")
+        .required(true)
+        .help("One statement; streams of Timeplus are read as table(NAME)");
     Command::new("timeplus")
         .about("Look after rows in Timeplus or ClickHouse")
         .subcommand_required(true)
@@ -63,10 +67,17 @@ pub(super) fn command() -> Command {
         )
         .subcommand(of("query", "Print what the server answers to SQL").arg(sql))
         .subcommand(
-            of("dashboard", "Print a dashboard of the streams as Timeplus' console takes it")
-                .arg(switch("apply", "Make it in the console, or replace the one of its name"))
-                .arg(value("console", "URL", "The console [default: port 8000 of the server]"))
-                .arg(value("page", "URL", "The page of --preview, to show the live video")),
+            of(
+                "dashboard",
+                "Print a dashboard of the streams as Timeplus' console takes it, or Grafana",
+            )
+            .arg(
+                value("for", "NAME", "Who shows it: timeplus or grafana [default: timeplus]")
+                    .value_parser(["timeplus", "grafana"]),
+            )
+            .arg(switch("apply", "Make it in the console, or replace the one of its name"))
+            .arg(value("console", "URL", "The console [default: port 8000 of the server]"))
+            .arg(value("page", "URL", "The page of --preview, to show the live video")),
         )
         .subcommand(
             of("alert", "Print the SQL of a Timeplus alert for each [[rule]] of --config").arg(
@@ -94,6 +105,7 @@ pub(super) fn asked(matches: &ArgMatches) -> Result<TimeplusRequest, ConfigError
             apply: matches.get_flag("apply"),
             console: text("console"),
             page: text("page"),
+            grafana: text("for").is_some_and(|name| name == "grafana"),
         },
         "alert" => TimeplusAction::Alert { function: text("function") },
         _ => return Err(missing()),
@@ -125,12 +137,18 @@ mod tests {
         assert_eq!(request.action, TimeplusAction::Query("SELECT".into()));
         let request = parsed("vision-pipe timeplus dashboard --apply --console http://c").unwrap();
         let console = Some("http://c".into());
-        assert_eq!(request.action, TimeplusAction::Dashboard { apply: true, console, page: None });
+        let (apply, page, grafana) = (true, None, false);
+        assert_eq!(request.action, TimeplusAction::Dashboard { apply, console, page, grafana });
+        let request = parsed("vision-pipe timeplus dashboard --for grafana").unwrap();
+        let (apply, console, page, grafana) = (false, None, None, true);
+        assert_eq!(request.action, TimeplusAction::Dashboard { apply, console, page, grafana });
     }
 
     #[test]
     fn what_no_command_takes_is_refused() {
-        for line in ["query", "drain --json", "status --model m.onnx", "walk"] {
+        for line in
+            ["query", "drain --json", "status --model m.onnx", "walk", "dashboard --for excel"]
+        {
             let error = parsed(&format!("vision-pipe timeplus {line}")).unwrap_err();
             assert!(!error.to_string().contains('\n'), "{error}");
         }

@@ -43,6 +43,8 @@ pub(crate) enum Reply {
     Close,
     /// These bytes, as often as they are taken.
     Endless(&'static [u8], &'static [u8]),
+    /// These bytes, and the connection is closed.
+    Bytes(Vec<u8>),
     /// A good head, then a byte every 10 ms.
     Drip,
 }
@@ -172,6 +174,11 @@ fn answer(mut stream: &TcpStream, reply: Reply) -> Option<()> {
             stream.read_exact(&mut [0]).ok()
         }
         Reply::Close => {
+            stream.shutdown(Shutdown::Both).ok();
+            None
+        }
+        Reply::Bytes(bytes) => {
+            stream.write_all(&bytes).ok()?;
             stream.shutdown(Shutdown::Both).ok();
             None
         }

@@ -217,6 +217,23 @@ impl Client {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Result<Response, HttpError> {
+        let (answer, broken) = self.request_partly(method, limit, url, headers, body)?;
+        broken.map_or(Ok(answer), Err)
+    }
+
+    /// Sends a request as [`Client::request`] does. Of an answer whose body breaks off what came is
+    /// kept, with the reason.
+    ///
+    /// # Errors
+    /// When there is no answer at all.
+    pub fn request_partly(
+        &self,
+        method: Method,
+        limit: Duration,
+        url: &Address,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<(Response, Option<HttpError>), HttpError> {
         let limit = limit.min(self.settings.total);
         let mut request = Request::builder().uri(url.bare()).method(match method {
             Method::Get => "GET",
@@ -235,7 +252,8 @@ impl Client {
             Method::Get => self.run(agent, limit, request.body(())),
             Method::Post | Method::Put => self.run(agent, limit, request.body(body)),
         };
-        answer.map_err(|error| self.explained(error, limit))
+        let (answer, broken) = answer.map_err(|error| self.explained(error, limit))?;
+        Ok((answer, broken.map(|error| self.explained(error, limit))))
     }
 
     fn run<B: AsSendBody>(
@@ -243,24 +261,26 @@ impl Client {
         agent: &Agent,
         limit: Duration,
         request: ureq::http::Result<Request<B>>,
-    ) -> Result<Response, ureq::Error> {
+    ) -> Result<(Response, Option<ureq::Error>), ureq::Error> {
         let mut request = request?;
         if limit < self.settings.total {
             request = agent.configure_request(request).timeout_global(Some(limit)).build();
         }
-        self.taken(agent.run(request)?)
+        Ok(self.taken(agent.run(request)?))
     }
 
-    fn taken(&self, answer: ureq::http::Response<ureq::Body>) -> Result<Response, ureq::Error> {
+    /// An answer as far as it came, and why no more did.
+    fn taken(&self, answer: ureq::http::Response<ureq::Body>) -> (Response, Option<ureq::Error>) {
         let (head, answer) = answer.into_parts();
         let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
         let headers = head.headers.iter();
         let headers = headers.map(|(k, v)| (k.as_str().to_owned(), text(v.as_bytes()))).collect();
-        let mut body = Vec::new();
+        let (mut body, mut broken) = (Vec::new(), None);
         if self.settings.max_body > 0 {
-            answer.into_reader().take(self.settings.max_body as u64).read_to_end(&mut body)?;
+            let mut answer = answer.into_reader().take(self.settings.max_body as u64);
+            broken = answer.read_to_end(&mut body).err().map(ureq::Error::from);
         }
-        Ok(Response { status: head.status.as_u16(), headers, body })
+        (Response { status: head.status.as_u16(), headers, body }, broken)
     }
 
     fn agent(&self, url: &Address) -> Result<&Agent, HttpError> {

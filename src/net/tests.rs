@@ -57,6 +57,26 @@ fn a_request_has_what_was_asked_for_and_no_more() {
 }
 
 #[test]
+fn of_an_answer_that_breaks_off_what_came_is_kept() {
+    bounded_test(|| {
+        let head = "HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n";
+        let cut = Reply::Bytes(format!("{head}6\r\n1\n2\n3\n\r\n").into_bytes());
+        let server = Server::start(vec![cut.clone(), cut, code(204)]);
+        let url = address(&server.url("/")).unwrap();
+        let client = Client::new(patient());
+        let partly = || client.request_partly(Method::Post, BOUND, &url, &[], b"body").unwrap();
+        let (answer, broken) = partly();
+        assert_eq!((answer.status, &*answer.body), (200, &b"1\n2\n3\n"[..]));
+        assert!(matches!(broken, Some(HttpError::Broken { .. })), "{broken:?}");
+        // Who wants a whole one gets none.
+        let error = client.post(&url, &[], b"body").unwrap_err();
+        assert!(matches!(error, HttpError::Broken { .. }), "{error:?}");
+        let (answer, broken) = partly();
+        assert_eq!((answer.status, broken), (204, None));
+    });
+}
+
+#[test]
 fn every_method_goes_out_as_it_is() {
     bounded_test(|| {
         let server = Server::start(vec![code(200), code(200), code(200)]);

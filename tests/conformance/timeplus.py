@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """200,000 rows arrive exactly once in a real ClickHouse, whatever happens to it and to us.
 
-By hand, as root, with Debian's clickhouse-server installed:
+By hand, as root, with Debian's clickhouse-server (18.16) installed, or with the engine of today from
+PyPI (`pip install chdb`, about 550 MB) behind HTTP of ours (`tests/servers/clickhouse_modern.py`):
 
-    tests/conformance/timeplus.py target/release/vision-pipe [CASE...]
+    tests/conformance/timeplus.py target/release/vision-pipe [--engine modern] [CASE...]
 
 It starts a server of its own on loopback, in a folder that vanishes. Each case runs the program on
 10,000 made-up frames with 20 boxes each, disturbs it, and then compares count(), count() of FINAL
-and the number of different detection_id with the NDJSON.
+and the number of different detection_id with the NDJSON. With the engine of today there are cases of what it alone has, or does otherwise.
+
+FIGURES
 """
 
 import json
@@ -23,8 +26,9 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "servers"))
-from clickhouse_server import ClickHouse  # noqa: E402
+from clickhouse_server import ClickHouse, Modern  # noqa: E402
 
+TABLES = ("vision_pipe_detections", "vision_pipe_frames")
 FRAMES, BOXES = 10_000, 20
 ROWS = FRAMES * BOXES
 
@@ -111,19 +115,15 @@ def suspended(case):
 
 
 def too_many_parts(case):
-    case.server.stop()
-    case.server.start(parts=6)
     run = case.start()
+    case.server.few_parts(TABLES, 6)
     until = time.monotonic() + 20
     refused = False
-    case.server.ask("SYSTEM STOP MERGES")
     while time.monotonic() < until and not refused:
         time.sleep(0.5)
         refused = "252" in case.said.read_text()
     time.sleep(5)
-    # So few parts are never merged: room comes with the usual limit.
-    case.server.stop()
-    case.server.start()
+    case.server.usual_parts(TABLES)
     return run.wait(300), "refused with 252" if refused else "NOT REFUSED"
 
 
@@ -168,18 +168,141 @@ def wrong_password(case):
 CASES = [plain, stopped, killed, suspended, too_many_parts, full_spool, we_are_killed, wrong_password]
 
 
+def short(program, server, more, stream, ends=0):
+    """30 frames with 2 boxes each into `stream`; what the program said."""
+    command = [
+        program, "run", "synthetic:64x48@10x30", "--engine", "fake:boxes=2", "--recorded-at", "2026-11-22T06:00:00Z", "--timeplus", f"http://127.0.0.1:{server.port}",
+        "--timeplus-user", "vision", "--timeplus-give-up", "5s", "--timeplus-stream", stream, *more]
+    with tempfile.TemporaryDirectory() as folder:
+        run = subprocess.run(
+            [*command, "--ndjson", "out.ndjson"], cwd=folder, capture_output=True, text=True, check=False,
+            env=dict(os.environ, TIMEPLUS_PASSWORD="s3cret"), timeout=120)
+    assert run.returncode == ends, (run.returncode, run.stderr)
+    return run.stderr
+
+
+def texts_alone(program, server):
+    """A table whose only column is `raw`, with the usual schema: raw rows."""
+    server.ask("CREATE TABLE texts (raw String) ENGINE = MergeTree ORDER BY tuple()")
+    said = short(program, server, [], "texts")
+    assert "it gets raw rows" in said, said
+    return server.ask("SELECT count(), countIf(raw LIKE '%model_detection_prediction%') FROM texts"), "30\t30"
+
+
+def zones(program, server):
+    """Times in columns of another zone, and of none, on a server of another zone."""
+    found = []
+    kinds = ["DateTime64(3)", "DateTime64(3, 'Asia/Tokyo')", "DateTime", "DateTime64(3, 'UTC')"]
+    for number, kind in enumerate(kinds):
+        server.ask(f"CREATE TABLE times{number} (_tp_time {kind}, raw String) ENGINE = MergeTree ORDER BY _tp_time "
+                   "TTL toDateTime(_tp_time) + INTERVAL 100 YEAR")
+        short(program, server, ["--timeplus-schema", "raw"], f"times{number}")
+        found.append(server.ask(f"SELECT count(), toUnixTimestamp(min(_tp_time)) FROM times{number}"))
+    # date -u -d 2026-11-22T06:00:00Z +%s
+    return found, ["30\t1795327200"] * len(kinds)
+
+
+def exception(program, server):
+    """A query that fails behind its first rows."""
+    run = subprocess.run(
+        [program, "timeplus", "query",
+         "SELECT number, repeat('x', 100), throwIf(number = 3000000) FROM numbers(10000000)",
+         "--timeplus", f"http://127.0.0.1:{server.port}", "--timeplus-user", "vision"],
+        capture_output=True, text=True, check=False, env=dict(os.environ, TIMEPLUS_PASSWORD="s3cret"), timeout=120)
+    is_said = "code 395" in run.stderr and "throwIf" in run.stderr and "broke" not in run.stderr
+    return (run.stdout[:2], is_said, run.returncode), ("0\t", True, 1)
+
+
+def constraint(program, server):
+    """One row that a constraint of the table refuses: the others arrive."""
+    short(program, server, [], "bound")
+    server.ask("TRUNCATE TABLE bound")
+    server.ask("ALTER TABLE bound ADD CONSTRAINT c CHECK NOT (frame_id = 17 AND class = 'person')")
+    said = short(program, server, [], "bound", ends=3)
+    assert "code 469" in said and "1 were refused" in said, said
+    return server.ask("SELECT count() FROM bound"), "59"
+
+
+def put_off(program, server):
+    """Inserts are put off by default in 26.9: ours say that they are not to be."""
+    on = server.ask("SELECT value FROM system.settings WHERE name = 'async_insert'")
+    short(program, server, [], "at_once")
+    inserts = [seen["settings"] for seen in server.requests() if seen.get("sql", "").startswith("INSERT INTO `default`.`at_once`")]
+    at_once = {seen.get("async_insert") for seen in inserts}
+    return (on, at_once, server.ask("SELECT count() FROM at_once")), ("1", {"0"}, "60")
+
+
+def views(program, server):
+    """Every view of `init`, and a second run on the same video."""
+    more = ["--timeplus-schema", "detections,events"]
+    subprocess.run(
+        [program, "timeplus", "init", "--timeplus", f"http://127.0.0.1:{server.port}", "--timeplus-user",
+         "vision", "--timeplus-stream", "seen_detections", *more],
+        check=True, stdout=subprocess.DEVNULL, env=dict(os.environ, TIMEPLUS_PASSWORD="s3cret"), timeout=120)
+    for _ in range(2):
+        short(program, server, more, "seen_detections")
+    found = [server.ask("SELECT count(), sum(detections) FROM (SELECT window_start, sum(detections) AS detections "
+                        "FROM seen_objects_1s GROUP BY window_start)"),
+             server.ask("SELECT count() FROM seen_detections FINAL"),
+             server.ask("SELECT count() FROM vision_pipe_zone_dwell_1m")]
+    return found, ["3\t60", "60", "0"]
+
+
+def grafana(program, server):
+    """Every query of the dashboards for Grafana, with the time that they are for."""
+    more = ["--timeplus-schema", "detections,events,raw"]
+    short(program, server, more, "shown_detections")
+    shown = subprocess.run(
+        [program, "timeplus", "dashboard", "--for", "grafana", "--timeplus-dialect", "clickhouse",
+         "--timeplus-stream", "shown_detections", *more], capture_output=True, text=True, check=True, timeout=60)
+    found, text, at = [], shown.stdout, 0
+    while text[at:].strip():
+        board, at = json.JSONDecoder().raw_decode(text, at)
+        at += 1
+        for panel in board["panels"]:
+            for target in panel.get("targets", []):
+                # 2026-11-22T06:00:00Z and three seconds later, where the rows end.
+                sql = target["rawSql"].replace("${__from}", "1795327200000").replace("${__to}", "1795327203000")
+                found.append(len(server.ask(sql).splitlines()))
+    # Two classes, three seconds of one source, no zones, classes by second and by hour, no events; then the texts.
+    return found, [2, 3, 0, 6, 2, 0, 2, 3, 20]
+
+
+MODERN = [texts_alone, zones, exception, constraint, put_off, views, grafana]
+
+
+def check(case, program, server):
+    try:
+        found, wanted = case(program, server)
+    except AssertionError as error:
+        found, wanted = error, "an end as it should be"
+    good = found == wanted
+    print(f"{'ok  ' if good else 'FAIL'} {case.__name__}: {found}{'' if good else f', not {wanted}'}", flush=True)
+    return good
+
+
 def main():
     program, *names = sys.argv[1:]
     program = str(pathlib.Path(program).resolve())
+    is_modern = "--engine" in names
+    if is_modern:
+        at = names.index("--engine")
+        if names[at + 1:at + 2] != ["modern"]:
+            sys.exit("--engine modern is the only one that has a name")
+        del names[at:at + 2]
     good = True
     with tempfile.TemporaryDirectory() as folder:
-        server = ClickHouse(folder)
+        server = Modern(folder, zone="America/New_York") if is_modern else ClickHouse(folder)
         server.start()
+        print(f"ClickHouse {server.ask('SELECT version()')}", flush=True)
+        for case in MODERN if is_modern else []:
+            if not names or case.__name__ in names:
+                good = check(case, program, server) and good
         for case in CASES:
             if names and case.__name__ not in names:
                 continue
-            for table in ("vision_pipe_detections", "vision_pipe_frames"):
-                server.ask(f"DROP TABLE IF EXISTS {table}")
+            for table in TABLES:
+                server.ask(f"DROP TABLE IF EXISTS {table} SYNC" if is_modern else f"DROP TABLE IF EXISTS {table}")
             with tempfile.TemporaryDirectory() as own:
                 trial = Case(program, server, pathlib.Path(own))
                 code, note = case(trial)

@@ -3,7 +3,9 @@ what the real one refuses. Written from the vendor's documents and source, and s
 are: lower-case types only, known functions only, known columns only."""
 import ast
 import collections
+import contextlib
 import datetime
+import io
 import json
 import re
 import time
@@ -17,9 +19,17 @@ PLAIN = {
     "float32", "float64", "date", "datetime", "uuid", "ipv4", "ipv6",
 }
 FUNCTIONS = {
-    "array_join", "array_zip", "avg", "cast", "count", "count_distinct", "hop", "if",
+    "array_join", "array_zip", "avg", "cast", "count", "count_distinct",
+    "from_unix_timestamp64_milli", "hop", "if",
     "json_extract_array", "max", "min", "now", "rand", "sum", "table", "to_datetime",
-    "to_start_of_hour", "tumble", "tuple_element", "version",
+    "to_int64", "to_start_of_hour", "to_start_of_minute", "tumble", "tuple_element", "version",
+}
+# checkAndPrepareColumns() of Proton's src/Interpreters/Streaming/DDLHelper.cpp, for the columns of
+# streams and materialized views: these names are refused, and so is all that begins with _tp_, but
+# for a few of a fixed type. Here it is the rule for every statement that makes a column.
+RESERVED_NAMES = ("window_start", "window_end")
+RESERVED_TYPES = {
+    "_tp_time": "datetime64", "_tp_index_time": "datetime64", "_tp_sn": "int64", "_tp_delta": "int8",
 }
 KEYWORDS = {
     "and", "as", "asc", "by", "desc", "format", "from", "group", "in", "is", "limit", "not",
@@ -42,7 +52,7 @@ NAMES = {
     73: "UNKNOWN_FORMAT", 78: "UNKNOWN_TYPE_OF_QUERY", 81: "UNKNOWN_DATABASE", 115: "UNKNOWN_SETTING",
     117: "INCORRECT_DATA", 164: "READONLY", 252: "TOO_MANY_PARTS", 354: "ZLIB_INFLATE_FAILED",
     381: "HTTP_LENGTH_REQUIRED", 408: "INVALID_POLL_MODE", 450: "BAD_TTL_EXPRESSION",
-    516: "AUTHENTICATION_FAILED", 2514: "TOO_LARGE_RECORD",
+    516: "AUTHENTICATION_FAILED", 2514: "TOO_LARGE_RECORD", 2533: "UDF_INTERNAL_ERROR",
 }
 STATUS = {
     27: 400, 41: 400, 53: 400, 62: 400, 117: 400, 408: 400, 516: 403, 46: 404, 47: 404, 50: 404,
@@ -122,6 +132,32 @@ class Words:
             raise syntax(f"unexpected '{self.peek()[1]}'")
 
 
+def check_name(column, kind):
+    """Refuses a column that has a reserved name; `kind` is its type, where it is known."""
+    if column not in RESERVED_NAMES and not column.startswith("_tp_"):
+        return
+    wanted = RESERVED_TYPES.get(column)
+    if not wanted:
+        raise Refused(44, f"Column {column} is reserved, should not used in create query.")
+    if kind is not None and kind.split("(")[0] != wanted:
+        raise Refused(44, f"Column {column} is reserved, expected type '{wanted}' but actual type '{kind}'.")
+
+
+def projected(select):
+    """The names of what a query selects: those behind AS, else the last word of each."""
+    depth, items, words = 0, [[]], None
+    for kind, value in tokens(select):
+        depth += {"(": 1, ")": -1}.get(value, 0) if kind == "mark" else 0
+        if depth == 0 and kind == "word" and value.upper() in ("SELECT", "FROM"):
+            # The last SELECT on the top is the one that counts; WITH comes before it.
+            items, words = ([[]], True) if value.upper() == "SELECT" else (items, False)
+        elif words and depth == 0 and (kind, value) == ("mark", ","):
+            items.append([])
+        elif words:
+            items[-1].append((kind, value))
+    return [item[-1][1] for item in items if item]
+
+
 def read_type(words):
     """A type in its own spelling."""
     kind, name = words.next()
@@ -193,7 +229,7 @@ class Engine:
             return self.create_stream(words)
         if words.has("ALTER", "STREAM"):
             return self.alter(words)
-        if words.has("CREATE", "MATERIALIZED", "VIEW"):
+        if words.has("CREATE", "MATERIALIZED", "VIEW") or words.has("CREATE", "VIEW"):
             return self.create_view(words, sql)
         if words.has("CREATE", "ALERT"):
             return self.create_alert(words, sql)
@@ -209,10 +245,7 @@ class Engine:
         while True:
             column = words.name()
             kind = read_type(words)
-            if column == "_tp_time" and not kind.startswith("datetime64"):
-                raise Refused(44, "_tp_time must be datetime64")
-            if column != "_tp_time" and re.match("_tp_|window_(start|end)$", column):
-                raise Refused(44, f"Column {column} is reserved")
+            check_name(column, kind)
             if column in columns and column != "_tp_time":
                 raise Refused(15, f"Column {column} already exists")
             columns[column] = kind
@@ -243,6 +276,7 @@ class Engine:
         words.need("ADD", "COLUMN")
         column, kind = words.name(), read_type(words)
         words.end()
+        check_name(column, kind)
         if column in stream.columns:
             raise Refused(44, f"Cannot add column {column}: column with this name already exists")
         stream.columns[column] = kind
@@ -263,6 +297,8 @@ class Engine:
         words.need("AS")
         select = sql[sql.index(" AS ") + 4:]
         self.check_select(select)
+        for column in projected(select):
+            check_name(column, None)
         self.views[name[1]] = select
         return ""
 
@@ -282,6 +318,15 @@ class Engine:
                 raise KeyError(name)
         except (SyntaxError, KeyError):
             raise Refused(48, f"Failed to compile the Python UDF {name}") from None
+        # A string is bytes by the documents' table of types, and a text in their examples.
+        for text in ("a b".encode().split(), "a b".split()):
+            try:
+                scope, said = {}, io.StringIO()
+                with contextlib.redirect_stderr(said):
+                    exec(code, scope)  # pylint: disable=exec-used
+                    scope[name](*[text] * len(parameters))
+            except Exception as error:  # pylint: disable=broad-except
+                raise Refused(2533, f"Failed to run the Python UDF {name}: {error}") from None
         self.functions[name] = len(parameters)
         return ""
 
@@ -320,7 +365,9 @@ class Engine:
     def check_select(self, sql):
         """Whether all it names is there: streams, functions, columns and its own names."""
         all_tokens = tokens(sql)
-        known = {"_tp_time", "window_start", "window_end", "float64"} | KEYWORDS
+        known = {"_tp_time", "float64"} | KEYWORDS
+        if {"hop", "session", "tumble"} & {value for kind, value in all_tokens if kind == "word"}:
+            known |= set(RESERVED_NAMES)
         depth = 0
         for at, (kind, value) in enumerate(all_tokens):
             after = all_tokens[at + 1:at + 4]
@@ -495,7 +542,10 @@ def checked(kind, value, column, number, best):
         iso = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?"
         if not isinstance(value, str) or not re.fullmatch(iso if best else plain, value):
             raise Refused(41, f"Cannot parse datetime {value!r}: (at row {number})")
-        return value.replace("T", " ").rstrip("Z")
+        if "'UTC'" not in kind and not value.endswith("Z"):
+            raise Refused(41, f"{value!r} is some other time in {kind}: (at row {number})")
+        value = value.replace("T", " ").rstrip("Z")
+        return value if kind.startswith("datetime64") else value.split(".")[0]
     if isinstance(value, bool) and kind not in ("bool", "uint8") or isinstance(value, (str, type(None), list, dict)):
         raise bad
     if kind.startswith(("int", "uint")):

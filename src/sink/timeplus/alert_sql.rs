@@ -71,7 +71,9 @@ pub fn alert_sql(rule: &AlertRule<'_>, events: &StreamName, function: &FunctionN
 /// The columns that an alert's function is called with, all texts.
 pub const COLUMNS: [&str; 5] = ["source", "event", "name", "class", "event_id"];
 
-/// A Python function to begin with, which writes alerts to Timeplus' log.
+/// A Python function to begin with, which writes alerts to Timeplus' log. A `string` is `bytes` there
+/// by the table of types, and `str` in the vendor's own examples
+/// (<https://docs.timeplus.com/py-udf>, <https://docs.timeplus.com/alert>): it takes either.
 pub fn function_sql(function: &FunctionName) -> String {
     let function = &function.0;
     // A word of Python's cannot be a name there.
@@ -83,6 +85,7 @@ pub fn function_sql(function: &FunctionName) -> String {
          import json, sys\n\
          def {function}({plain}):\n    \
          for row in zip({plain}):\n        \
+         row = [v.decode('utf-8', 'replace') if isinstance(v, bytes) else v for v in row]\n        \
          print(json.dumps(row), file=sys.stderr)\n    \
          return event_id\n$$"
     )

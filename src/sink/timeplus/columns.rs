@@ -117,11 +117,19 @@ pub(super) fn plain(found: &str) -> String {
     }
 }
 
-/// Whether a time keeps milliseconds. Of those without a zone nobody knows what they hold, but
-/// Timeplus says so of its own.
+/// Whether a time keeps milliseconds, and shows them in UTC.
 fn is_fine_time(plain: &str) -> bool {
     let digits = plain.strip_prefix("datetime64(").and_then(|rest| rest.chars().next());
     digits.is_some_and(|digit| ('3'..='9').contains(&digit)) && plain.ends_with("'utc')")
+}
+
+/// Whether a column of type `found` holds a moment, to the second at least. Rows say their zone, so
+/// that the column's own is of no matter.
+pub(super) fn holds_time(found: &str) -> bool {
+    let plain = plain(found);
+    let nullable = plain.strip_prefix("nullable(").and_then(|rest| rest.strip_suffix(')'));
+    let name = nullable.unwrap_or(&plain).split('(').next().unwrap_or_default();
+    ["datetime", "datetime32", "datetime64"].contains(&name)
 }
 
 /// A column.

@@ -409,7 +409,7 @@ impl Delivery {
                 at_once
             }
             Verdict::DropSetting(setting) => {
-                log::warn!("{} does not know {setting}; it is left out", self.name);
+                log::warn!("{} does not take setting {setting}; it is left out", self.name);
                 self.server.drop_setting(setting);
                 at_once
             }

@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 
-use super::columns::{BATCH_ID, Column, Kind, MILLISECONDS, TIME, plain};
+use super::columns::{BATCH_ID, Column, Kind, MILLISECONDS, TIME, holds_time, plain};
 use super::tables::{Days, Dialect, Schema, Table, TableError, add_column, create};
 
 /// Asks for the columns of a stream. A server that has no such stream answers with an error whose
@@ -21,6 +21,17 @@ pub struct FoundColumn {
     pub name: String,
     /// Its type as the server spells it.
     pub r#type: String,
+    /// Where its values come from that nobody gives, such as `DEFAULT` or `MATERIALIZED`; empty
+    /// where they are the usual ones of its type.
+    #[serde(default)]
+    pub default_type: String,
+}
+
+impl FoundColumn {
+    /// Whether the server computes it, so that nobody may write to it.
+    fn is_computed(&self) -> bool {
+        ["alias", "materialized"].contains(&&*self.default_type.to_ascii_lowercase())
+    }
 }
 
 /// Reads the answer to [`describe`].
@@ -52,8 +63,8 @@ pub enum Fit {
 /// When a column has a type that does not take our values, or columns are missing in a stream
 /// that is not ours.
 pub fn compare(table: &Table, dialect: Dialect, found: &[FoundColumn]) -> Result<Fit, TableError> {
-    if is_only_raw(found) {
-        return Ok(Fit::OnlyRaw);
+    if let Some(raw) = only_raw(found) {
+        return is_given(table, raw).map(|()| Fit::OnlyRaw);
     }
     let mut missing = Vec::new();
     for wanted in wanted(table.schema, dialect) {
@@ -84,6 +95,7 @@ fn check(
     wanted: &Column,
     column: &FoundColumn,
 ) -> Result<(), TableError> {
+    is_given(table, column)?;
     // Timeplus' own is what it is.
     let given = dialect == Dialect::Timeplus && wanted.kind == Kind::Time;
     if given || wanted.kind.fits(&column.r#type, dialect) {
@@ -97,6 +109,14 @@ fn check(
     })
 }
 
+/// Whether a column takes what it is given.
+fn is_given(table: &Table, column: &FoundColumn) -> Result<(), TableError> {
+    if !column.is_computed() {
+        return Ok(());
+    }
+    Err(TableError::Computed { stream: table.name.to_string(), column: column.name.clone() })
+}
+
 /// What has to be there. Timeplus says of its event time what it likes.
 fn wanted(schema: Schema, dialect: Dialect) -> Vec<Column> {
     let mut columns = match dialect {
@@ -108,11 +128,12 @@ fn wanted(schema: Schema, dialect: Dialect) -> Vec<Column> {
     columns
 }
 
-fn is_only_raw(found: &[FoundColumn]) -> bool {
+/// The column of a stream of texts, if it is one.
+fn only_raw(found: &[FoundColumn]) -> Option<&FoundColumn> {
     let is_own = |name: &str| !name.starts_with("_tp_") && name != BATCH_ID;
     let mut own = found.iter().filter(|column| is_own(&column.name));
     let only = own.next().filter(|_| own.next().is_none());
-    only.is_some_and(|column| {
+    only.filter(|column| {
         let kind = plain(&column.r#type);
         column.name == "raw" && (kind == "string" || kind == "nullable(string)")
     })
@@ -144,8 +165,8 @@ pub enum TimeForm {
     None,
 }
 
-/// Settings of an insert with which every server takes rows of [`TimeForm::Either`]: a time without
-/// fractions drops them, and a column that is not there is left out.
+/// Settings of an insert with which every server takes our rows: a time says its zone, one without
+/// fractions drops them, and a column that is not there is left out. REST has the first by itself.
 pub const EITHER_SETTINGS: [(&str, &str); 2] =
     [("date_time_input_format", "best_effort"), ("input_format_skip_unknown_fields", "1")];
 
@@ -221,31 +242,44 @@ pub fn settle(
             let said = (table.schema != Schema::Raw).then(|| {
                 format!("stream '{}' has only a column 'raw': it gets raw rows", table.name)
             });
-            settled(&raw, raw_time(dialect, found), vec![], said)
+            settled(&raw, raw_time(table, dialect, found)?, vec![], said)
         }
     }
 }
 
 fn has_batch(found: &[FoundColumn]) -> bool {
     let column = found.iter().find(|column| column.name == BATCH_ID);
-    column.is_some_and(|column| plain(&column.r#type) == "string")
+    column.is_some_and(|column| plain(&column.r#type) == "string" && !column.is_computed())
 }
 
-/// How a stream of texts that is there holds the event time.
-fn raw_time(dialect: Dialect, found: &[FoundColumn]) -> TimeForm {
-    if dialect == Dialect::Timeplus {
-        return TimeForm::Millis;
-    }
-    let has = |wanted: &Column| {
-        let column = found.iter().find(|column| column.name == wanted.name);
-        column.is_some_and(|column| wanted.kind.fits(&column.r#type, dialect))
+/// How a stream of texts that is there holds the event time. One without a time is what the replaced
+/// program made; one whose time we cannot give would say 1970, or some other time, of every row.
+fn raw_time(
+    table: &Table,
+    dialect: Dialect,
+    found: &[FoundColumn],
+) -> Result<TimeForm, TableError> {
+    let of = |wanted: &Column| found.iter().find(|column| column.name == wanted.name);
+    let Some(time) = of(&TIME) else {
+        // Timeplus' own is there, said or not.
+        let own = dialect == Dialect::Timeplus;
+        return Ok(if own { TimeForm::Millis } else { TimeForm::None });
     };
-    match (has(&TIME), has(&MILLISECONDS)) {
-        (true, _) if dialect.has_fractions() => TimeForm::Millis,
-        (true, true) => TimeForm::Seconds,
-        // Rows without a time are what the stream is made for.
-        _ => TimeForm::None,
+    if time.is_computed() {
+        return Ok(TimeForm::None);
     }
+    if !holds_time(&time.r#type) {
+        return Err(TableError::WrongType {
+            stream: table.name.to_string(),
+            column: time.name.clone(),
+            found: time.r#type.clone(),
+            wanted: TIME.kind.of(dialect),
+        });
+    }
+    let has_ms = of(&MILLISECONDS).is_some_and(|column| {
+        MILLISECONDS.kind.fits(&column.r#type, dialect) && !column.is_computed()
+    });
+    Ok(if has_ms { TimeForm::Seconds } else { TimeForm::Millis })
 }
 
 /// Decides for several streams with what is found of each. Where a stream of detections turns out

@@ -6,6 +6,7 @@
 //! command started again goes on behind it.
 
 pub mod alert_sql;
+mod answer;
 mod batch;
 pub mod columns;
 mod compact;
@@ -15,6 +16,7 @@ mod dead;
 mod deliver;
 mod drain;
 pub mod fit;
+pub mod grafana;
 mod gzip;
 pub mod panels;
 mod parts;
@@ -52,6 +54,7 @@ pub use queue::WhenSpoolFull;
 use queue::{Queue, Stuck};
 use rows::Row;
 use server::Server;
+use spool::Other;
 pub use spool::{Spool, SpoolError};
 pub use stats::{Mood, Snapshot, Stats};
 pub use stream::Stream;
@@ -59,6 +62,7 @@ pub use stream::Stream;
 use super::rows::CountsRows;
 use super::{Ending, Flow, Item, Sink, SinkError};
 use crate::cancel::Cancel;
+use crate::logging::NOTE;
 use crate::record::RunRecord;
 
 /// How often [`Sink::finish`] looks whether batches arrive.
@@ -101,6 +105,9 @@ pub struct Settings {
     pub cancel: Cancel,
     /// Whether a run that was cut off is gone on with: not where its frames come again and again.
     pub resumes: bool,
+    /// The settings that make other rows of the same frames, by name with what stands for their
+    /// values: a run that was cut off and had others is not gone on with, and they are named.
+    pub said: Vec<(String, String)>,
     /// Whether the run ends where nothing goes out for too long; otherwise rows are let go from then
     /// on, and counted.
     pub required: bool,
@@ -126,6 +133,7 @@ impl Default for Settings {
             dead_letters: None,
             cancel: Cancel::default(),
             resumes: true,
+            said: Vec::new(),
             required: false,
         }
     }
@@ -211,7 +219,9 @@ impl Timeplus {
                 let key = format!("{}/{}/{settings}/{}", run.source_id, run.config_id, self.names);
                 let Settings { resumes, spool, .. } = &self.settings;
                 self.resumes = *resumes && !run.input.live && spool.is_some();
-                let known = self.queue.begin(self.resumes.then_some(key));
+                self.queue.keep_said(&self.settings.said);
+                let known = self.queue.begin(self.resumes.then(|| key.clone()));
+                self.tell_other(&key, known.is_some());
                 let kept = self.make.begin(run, known.and_then(|known| known.first_frame));
                 self.queue.keep_first_frame(kept);
                 (self.safe, self.frame) = (known.map(|known| known.frame), None);
@@ -235,6 +245,19 @@ impl Timeplus {
             self.hand_over();
         }
         Ok(())
+    }
+
+    /// Says that a run on this input was cut off, and that this one does not go on with it.
+    fn tell_other(&self, key: &str, goes_on: bool) {
+        let Some(other) = self.queue.other(key).filter(|_| !goes_on) else { return };
+        let Other { frame, differs } = other;
+        log::warn!(
+            target: NOTE,
+            "{}: a run on this input was cut off behind frame {frame}; this one differs in \
+             {differs}, so it is another run and sends all of its rows; with the settings of before \
+             it would go on there",
+            self.name()
+        );
     }
 
     /// Hands the rows of a whole frame over.

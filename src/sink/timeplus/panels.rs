@@ -51,17 +51,11 @@ pub fn raw_dashboard(raw: &StreamName, page: &str) -> Dashboard {
     let panels = vec![
         Panel {
             title: "Object Detected in last 5 second".into(),
-            ..chart("raw-objects", Position::new(0, 0, 6, 5), objects, "bar", now_bars("name"))
+            ..chart("raw-objects", Position::new(0, 0, 6, 5), objects, "bar", raw_bars())
         },
         Panel {
             title: "Violence Rate Detected in last 5 second".into(),
-            ..chart(
-                "raw-violence",
-                Position::new(0, 5, 6, 4),
-                violence,
-                "line",
-                lines("violence_rate", "", "5"),
-            )
+            ..chart("raw-violence", Position::new(0, 5, 6, 4), violence, "line", raw_lines())
         },
         Panel {
             title: "Video Logs".into(),
@@ -113,6 +107,26 @@ const COLORS: [&str; 10] = [
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000",
     "#999999", "#666666",
 ];
+
+/// The colours of the replaced program's charts.
+const RAW_COLORS: [&str; 10] = [
+    "#ED64A6", "#F0BE3E", "#DA4B36", "#9A1563", "#FF4A71", "#D12D50", "#8934D9", "#D53F8C",
+    "#F7775A", "#8934D9",
+];
+
+/// Its bars, as its `dashboard/payload.json` has them.
+fn raw_bars() -> Value {
+    let more = json!({
+        "colors": RAW_COLORS, "xFormat": "HH:mm", "gridlines": true, "xTickLabel": {"maxChar": 10},
+    });
+    with(now_bars("name"), more)
+}
+
+/// Its line, the same.
+fn raw_lines() -> Value {
+    let more = json!({"colors": RAW_COLORS, "gridlines": false});
+    with(lines("violence_rate", "", "5"), more)
+}
 
 fn with(mut config: Value, more: Value) -> Value {
     if let (Some(config), Value::Object(more)) = (config.as_object_mut(), more) {

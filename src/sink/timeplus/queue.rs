@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::batch::Builder;
 use super::rows::Row;
-use super::spool::{Front, Known, Name, Reached, Segment, Spool, SpoolError};
+use super::spool::{Front, Known, Name, Other, Reached, Segment, Spool, SpoolError};
 use super::stats::Stats;
 
 /// The longest wait in one piece: news wakes earlier.
@@ -45,6 +45,8 @@ struct State {
     /// Complete, but not safe yet.
     sealed: Vec<Arc<Segment>>,
     key: Option<String>,
+    /// The run's settings by name, with what stands for their values.
+    said: Vec<(String, String)>,
     /// When the run's first frame was, where only the clock said so.
     first_frame: Option<SystemTime>,
     /// The last frame that is in `open`, and that in `sealed`.
@@ -86,8 +88,8 @@ impl State {
         }
         if !self.sealed.is_empty() {
             let key = self.key.as_deref().zip(self.sealed_frame);
-            let first_frame = self.first_frame;
-            let reached = key.map(|(key, frame)| Reached { key, frame, first_frame });
+            let (first_frame, said) = (self.first_frame, &*self.said);
+            let reached = key.map(|(key, frame)| Reached { key, frame, first_frame, said });
             self.spool.commit(&self.sealed, reached)?;
             self.sealed.clear();
         }
@@ -106,6 +108,7 @@ impl Queue {
             open,
             sealed: Vec::new(),
             key: None,
+            said: Vec::new(),
             first_frame: None,
             frame: None,
             sealed_frame: None,
@@ -131,6 +134,17 @@ impl Queue {
         state.key = key;
         let key = state.key.as_deref()?;
         state.spool.known(key)
+    }
+
+    /// A run on the same input as that of `key` that was cut off, and is not gone on with.
+    pub(super) fn other(&self, key: &str) -> Option<Other> {
+        let state = self.lock();
+        state.spool.other(key, &state.said)
+    }
+
+    /// The settings of the run that begins, by name with what stands for their values.
+    pub(super) fn keep_said(&self, said: &[(String, String)]) {
+        self.lock().said = said.to_vec();
     }
 
     /// Who continues the run goes by this time of its first frame.
@@ -267,8 +281,8 @@ impl Queue {
         let mut state = self.lock();
         let Some(key) = state.key.clone() else { return Ok(()) };
         let frame = state.spool.known(&key).map(|known| known.frame).unwrap_or_default();
-        let first_frame = state.first_frame;
-        state.spool.end_run(Reached { key: &key, frame, first_frame })
+        let (first_frame, said) = (state.first_frame, state.said.clone());
+        state.spool.end_run(Reached { key: &key, frame, first_frame, said: &said })
     }
 
     /// Forgets what is done with.

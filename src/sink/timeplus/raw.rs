@@ -3,8 +3,8 @@
 //! One object a frame with the outputs of its workflow by their names, those that are pictures left
 //! out. A model that is no workflow has those of the demo's: `model_detection_prediction`, a list of
 //! boxes, and `model_violence_predictions`, a class of the whole picture, which only a model that
-//! classifies gives. Indented by two, since its "Video Logs" panel shows the text as it is. Values
-//! of which we know nothing (the place of a crop within its parent) are left out.
+//! classifies gives. Indented by two, since its "Video Logs" panel shows the text as it is. A frame is
+//! never a crop of another picture: it is its own parent, at its own corner and of its own size.
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -97,7 +97,14 @@ struct Detected<'a> {
     inference_id: &'a str,
     prediction_type: &'static str,
     root_parent_id: &'a str,
+    root_parent_coordinates: &'static str,
+    root_parent_dimensions: String,
+    parent_coordinates: &'static str,
+    parent_dimensions: String,
 }
+
+/// The corner of a frame that is no crop, as numpy prints an array.
+const CORNER: &str = "[0 0]";
 
 impl<'a> Detected<'a> {
     fn of(
@@ -113,6 +120,7 @@ impl<'a> Detected<'a> {
         } else {
             "object-detection"
         };
+        let dimensions = format!("[{} {}]", record.image.height, record.image.width);
         Self {
             bbox,
             confidence: found.confidence,
@@ -121,10 +129,14 @@ impl<'a> Detected<'a> {
             class_name: &found.class,
             detection_id: &found.detection_id,
             parent_id: &record.source,
-            image_dimensions: format!("[{} {}]", record.image.height, record.image.width),
+            image_dimensions: dimensions.clone(),
             inference_id,
             prediction_type,
             root_parent_id: &record.source,
+            root_parent_coordinates: CORNER,
+            root_parent_dimensions: dimensions.clone(),
+            parent_coordinates: CORNER,
+            parent_dimensions: dimensions,
         }
     }
 }

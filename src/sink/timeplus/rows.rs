@@ -155,7 +155,8 @@ struct EventTime {
     day: i64,
     /// Milliseconds since 1970.
     ms: u64,
-    /// `2026-11-22 06:00:00.123`.
+    /// `2026-11-22T06:00:00.123Z`. Without its zone a server would take it for a time in that of the
+    /// column, or else in its own.
     text: String,
 }
 
@@ -164,16 +165,13 @@ impl EventTime {
         let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
         let since = since.min(Duration::new(LAST_S, 999_000_000));
         let ms = since.as_secs() * 1000 + u64::from(since.subsec_millis());
-        // What humantime writes between a T and a Z.
-        let mut text = humantime::format_rfc3339_millis(UNIX_EPOCH + since).to_string();
-        text.truncate("2026-11-22T06:00:00.123".len());
-        let text = text.replace('T', " ");
+        let text = humantime::format_rfc3339_millis(UNIX_EPOCH + since).to_string();
         Self { day: (ms / 86_400_000) as i64, ms, text }
     }
 
     /// The text without milliseconds.
-    fn seconds(&self) -> &str {
-        self.text.split('.').next().unwrap_or_default()
+    fn seconds(&self) -> String {
+        format!("{}Z", self.text.split('.').next().unwrap_or_default())
     }
 }
 

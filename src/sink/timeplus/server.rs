@@ -1,26 +1,26 @@
-//! The client of one server: what is asked, and how an answer reads. What to do about a refusal is
-//! for `verdict`, when to ask again for `deliver`.
+//! The client of one server: what is asked. How an answer reads is for `answer`, what to do about a
+//! refusal for `verdict`, when to ask again for `deliver`.
 //!
 //! Who we are is said by HTTP Basic alone: Proton ignores `X-ClickHouse-User`, and two ways at once
 //! are refused by all. Settings are in the address, because ClickHouse 18.16 takes none inside an
 //! `INSERT`.
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::answer::{good, refusal, take_exception, text};
+use super::fit::EITHER_SETTINGS;
 use super::stream::Stream;
-use super::verdict::{OPTIONAL_SETTINGS, Verdict, follows_writing, verdict};
+use super::tables::is_from;
+use super::verdict::{ASYNC, Verdict, WAIT_FOR_ASYNC, follows_writing, verdict};
 use crate::net::address::{Address, AddressError, Login};
 use crate::net::http::{self, Client, HttpError, Method, Response};
 use crate::reason::one_line;
 
 /// Ports that speak the native protocol and no HTTP.
 const NATIVE_PORTS: [u16; 3] = [8463, 7587, 9000];
-
-/// The most characters of a server's words that are passed on.
-const MAX_MESSAGE: usize = 300;
 
 /// Less than the 3 s for which servers keep an idle connection.
 const MAX_IDLE: Duration = Duration::from_secs(2);
@@ -146,6 +146,15 @@ pub struct About {
     pub version: String,
 }
 
+/// What a query answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// As text in the format that it names or TabSeparated, as far as it came.
+    pub text: String,
+    /// Why no more came: the answer is not whole.
+    pub error: Option<ServerError>,
+}
+
 /// A server and what was learned of it.
 #[derive(Debug)]
 pub struct Server {
@@ -224,6 +233,21 @@ impl Server {
         Ok(text(&self.post(limit, "/", "", &[], sql.as_bytes())?))
     }
 
+    /// What `sql` answers, as far as it came: an exception may follow rows that were sent already.
+    ///
+    /// # Errors
+    /// When the server refuses at once or is away.
+    pub fn query_partly(&self, sql: &str) -> Result<Answer, ServerError> {
+        let address = self.address.with_path("/", "");
+        let (mut answer, broken) =
+            self.client.request_partly(Method::Post, self.total, &address, &[], sql.as_bytes())?;
+        // A refusal has nothing before it.
+        answer = good(answer)?;
+        let exception = take_exception(&mut answer, broken.is_some());
+        let error = exception.or(broken.map(ServerError::Http));
+        Ok(Answer { text: text(&answer), error })
+    }
+
     /// What kind of server it is, asked once.
     ///
     /// # Errors
@@ -254,6 +278,9 @@ impl Server {
 
     /// Inserts packed rows. ClickHouse refuses (216) a second insert `id` while the first is still
     /// under way, which may be long after we have stopped waiting for it.
+    ///
+    /// An answer says that rows are stored only where the insert is not put off (`async_insert`, on
+    /// by default in 26.9), or where it waits for that: so this is said.
     pub(super) fn insert(
         &self,
         limit: Duration,
@@ -263,7 +290,7 @@ impl Server {
     ) -> Result<(), ServerError> {
         let mut query =
             format!("?query={}", utf8_percent_encode(&stream.insert(), NON_ALPHANUMERIC));
-        for (name, value) in OPTIONAL_SETTINGS {
+        for (name, value) in EITHER_SETTINGS.into_iter().chain(self.at_once()) {
             if !self.unknown.contains(&name) {
                 query.push_str(&format!("&{name}={value}"));
             }
@@ -278,6 +305,15 @@ impl Server {
         let answer = self.post(limit, "/", &query, &headers, packed)?;
         // There is nothing to say about an insert: a proxy, or an error behind a good head.
         if answer.body.is_empty() { Ok(()) } else { Err(refusal(&answer)) }
+    }
+
+    /// What makes an answer to an insert mean that rows are stored. Timeplus puts nothing off, and
+    /// ClickHouse does from 21.11 on.
+    fn at_once(&self) -> Option<(&'static str, &'static str)> {
+        let about = self.about.as_ref()?;
+        let may_wait = !about.is_timeplus && is_from(&about.version, (21, 11));
+        let may_say = !self.unknown.contains(&ASYNC);
+        may_wait.then_some(if may_say { (ASYNC, "0") } else { (WAIT_FOR_ASYNC, "1") })
     }
 
     /// Inserts rows through REST, where an id counts once.
@@ -343,57 +379,13 @@ impl Server {
         body: &[u8],
     ) -> Result<Response, ServerError> {
         let address = self.address.with_path(path, query);
-        good(self.client.request(Method::Post, limit, &address, headers, body)?)
-    }
-}
-
-/// The answer, if it is a good one. An error may come in the body behind a 200.
-fn good(answer: Response) -> Result<Response, ServerError> {
-    let ok = (200..300).contains(&answer.status) && code_of(&answer).is_none();
-    if ok { Ok(answer) } else { Err(refusal(&answer)) }
-}
-
-fn refusal(answer: &Response) -> ServerError {
-    let message = one_line(&message_of(&text(answer)), MAX_MESSAGE);
-    let after = answer.retry_after(SystemTime::now());
-    ServerError::Refused { status: answer.status, code: code_of(answer), message, after }
-}
-
-fn text(answer: &Response) -> String {
-    String::from_utf8_lossy(&answer.body).into_owned()
-}
-
-/// The exception's code: in a header, behind `Code: `, or in the JSON of REST.
-fn code_of(answer: &Response) -> Option<u32> {
-    let names =
-        ["x-timeplus-exception-code", "x-proton-exception-code", "x-clickhouse-exception-code"];
-    let header = names.iter().find_map(|name| answer.header(name)?.trim().parse().ok());
-    header
-        .or_else(|| {
-            let head = answer.body.get(..answer.body.len().min(64))?;
-            let head = String::from_utf8_lossy(head);
-            let digits = head.strip_prefix("Code: ")?;
-            digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
-        })
-        .or_else(|| {
-            let is_error = !(200..300).contains(&answer.status);
-            let rest: RestError = serde_json::from_slice(&answer.body).ok().filter(|_| is_error)?;
-            rest.code
-        })
-}
-
-/// What REST answers when it refuses.
-#[derive(serde::Deserialize)]
-struct RestError {
-    #[serde(alias = "message")]
-    error_msg: Option<String>,
-    code: Option<u32>,
-}
-
-/// The words of a refusal, without what 18.16 puts behind them for its developers.
-fn message_of(body: &str) -> String {
-    match serde_json::from_str::<RestError>(body) {
-        Ok(RestError { error_msg: Some(message), .. }) => message,
-        _ => body.split(", e.what() =").next().unwrap_or_default().to_owned(),
+        let (mut answer, broken) =
+            self.client.request_partly(Method::Post, limit, &address, headers, body)?;
+        // An exception says more than that the connection broke.
+        match (take_exception(&mut answer, broken.is_some()), broken) {
+            (Some(exception), _) => Err(exception),
+            (None, Some(broken)) => Err(broken.into()),
+            (None, None) => good(answer),
+        }
     }
 }

@@ -27,18 +27,21 @@ impl Dialect {
     /// ClickHouse of a version such as `18.16.1`, as `SELECT version()` answers; an unreadable one
     /// is taken for a new one.
     pub fn clickhouse(version: &str) -> Self {
-        let mut parts = version.trim().split('.').map(str::parse::<u32>);
-        let (major, minor) = (parts.next(), parts.next());
-        let modern = match (major, minor) {
-            (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (20, 1),
-            _ => true,
-        };
-        Self::ClickHouse { modern }
+        Self::ClickHouse { modern: is_from(version, (20, 1)) }
     }
 
     /// Whether its event times have milliseconds.
     pub fn has_fractions(self) -> bool {
         !matches!(self, Self::ClickHouse { modern: false })
+    }
+}
+
+/// Whether a version such as `18.16.1` is this one or newer; an unreadable one is taken for a new one.
+pub(super) fn is_from(version: &str, first: (u32, u32)) -> bool {
+    let mut parts = version.trim().split('.').map(str::parse::<u32>);
+    match (parts.next(), parts.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= first,
+        _ => true,
     }
 }
 
@@ -257,6 +260,14 @@ pub enum TableError {
         /// The columns that it needs.
         missing: String,
     },
+    /// The server computes a column, so that nobody can write to it.
+    #[error("stream '{stream}' computes column '{column}' itself, and takes no values for it")]
+    Computed {
+        /// The stream.
+        stream: String,
+        /// The column.
+        column: String,
+    },
     /// The server's description of it is no such thing.
     #[error("what the server says of stream '{stream}' cannot be read")]
     Unreadable {
@@ -271,7 +282,7 @@ impl TableError {
         match self {
             Self::BadName { .. } => "--timeplus-stream cam1, or default.cam1".into(),
             Self::BadFunction { .. } => "a Python function in Timeplus, such as tell_me".into(),
-            Self::Foreign { .. } | Self::WrongType { .. } => {
+            Self::Foreign { .. } | Self::WrongType { .. } | Self::Computed { .. } => {
                 "name another with --timeplus-stream: it is made where it is missing".into()
             }
             Self::Unreadable { .. } => {

@@ -1,10 +1,17 @@
 //! Views of our streams for `timeplus init`: objects a second by class, dwell by zone, crossings by
 //! line.
 //!
-//! In Timeplus they are materialized: they run on and keep what they find, from when they are made.
-//! In ClickHouse a materialized view adds up every insert, so that a run on the same video twice
-//! would count twice what its tables count once (`ReplacingMergeTree`). There they are plain views
-//! over `FINAL`, always right and computed when they are asked.
+//! They are plain views, computed when they are asked: over `table(STREAM)` in Timeplus, which is a
+//! query of what is stored (<https://docs.timeplus.com/view>), and over `FINAL` in ClickHouse. Rows
+//! are grouped by their own time, so that it does not matter in which order they come.
+//!
+//! Materialized ones would be wrong for files. One of Timeplus' over a window drops every row that is
+//! older than its watermark, the newest time that it has seen
+//! (<https://docs.timeplus.com/understanding-watermark>, `WatermarkStamper.cpp` in Proton): a video of
+//! yesterday behind one of today is missing, and so is a file behind a camera. Its last window stays
+//! open until a later row comes (<https://docs.timeplus.com/tumble-aggregation>). One of ClickHouse's
+//! adds up every insert, so that a run on the same video twice would count twice what its tables count
+//! once (`ReplacingMergeTree`).
 
 use super::quote::StreamName;
 use super::tables::{Dialect, Schema, Table};
@@ -30,10 +37,14 @@ pub fn views(table: &Table, dialect: Dialect) -> Vec<View> {
     }
 }
 
+/// The column of the time in Timeplus. `window_start`, as it is called in ClickHouse, is reserved
+/// there (`DDLHelper.cpp` in Proton).
+const AT: &str = "at";
+
 /// A query that groups a stream by time and columns; functions are Timeplus' and ClickHouse's.
 struct Query {
-    /// Timeplus' window, and ClickHouse's function that rounds a time down to its start.
-    window: (&'static str, &'static str),
+    /// The time rounded down.
+    time: (&'static str, &'static str),
     /// The columns it groups by.
     by: &'static str,
     /// What it computes, in either dialect.
@@ -44,10 +55,11 @@ struct Query {
 
 const OBJECTS: Query = Query {
     // ClickHouse's toStartOfSecond came later than what we speak to.
-    window: ("1s", "toDateTime(_tp_time)"),
+    time: ("to_datetime(_tp_time)", "toDateTime(_tp_time)"),
     by: "source, class",
+    // A row that Timeplus has twice counts once; a table of ClickHouse has FINAL for that.
     computed: (
-        "count() AS detections, count_distinct(frame_id) AS frames, \
+        "count_distinct(detection_id) AS detections, count_distinct(frame_id) AS frames, \
          count_distinct(tracker_id) AS tracks, avg(confidence) AS confidence_mean",
         "count() AS detections, uniqExact(frame_id) AS frames, \
          uniqExact(tracker_id) AS tracks, avg(confidence) AS confidence_mean",
@@ -56,19 +68,19 @@ const OBJECTS: Query = Query {
 };
 
 const DWELL: Query = Query {
-    window: ("1m", "toStartOfMinute(_tp_time)"),
+    time: ("to_start_of_minute(_tp_time)", "toStartOfMinute(_tp_time)"),
     by: "source, name, class",
     computed: (
-        "count() AS visits, avg(seconds) AS seconds_mean, max(seconds) AS seconds_max",
+        "count_distinct(event_id) AS visits, avg(seconds) AS seconds_mean, max(seconds) AS seconds_max",
         "count() AS visits, avg(seconds) AS seconds_mean, max(seconds) AS seconds_max",
     ),
     rows: Some("event = 'zone_left'"),
 };
 
 const CROSSINGS: Query = Query {
-    window: ("1m", "toStartOfMinute(_tp_time)"),
+    time: ("to_start_of_minute(_tp_time)", "toStartOfMinute(_tp_time)"),
     by: "source, name, direction, class",
-    computed: ("count() AS crossings", "count() AS crossings"),
+    computed: ("count_distinct(event_id) AS crossings", "count() AS crossings"),
     rows: Some("event = 'line_crossed'"),
 };
 
@@ -81,14 +93,14 @@ impl Query {
         let rows = self.rows.map(|rows| format!(" WHERE {rows}")).unwrap_or_default();
         let sql = match dialect {
             Dialect::Timeplus => format!(
-                "CREATE MATERIALIZED VIEW IF NOT EXISTS {view} AS SELECT window_start, {by}, {} \
-                 FROM tumble({from}, _tp_time, {}){rows} GROUP BY window_start, {by}",
-                self.computed.0, self.window.0
+                "CREATE VIEW IF NOT EXISTS {view} AS SELECT {} AS {AT}, {by}, {} \
+                 FROM table({from}){rows} GROUP BY {AT}, {by}",
+                self.time.0, self.computed.0
             ),
             Dialect::ClickHouse { .. } => format!(
                 "CREATE VIEW IF NOT EXISTS {view} AS SELECT {} AS window_start, {by}, {} \
                  FROM {from} FINAL{rows} GROUP BY window_start, {by}",
-                self.window.1, self.computed.1
+                self.time.1, self.computed.1
             ),
         };
         View { name, sql }

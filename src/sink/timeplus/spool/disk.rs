@@ -47,12 +47,16 @@ pub(super) struct RunProgress {
     /// When its first frame was, where only the clock said so: nanoseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     first_frame_ns: Option<u64>,
+    /// Its settings by name, with what stands for their values. Older versions kept none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) said: Option<Vec<(String, String)>>,
 }
 
 impl RunProgress {
     /// Of a run that begins.
     pub(super) fn new(key: &str) -> Self {
-        Self { key: key.into(), frame: 0, whole: false, first_frame_ns: None }
+        let (frame, whole, first_frame_ns, said) = (0, false, None, None);
+        Self { key: key.into(), frame, whole, first_frame_ns, said }
     }
 
     /// When its first frame was, where that is kept.

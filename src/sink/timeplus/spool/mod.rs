@@ -82,6 +82,17 @@ pub(super) struct Reached<'a> {
     pub(super) frame: u64,
     /// When its first frame was, where only the clock said so.
     pub(super) first_frame: Option<SystemTime>,
+    /// Its settings by name, with what stands for their values.
+    pub(super) said: &'a [(String, String)],
+}
+
+/// A run on the same input that was cut off, and is another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Other {
+    /// The last frame whose rows are safe.
+    pub(super) frame: u64,
+    /// By what it differs, for people.
+    pub(super) differs: String,
 }
 
 /// What is known of a run that an earlier process began.
@@ -167,6 +178,15 @@ impl Spool {
     pub(super) fn known(&self, key: &str) -> Option<Known> {
         let run = self.progress.runs.iter().find(|run| run.key == key)?;
         Some(Known { frame: run.frame, first_frame: run.first_frame() })
+    }
+
+    /// The newest run on the input of `key` that was cut off and is another one.
+    pub(super) fn other(&self, key: &str, said: &[(String, String)]) -> Option<Other> {
+        let input = |key: &str| key.split('/').next().map(str::to_owned);
+        let is_other =
+            |run: &&RunProgress| run.key != key && !run.whole && input(&run.key) == input(key);
+        let run = self.progress.runs.iter().rfind(is_other)?;
+        Some(Other { frame: run.frame, differs: differs(run, key, said) })
     }
 
     /// Makes a group of batches safe together, and how far the run is with them: all or nothing.
@@ -313,9 +333,33 @@ impl Spool {
     }
 }
 
+/// By what a run differs from the one of `key`: its model, its settings by name, its streams.
+fn differs(run: &RunProgress, key: &str, said: &[(String, String)]) -> String {
+    let (one, other): (Vec<_>, Vec<_>) = (run.key.split('/').collect(), key.split('/').collect());
+    let differs = |part: usize| one.get(part) != other.get(part);
+    let mut all = Vec::new();
+    if differs(1) {
+        all.push("the model or its settings");
+    }
+    if differs(2) {
+        // A spool of an older version has no names.
+        let old = run.said.as_deref().unwrap_or_default();
+        let gone = old.iter().filter(|setting| !said.contains(setting));
+        let came = said.iter().filter(|setting| !old.contains(setting));
+        let mut names: Vec<_> = gone.chain(came).map(|(name, _)| &**name).collect();
+        names.sort_unstable();
+        names.dedup();
+        all.extend(if run.said.is_some() { names } else { vec!["settings"] });
+    }
+    if differs(3) {
+        all.push("the streams");
+    }
+    all.join(", ")
+}
+
 impl Progress {
     fn reach(&mut self, reached: Reached<'_>, whole: bool) {
-        let Reached { key, frame, first_frame } = reached;
+        let Reached { key, frame, first_frame, said } = reached;
         let index = self.runs.iter().position(|run| run.key == key).unwrap_or_else(|| {
             self.runs.push(RunProgress::new(key));
             self.runs.len() - 1
@@ -323,6 +367,7 @@ impl Progress {
         if let Some(run) = self.runs.get_mut(index) {
             (run.frame, run.whole) = (run.frame.max(frame), whole);
             run.keep_first_frame(first_frame);
+            run.said = Some(said.to_vec());
         }
         let extra = self.runs.len().saturating_sub(MAX_RUNS);
         self.runs.drain(..extra);

@@ -40,7 +40,7 @@ fn all(spool: &mut Spool) -> Vec<u64> {
 }
 
 fn reached(frame: u64) -> Option<Reached<'static>> {
-    Some(Reached { key: "a/b", frame, first_frame: None })
+    Some(Reached { key: "a/b", frame, first_frame: None, said: &[] })
 }
 
 fn frame_of(spool: &Spool, key: &str) -> Option<u64> {
@@ -200,14 +200,17 @@ fn how_far_a_run_is_is_forgotten_when_all_of_it_arrived() {
     let mut spool = Spool::open(folder.path(), ROOM).unwrap();
     spool.commit(&[batch(0..1)], reached(3)).unwrap();
     spool
-        .commit(&[batch(1..2)], Some(Reached { key: "c/d", frame: 1, first_frame: None }))
+        .commit(
+            &[batch(1..2)],
+            Some(Reached { key: "c/d", frame: 1, first_frame: None, said: &[] }),
+        )
         .unwrap();
     spool.end_run(reached(3).unwrap()).unwrap();
     assert_eq!(frame_of(&spool, "a/b"), Some(3));
     assert_eq!(all(&mut spool), [0, 1]);
     spool.tidy().unwrap();
     assert_eq!((frame_of(&spool, "a/b"), frame_of(&spool, "c/d")), (None, Some(1)));
-    spool.end_run(Reached { key: "c/d", frame: 1, first_frame: None }).unwrap();
+    spool.end_run(Reached { key: "c/d", frame: 1, first_frame: None, said: &[] }).unwrap();
     assert_eq!(names(folder.path(), "json"), [""; 0]);
     drop(spool);
     let mut spool = Spool::open(folder.path(), ROOM).unwrap();
@@ -220,7 +223,7 @@ fn the_time_of_a_run_is_kept_with_how_far_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let mut spool = Spool::open(folder.path(), ROOM).unwrap();
     let time = UNIX_EPOCH.checked_add(Duration::new(1_790_000_000, 123_456_789));
-    let of = |key, first_frame| Some(Reached { key, frame: 1, first_frame });
+    let of = |key, first_frame| Some(Reached { key, frame: 1, first_frame, said: &[] });
     spool.commit(&[batch(0..1)], of("a", time)).unwrap();
     spool.commit(&[batch(1..2)], of("b", None)).unwrap();
     spool.commit(&[batch(2..3)], of("a", None)).unwrap();
@@ -228,4 +231,32 @@ fn the_time_of_a_run_is_kept_with_how_far_it_is() {
     let again = Spool::open(folder.path(), ROOM).unwrap();
     let time_of = |key| again.known(key).unwrap().first_frame;
     assert_eq!((time_of("a"), time_of("b")), (time, None));
+}
+
+#[test]
+fn a_run_that_was_cut_off_is_known_by_what_it_had() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = Spool::open(folder.path(), ROOM).unwrap();
+    let said: Vec<_> = [("realtime", "1"), ("zone", "2")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+    let reached = |key, frame| Reached { key, frame, first_frame: None, said: &said };
+    spool.commit(&[batch(0..1)], Some(reached("video/model/settings/streams", 7))).unwrap();
+    spool.commit(&[batch(1..2)], Some(reached("film/model/settings/streams", 9))).unwrap();
+    drop(spool);
+    let mut spool = Spool::open(folder.path(), ROOM).unwrap();
+    let other = |spool: &Spool, key: &str, said: &[(String, String)]| {
+        spool.other(key, said).map(|other| (other.frame, other.differs))
+    };
+    assert_eq!(other(&spool, "video/model/settings/streams", &said), None, "that is this one");
+    assert_eq!(other(&spool, "another/model/settings/streams", &said), None, "another input");
+    let known = |differs: &str| Some((7, differs.to_owned()));
+    assert_eq!(other(&spool, "video/model/x/streams", &said[1..]), known("realtime"));
+    assert_eq!(other(&spool, "video/model/x/streams", &[]), known("realtime, zone"));
+    let zone = [said[0].clone(), ("zone".to_owned(), "3".to_owned())];
+    assert_eq!(other(&spool, "video/model/x/streams", &zone), known("zone"));
+    let model = "the model or its settings, the streams";
+    assert_eq!(other(&spool, "video/m/settings/s", &said), known(model));
+    spool.end_run(reached("video/model/settings/streams", 7)).unwrap();
+    assert_eq!(other(&spool, "video/model/x/streams", &[]), None, "it was not cut off");
 }

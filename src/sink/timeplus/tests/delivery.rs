@@ -176,14 +176,15 @@ fn a_bad_row_is_found_and_the_others_arrive() {
         let dead = folder.path().join("dead.ndjson");
         let mut trial = trial();
         trial.settings.dead_letters = Some(dead.clone());
-        let bad = || exception(400, 27);
+        // A constraint of the table.
+        let bad = || exception(500, 469);
         let none = || ok("0\n");
         let script =
             vec![version(), bad(), none(), code(200), bad(), none(), bad(), none(), code(200)];
         let (seen, ended, stats) = against(&trial, script, 4);
         let error = ended.unwrap_err();
         assert!(error.to_string().contains("1 were refused for good"), "{error}");
-        assert!(error.to_string().contains("code 27"), "{error}");
+        assert!(error.to_string().contains("code 469"), "{error}");
         let rows: Vec<_> = inserts(&seen).map(|request| inserted(request).1).collect();
         assert_eq!(rows, [vec![0, 1, 2, 3], vec![0, 1], vec![2, 3], vec![2], vec![3]]);
         let mut ids: Vec<_> = inserts(&seen).map(|request| inserted(request).0).collect();
@@ -193,7 +194,7 @@ fn a_bad_row_is_found_and_the_others_arrive() {
         assert_eq!((stats.rows_sent, stats.rows_dead), (3, 1));
         let letter: serde_json::Value =
             serde_json::from_str(&std::fs::read_to_string(dead).unwrap()).unwrap();
-        assert_eq!((&letter["code"], &letter["row"]["n"]), (&27.into(), &2.into()));
+        assert_eq!((&letter["code"], &letter["row"]["n"]), (&469.into(), &2.into()));
         assert!(letter["message"].as_str().unwrap().contains("at row 1"));
     });
 }
@@ -235,6 +236,73 @@ fn what_the_server_does_not_know_is_left_out() {
         assert_eq!(seen[1].header("content-encoding"), None);
         assert!(seen[2].path.contains("JSONEachRow&date_time_input_format=best_effort&query_id="));
         assert!(seen.iter().all(|request| inserted(request) == inserted(&seen[0])));
+    });
+}
+
+/// An insert that is put off is answered before its rows are stored, and a later one may be stored
+/// before it: nothing that we do about a batch would hold.
+#[test]
+fn an_answer_says_that_rows_are_stored() {
+    bounded_test(|| {
+        let modern = || ok("26.9.2.1\n");
+        let refuses = |code: u32, setting: &str| {
+            let words = format!("Code: {code}. DB::Exception: Setting {setting} is not for you");
+            Reply::Code(500, String::new(), words.into_bytes())
+        };
+        let asked = |seen: &[Request]| -> Vec<String> {
+            let setting = |request: &Request| {
+                let found = request.path.split('&').find(|part| part.contains("async"));
+                found.unwrap_or_default().to_owned()
+            };
+            inserts(seen).map(setting).collect()
+        };
+        let (seen, ended, _) = against(&trial(), vec![modern(), code(200)], 1);
+        ended.unwrap();
+        assert_eq!(asked(&seen), ["async_insert=0"]);
+        // Somebody has fixed it: then the answer is to wait.
+        let script = vec![modern(), refuses(452, "async_insert"), code(200)];
+        let (seen, ended, _) = against(&trial(), script, 1);
+        ended.unwrap();
+        assert_eq!(asked(&seen), ["async_insert=0", "wait_for_async_insert=1"]);
+        // Neither is known: then nothing is put off.
+        let script =
+            [refuses(115, "async_insert"), refuses(115, "wait_for_async_insert"), code(200)];
+        let (seen, ended, _) = against(&trial(), [vec![modern()], script.into()].concat(), 1);
+        ended.unwrap();
+        assert_eq!(asked(&seen), ["async_insert=0", "wait_for_async_insert=1", ""]);
+        // Neither is allowed: an answer would say nothing, so rows wait until that is mended.
+        let script = [
+            modern(),
+            refuses(452, "async_insert"),
+            refuses(452, "wait_for_async_insert"),
+            code(200),
+        ];
+        let (seen, ended, stats) = against(&trial(), script.into(), 1);
+        ended.unwrap();
+        let waits = "wait_for_async_insert=1";
+        assert_eq!(asked(&seen), ["async_insert=0", waits, waits]);
+        assert_eq!((stats.retries, stats.rows_sent), (1, 1));
+        // Older servers and Timeplus put nothing off.
+        for old in [ok("21.8.1\n"), timeplus()] {
+            let (seen, ended, _) = against(&trial(), vec![old, code(200)], 1);
+            ended.unwrap();
+            assert_eq!(asked(&seen), [""]);
+        }
+    });
+}
+
+#[test]
+fn an_exception_within_an_answer_is_judged_by_its_code() {
+    bounded_test(|| {
+        let words = "Code: 252. DB::Exception: Too many parts. (TOO_MANY_PARTS)";
+        let frame = format!("\r\n__exception__\r\nabc\r\n{words}\n59 abc\r\n__exception__\r\n");
+        let within =
+            Reply::Code(200, "X-ClickHouse-Exception-Tag: abc\r\n".into(), frame.into_bytes());
+        let script = vec![version(), within, ok("0\n"), code(200)];
+        let (seen, ended, stats) = against(&trial(), script, 1);
+        ended.unwrap();
+        assert!(question(&seen[1]).starts_with("SELECT count()"), "it is not of unknown fate");
+        assert_eq!((stats.rows_sent, stats.last_code), (1, Some(252)));
     });
 }
 

@@ -5,6 +5,7 @@ use std::io::Write;
 use super::super::alert_sql::{AlertRule, FunctionName, alert_sql, function_sql};
 use super::super::dashboard::{Dashboard, PATH, Shown, Step, step};
 use super::super::fit::{EITHER_SETTINGS, describe, described, settle, settle_all};
+use super::super::grafana;
 use super::super::panels::{dashboard, raw_dashboard};
 use super::super::tables::{Choice, Days, tables};
 use super::super::views::views;
@@ -40,7 +41,8 @@ fn init(fake: &Fake) -> Vec<Target> {
 }
 
 /// Inserts the rows of real records, made for `made_for`, into `targets`.
-fn takes(fake: &Fake, targets: &[Target], made_for: &[Target], settings: &str) {
+fn takes(fake: &Fake, targets: &[Target], made_for: &[Target]) {
+    let settings = EITHER_SETTINGS.map(|(name, value)| format!("&{name}={value}")).concat();
     let mut maker = Rows::new(made_for.to_vec(), begins(SystemTime::UNIX_EPOCH));
     let mut rows = Vec::new();
     read(RECORDS).iter().for_each(|item| give(&mut maker, item, &mut rows));
@@ -61,11 +63,10 @@ fn streams_are_made_and_take_every_row() {
     let fake = Fake::start(&[]);
     let targets = init(&fake);
     assert_eq!(targets, init(&fake), "the second time they are there");
-    takes(&fake, &targets, &targets, "");
+    takes(&fake, &targets, &targets);
     let once = fake.state();
     let unseen: Vec<_> = all_tables().into_iter().map(Target::unseen).collect();
-    let settings = EITHER_SETTINGS.map(|(name, value)| format!("&{name}={value}"));
-    takes(&fake, &targets, &unseen, &settings.concat());
+    takes(&fake, &targets, &unseen);
     let twice = fake.state();
     assert_eq!(twice["faults"], serde_json::json!([]));
     assert_eq!(twice["streams"]["vision_pipe_detections"]["ttl_days"], 30);
@@ -207,6 +208,47 @@ fn dashboards_are_taken_and_not_made_twice() {
     assert_eq!(panels, [4, 7]);
 }
 
+/// Each query of Grafana's dashboards is one that the server takes, with a time in place of its
+/// variables.
+#[test]
+fn queries_for_grafana_are_taken() {
+    let fake = Fake::start(&[]);
+    init(&fake);
+    let name = |schema| table(schema).name;
+    let shown = Shown {
+        detections: Some((name(Schema::Detections), name(Schema::Frames))),
+        events: Some(name(Schema::Events)),
+    };
+    let page = "http://localhost:5001/";
+    for dialect in [Dialect::Timeplus, NEW] {
+        let boards = [
+            grafana::dashboard(&shown, Some(page), dialect),
+            grafana::raw_dashboard(&name(Schema::Raw), page, dialect),
+        ];
+        let panels = boards.iter().map(|board| board["panels"].as_array().unwrap());
+        // The same as for Timeplus' console.
+        assert_eq!(panels.clone().map(Vec::len).collect::<Vec<_>>(), [7, 4]);
+        for (index, panel) in panels.flatten().enumerate() {
+            if panel["type"] == "text" {
+                let picture = "<img src=\"http://localhost:5001/video_feed\"";
+                assert!(panel["options"]["content"].as_str().unwrap().starts_with(picture));
+                continue;
+            }
+            let target = &panel["targets"][0];
+            assert_eq!(target["datasource"]["uid"], "${source}");
+            let sql = target["sql"].as_str().or(target["rawSql"].as_str()).unwrap();
+            assert!(sql.contains("${__to}"), "{sql}");
+            let sql = sql.replace("${__from}", "1795327200000");
+            let sql = sql.replace("${__to}", "1795327300000");
+            if dialect == Dialect::Timeplus {
+                assert!(sql.contains("FROM table("), "a query of a stream never ends: {sql}");
+                let view = format!("CREATE VIEW IF NOT EXISTS v{index} AS {sql}");
+                assert_eq!(fake.sql(&view), (200, String::new()), "{sql}");
+            }
+        }
+    }
+}
+
 /// What the real one refuses must be refused here too, or the tests above say nothing.
 #[test]
 fn the_fake_refuses_what_the_real_one_refuses() {
@@ -223,10 +265,38 @@ fn the_fake_refuses_what_the_real_one_refuses() {
     assert_eq!(code("CREATE STREAM a (`t` String)"), "50");
     assert_eq!(code("CREATE TABLE a (`t` string)"), "62");
     assert_eq!(code("CREATE STREAM a (`_tp_x` string)"), "44");
-    assert_eq!(code("CREATE STREAM a (`window_start` string)"), "44");
+    // checkAndPrepareColumns() of Proton's DDLHelper.cpp, which a materialized view goes through too.
+    for name in ["window_start", "window_end", "_tp_shard", "_tp_append_time"] {
+        assert_eq!(code(&format!("CREATE STREAM a (`{name}` string)")), "44", "{name}");
+    }
+    for column in ["_tp_time string", "_tp_time datetime", "_tp_sn uint64", "_tp_delta int64"] {
+        assert_eq!(code(&format!("CREATE STREAM a ({column})")), "44", "{column}");
+    }
     assert_eq!(code("CREATE STREAM a (`s` string) TTL _tp_time + INTERVAL 1 DAY"), "450");
     assert_eq!(code("CREATE STREAM a (`s` string, `n` uint8)"), "");
     assert_eq!(code("CREATE STREAM a (`s` string)"), "57");
+    assert_eq!(code("ALTER STREAM a ADD COLUMN window_end datetime"), "44");
+    for (what, time) in
+        [("MATERIALIZED VIEW", "window_start"), ("VIEW", "window_start"), ("VIEW", "s AS _tp_x")]
+    {
+        let sql = format!(
+            "CREATE {what} IF NOT EXISTS v AS SELECT {time}, count() AS n \
+             FROM tumble(`default`.`a`, _tp_time, 1s) GROUP BY window_start"
+        );
+        assert_eq!(code(&sql), "44", "{sql}");
+        let named = sql.replacen(time, &format!("{} AS at", time.split(' ').next().unwrap()), 1);
+        assert_eq!(code(&named), "", "{named}");
+    }
+    assert_eq!(code("CREATE VIEW IF NOT EXISTS v AS SELECT window_start FROM `default`.`a`"), "47");
+    let function = |line: &str| {
+        code(&format!(
+            "CREATE OR REPLACE FUNCTION f(s string) RETURNS string LANGUAGE PYTHON AS $$\n\
+             import json\ndef f(s):\n    {line}\n    return s\n$$"
+        ))
+    };
+    assert_eq!(function("json.dumps(s)"), "2533", "bytes");
+    assert_eq!(function("s[0].decode()"), "2533", "texts");
+    assert_eq!(function("pass"), "");
     let ready = "INSERT INTO a FORMAT JSONEachRow\n{\"s\":\"x\"}";
     assert_eq!(code(ready), "60", "not ready");
     assert_eq!(code(ready), "");

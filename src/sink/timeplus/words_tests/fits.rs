@@ -75,7 +75,7 @@ fn a_wrong_type_is_named() {
     );
     // Seconds alone would lose what happened between them.
     let mut coarse = ours(Schema::Raw, NEW);
-    coarse.push(FoundColumn { name: "more".into(), r#type: "String".into() });
+    coarse.extend(found(&[("more", "String")]));
     coarse[0].r#type = "DateTime".into();
     assert!(matches!(
         compare(&table(Schema::Raw), NEW, &coarse),
@@ -95,7 +95,7 @@ fn a_type_that_holds_as_much_is_right() {
     set("predicted", "Bool");
     set("_tp_time", "DateTime64(6, 'UTC')");
     set("confidence", "Nullable(Float64)");
-    wider.push(FoundColumn { name: "note".into(), r#type: "String".into() });
+    wider.extend(found(&[("note", "String")]));
     assert_eq!(compare(&table(Schema::Detections), NEW, &wider), Ok(Fit::Same));
     set_kind(&mut wider, "confidence", "Float32");
     assert!(compare(&table(Schema::Detections), NEW, &wider).is_err());
@@ -148,12 +148,70 @@ fn a_table_of_texts_may_have_no_time() {
     assert!(compare(&table(Schema::Detections), NEW, &more).is_err());
 }
 
+/// Rows say their zone (`rows`), so that any column that holds a moment gets the right one; a row
+/// without its time would be one of 1970.
+#[test]
+fn a_table_of_texts_gets_the_time_where_it_has_one() {
+    let of = |dialect, kind: &str, more: &[(&str, &str)]| {
+        let columns = [&[("_tp_time", kind), ("raw", "String")], more].concat();
+        let settled = settle(&table(Schema::Raw), dialect, None, Some(&found(&columns)));
+        settled.map(|settled| settled.target.insert_columns())
+    };
+    for dialect in DIALECTS {
+        for kind in [
+            "DateTime64(3)",
+            "DateTime64(3, 'America/New_York')",
+            "datetime64(6, 'Asia/Shanghai')",
+            "DateTime64(3, 'UTC')",
+            "DateTime",
+            "DateTime('UTC')",
+            "Nullable(DateTime64(3))",
+        ] {
+            assert_eq!(of(dialect, kind, &[]).unwrap(), ["_tp_time", "raw"], "{dialect:?} {kind}");
+        }
+        for kind in ["String", "Date", "UInt64", "Nullable(Int64)", "datetimes"] {
+            let error = of(dialect, kind, &[]).unwrap_err();
+            assert!(matches!(error, TableError::WrongType { .. }), "{dialect:?} {kind}: {error}");
+        }
+        // As we make it on a server without fractions, also when that is a newer one by now.
+        let whole = of(dialect, "DateTime('UTC')", &[("_tp_ms", "UInt64")]).unwrap();
+        assert_eq!(whole, ["_tp_time", "_tp_ms", "raw"], "{dialect:?}");
+    }
+}
+
+#[test]
+fn what_a_server_computes_is_not_written() {
+    let computed = |mut columns: Vec<FoundColumn>, name: &str, how: &str| {
+        let column = columns.iter_mut().find(|column| column.name == name).unwrap();
+        column.default_type = how.into();
+        columns
+    };
+    for how in ["MATERIALIZED", "ALIAS", "materialized"] {
+        let texts = found(&[("_tp_time", "DateTime64(3)"), ("raw", "String")]);
+        let own = computed(texts.clone(), "_tp_time", how);
+        let settled = settle(&table(Schema::Raw), NEW, None, Some(&own)).unwrap();
+        assert_eq!(settled.target.insert_columns(), ["raw"], "it says itself when a row came");
+        let typed = computed(ours(Schema::Events, NEW), "name", how);
+        for (schema, found, column) in
+            [(Schema::Raw, computed(texts, "raw", how), "raw"), (Schema::Events, typed, "name")]
+        {
+            let error = compare(&table(schema), NEW, &found).unwrap_err();
+            assert!(error.to_string().contains(&format!("computes column '{column}'")), "{error}");
+        }
+    }
+    let settled = settle(&table(Schema::Events), NEW, None, Some(&ours(Schema::Events, NEW)));
+    let usual = computed(ours(Schema::Events, NEW), "name", "DEFAULT");
+    assert_eq!(settle(&table(Schema::Events), NEW, None, Some(&usual)), settled);
+}
+
 #[test]
 fn a_description_is_read_or_refused() {
     let events = table(Schema::Events);
     assert_eq!(describe(&events), "DESCRIBE `default`.`vision_pipe_events` FORMAT JSONEachRow");
     let answer = "{\"name\":\"raw\",\"type\":\"string\",\"comment\":\"\"}\n\n";
     assert_eq!(described(&events, answer).unwrap(), found(&[("raw", "string")]));
+    let answer = answer.replace("comment", "default_type").replace("\"\"}", "\"ALIAS\"}");
+    assert_eq!(described(&events, &answer).unwrap()[0].default_type, "ALIAS");
     for bad in ["", "<html>", "{\"name\":1}"] {
         assert!(described(&events, bad).is_err());
     }

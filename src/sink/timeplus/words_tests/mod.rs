@@ -51,8 +51,11 @@ fn target(schema: Schema) -> Target {
 }
 
 fn found(columns: &[(&str, &str)]) -> Vec<FoundColumn> {
-    let one =
-        |(name, kind): &(&str, &str)| FoundColumn { name: (*name).into(), r#type: (*kind).into() };
+    let one = |(name, kind): &(&str, &str)| FoundColumn {
+        name: (*name).into(),
+        r#type: (*kind).into(),
+        default_type: String::new(),
+    };
     columns.iter().map(one).collect()
 }
 

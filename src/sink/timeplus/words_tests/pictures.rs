@@ -33,6 +33,13 @@ fn a_text_has_the_replaced_programs_keys() {
     assert_eq!(boxes[0]["bbox"], corners);
     assert_eq!(boxes[0]["class_name"], "person");
     assert_eq!(boxes[0]["image_dimensions"], "[480 640]");
+    // attach_parent_coordinates_to_detections() of roboflow/inference, for a picture that is no crop:
+    // its corner, then height and width, which the replaced program wrote as numpy prints them.
+    for parent in ["parent", "root_parent"] {
+        assert_eq!(boxes[0][format!("{parent}_id")], "a.mp4");
+        assert_eq!(boxes[0][format!("{parent}_coordinates")], "[0 0]");
+        assert_eq!(boxes[0][format!("{parent}_dimensions")], "[480 640]");
+    }
     for key in ["confidence", "class_id", "tracker_id", "detection_id", "prediction_type"] {
         assert!(!boxes[0][key].is_null(), "{key}");
     }
@@ -115,6 +122,32 @@ fn after<'a>(text: &'a str, mark: &'a str) -> impl Iterator<Item = &'a str> {
 
 fn word(text: &str) -> &str {
     text.split(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap()
+}
+
+/// As `realtime_video_roboflow/dashboard/payload.json` of timeplus-io/examples has them.
+#[test]
+fn the_replaced_programs_charts_look_as_they_did() {
+    let panels = raw_dashboard(&name("video_stream_log"), "http://localhost:5001").panels;
+    let colors = [
+        "#ED64A6", "#F0BE3E", "#DA4B36", "#9A1563", "#FF4A71", "#D12D50", "#8934D9", "#D53F8C",
+        "#F7775A", "#8934D9",
+    ];
+    let bars = json!({
+        "color": "", "colors": colors, "dataLabel": true, "fractionDigits": 2, "gridlines": true,
+        "groupType": "stack", "legend": false, "unit": {"position": "left", "value": ""},
+        "updateKey": "window_start", "updateMode": "time", "xAxis": "name", "xFormat": "HH:mm",
+        "xTickLabel": {"maxChar": 10}, "xTitle": "", "yAxis": "count",
+        "yTickLabel": {"maxChar": 25}, "yTitle": "",
+    });
+    assert_eq!(panels[0].viz_config, json!({"chartType": "bar", "config": bars}));
+    let line = json!({
+        "color": "", "colors": colors, "dataLabel": false, "fractionDigits": 2, "gridlines": false,
+        "legend": false, "lineStyle": "curve", "points": false, "showAll": false,
+        "unit": {"position": "left", "value": ""}, "xAxis": "window_start", "xFormat": "",
+        "xRange": "5", "xTitle": "", "yAxis": "violence_rate", "yRange": {"max": null, "min": null},
+        "yTickLabel": {"maxChar": 25}, "yTitle": "",
+    });
+    assert_eq!(panels[1].viz_config, json!({"chartType": "line", "config": line}));
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn a_detection_keeps_its_numbers() {
     let mut maker = maker(vec![target(Schema::Detections)], "2026-01-01T00:00:00Z");
     let rows = rows_of(&mut maker, &full());
     let row = values(&rows[0]);
-    assert_eq!(row["_tp_time"], "2026-01-01 00:00:04.100");
+    assert_eq!(row["_tp_time"], "2026-01-01T00:00:04.100Z");
     assert_eq!((row["x"].as_f64(), row["y"].as_f64()), (Some(640.0), Some(360.25)));
     assert_eq!((row["x1"].as_f64(), row["y2"].as_f64()), (Some(590.0), Some(385.5)));
     assert_eq!((row["class"].as_str(), row["confidence"].as_f64()), (Some("person"), Some(0.91)));
@@ -129,19 +129,19 @@ fn event_time_is_that_of_the_record_or_of_the_first_frame() {
         (values(&rows[0])["_tp_time"].as_str().unwrap().to_owned(), rows[0].day)
     };
     let midnight = "2026-01-01T23:59:59.950Z";
-    assert_eq!(time(midnight, None, Some(0.0)), ("2026-01-01 23:59:59.950".into(), 20_454));
-    assert_eq!(time(midnight, None, Some(0.05)), ("2026-01-02 00:00:00.000".into(), 20_455));
-    assert_eq!(time(midnight, None, None).0, "2026-01-01 23:59:59.950");
+    assert_eq!(time(midnight, None, Some(0.0)), ("2026-01-01T23:59:59.950Z".into(), 20_454));
+    assert_eq!(time(midnight, None, Some(0.05)), ("2026-01-02T00:00:00.000Z".into(), 20_455));
+    assert_eq!(time(midnight, None, None).0, "2026-01-01T23:59:59.950Z");
     let ts = Some("2026-03-01T12:00:00.123456Z");
-    assert_eq!(time(midnight, ts, Some(9.0)).0, "2026-03-01 12:00:00.123");
+    assert_eq!(time(midnight, ts, Some(9.0)).0, "2026-03-01T12:00:00.123Z");
     for odd in [f64::NAN, f64::INFINITY, -1.0, 1e300] {
-        assert_eq!(time(midnight, None, Some(odd)).0, "2026-01-01 23:59:59.950");
+        assert_eq!(time(midnight, None, Some(odd)).0, "2026-01-01T23:59:59.950Z");
     }
-    assert_eq!(time(midnight, Some("junk"), Some(0.0)).0, "2026-01-01 23:59:59.950");
+    assert_eq!(time(midnight, Some("junk"), Some(0.0)).0, "2026-01-01T23:59:59.950Z");
     let early = SystemTime::UNIX_EPOCH - Duration::from_secs(3600);
     let mut maker = Rows::new(vec![target(Schema::Frames)], begins(early));
     assert_eq!(rows_of(&mut maker, &full())[0].day, 0, "no earlier than 1970");
-    assert_eq!(time("2200-01-01T00:00:00Z", None, None).0, "2106-02-07 06:28:15.999");
+    assert_eq!(time("2200-01-01T00:00:00Z", None, None).0, "2106-02-07T06:28:15.999Z");
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn times_without_fractions_lose_none() {
     let row = values(&rows[0]);
     assert_eq!(
         (&row["_tp_time"], &row["_tp_ms"]),
-        (&"2026-01-01 00:00:04".into(), &1_767_225_604_100u64.into())
+        (&"2026-01-01T00:00:04Z".into(), &1_767_225_604_100u64.into())
     );
     let untimed = Target { time: TimeForm::None, ..target(Schema::Raw) };
     let rows = rows_of(&mut maker(vec![untimed], "2026-01-01T00:00:00Z"), &full());
@@ -169,8 +169,8 @@ fn the_clock_is_read_once_for_a_run() {
     record.ts = Some("2026-06-06T06:06:06.000000Z".into());
     let (begun, frame) = (run("a"), of_frame(record));
     for (known, expected) in [
-        (None, "2026-01-01 00:00:00.500"),
-        (Some(at("2025-05-05T05:05:05Z")), "2025-05-05 05:05:05.500"),
+        (None, "2026-01-01T00:00:00.500Z"),
+        (Some(at("2025-05-05T05:05:05Z")), "2025-05-05T05:05:05.500Z"),
     ] {
         let mut maker = Rows::new(vec![target(Schema::Frames)], Box::new(begins));
         assert_eq!(maker.begin(&begun, known), Some(known.unwrap_or(clock)), "for the next one");

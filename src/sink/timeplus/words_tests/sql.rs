@@ -153,6 +153,30 @@ fn views_are_of_streams_with_something_to_add_up() {
     assert!(names(Schema::Raw).is_empty() && names(Schema::Frames).is_empty());
 }
 
+/// Materialized views of Timeplus over a window drop rows that come late, and leave the last window
+/// open; and no view there has a column `window_start`.
+#[test]
+fn views_are_of_what_is_stored() {
+    let sql = |schema, dialect| -> Vec<String> {
+        views(&table(schema), dialect).into_iter().map(|view| view.sql).collect()
+    };
+    assert_eq!(
+        sql(Schema::Detections, Dialect::Timeplus),
+        ["CREATE VIEW IF NOT EXISTS `default`.`vision_pipe_objects_1s` AS \
+          SELECT to_datetime(_tp_time) AS at, source, class, \
+          count_distinct(detection_id) AS detections, count_distinct(frame_id) AS frames, \
+          count_distinct(tracker_id) AS tracks, avg(confidence) AS confidence_mean \
+          FROM table(`default`.`vision_pipe_detections`) GROUP BY at, source, class"]
+    );
+    let late = ["MATERIALIZED", "tumble", "hop", "window_"];
+    for sql in [Schema::Detections, Schema::Events].map(|s| sql(s, Dialect::Timeplus)).concat() {
+        assert!(late.iter().all(|word| !sql.contains(word)), "{sql}");
+    }
+    for sql in [Schema::Detections, Schema::Events].map(|s| sql(s, NEW)).concat() {
+        assert!(sql.contains(" AS window_start, ") && sql.contains(" FINAL "), "{sql}");
+    }
+}
+
 fn rule() -> AlertRule<'static> {
     AlertRule {
         name: "a man's gate",
@@ -181,6 +205,26 @@ fn an_alert_looks_at_events() {
     );
     assert!(FunctionName::parse("tell(1)").is_err() && FunctionName::parse("1").is_err());
     assert!(function_sql(&tell).contains("def tell(source, event, name, class_, event_id):"));
+}
+
+/// Timeplus' documents map `string` to `bytes` in Python, and its examples use `str`.
+#[test]
+fn the_function_of_alerts_takes_bytes_and_texts() {
+    let tell = FunctionName::parse("tell").unwrap();
+    let sql = function_sql(&tell);
+    let code = sql.split("$$").nth(1).unwrap();
+    for (given, said) in [
+        ("'caf\u{e9}'.encode()", "\"caf\\u00e9\""),
+        ("'caf\u{e9}'", "\"caf\\u00e9\""),
+        ("b'\\xff'", "\"\\ufffd\""),
+    ] {
+        let script = format!("{code}\nassert tell(*[[{given}] * 2] * 5) == [{given}] * 2\n");
+        let output = std::process::Command::new("python3").args(["-c", &script]).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{stderr}");
+        let row = format!("[{}]\n", [said; 5].join(", "));
+        assert_eq!(stderr, row.repeat(2));
+    }
 }
 
 #[test]
