@@ -220,7 +220,7 @@ fn the_queries_of_the_guide_are_of_both_dialects() {
     }
     // ClickHouse has no function `table`; these were run on 26.9.
     let [(sql, rest)] = clickhouse[..] else { panic!("{clickhouse:?}") };
-    assert_eq!(*sql, "SELECT count() FROM vision_pipe_detections FINAL");
+    assert_eq!(sql, "SELECT count() FROM vision_pipe_detections FINAL");
     assert!(rest.lines().next().unwrap().contains("ClickHouse"), "{rest}");
 }
 

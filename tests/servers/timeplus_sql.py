@@ -264,11 +264,16 @@ class Engine:
     def read_ttl(self, words):
         if words.has("_tp_time"):
             raise Refused(450, "TTL expression result column should have datetime or date type")
-        words.need("to_datetime", "(", "_tp_time", ")", "+", "INTERVAL")
+        by_date = words.has("to_date", "(", "_tp_time", ")", "+", "INTERVAL")
+        if not by_date:
+            words.need("to_datetime", "(", "_tp_time", ")", "+", "INTERVAL")
         kind, days = words.next()
         words.need("DAY")
         if kind != "number" or int(days) < 1:
             raise syntax("an interval needs a number")
+        # 32 bits end in 2106: the time wraps around, and rows would be gone at once.
+        if not by_date and int(days) > 20 * 365:
+            raise Refused(450, "Rows would be gone at once")
         return int(days)
 
     def alter(self, words):

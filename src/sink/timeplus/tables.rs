@@ -184,9 +184,7 @@ pub fn create(table: &Table, dialect: Dialect, keep: Option<Days>) -> String {
         // A TTL must be a date or a date with seconds, which `_tp_time` is not.
         Dialect::Timeplus => {
             let columns = defined(&columns, dialect);
-            let ttl = keep.map_or_else(String::new, |days| {
-                format!(" TTL to_datetime(_tp_time) + INTERVAL {days} DAY")
-            });
+            let ttl = ttl(keep, ("to_datetime", "to_date"));
             format!("CREATE STREAM IF NOT EXISTS {name} ({columns}){ttl}")
         }
         Dialect::ClickHouse { modern } => {
@@ -196,15 +194,25 @@ pub fn create(table: &Table, dialect: Dialect, keep: Option<Days>) -> String {
             // Two frames may be the same text.
             let engine = if table.schema == Schema::Raw { "" } else { "Replacing" };
             let sorted = table.schema.sorted_by();
-            let ttl = keep.filter(|_| modern).map_or_else(String::new, |days| {
-                format!(" TTL toDateTime(_tp_time) + INTERVAL {days} DAY")
-            });
+            let ttl = ttl(keep.filter(|_| modern), ("toDateTime", "toDate"));
             format!(
                 "CREATE TABLE IF NOT EXISTS {name} ({columns}) ENGINE = {engine}MergeTree() \
                  PARTITION BY toYYYYMMDD(_tp_time) ORDER BY ({sorted}){ttl}"
             )
         }
     }
+}
+
+/// Days from which on rows are kept by their date: 20 years.
+const BY_DATE: u32 = 7_300;
+
+/// How long rows are kept, in SQL, with the functions that make a time and a date of theirs. A time
+/// ends in 2106: what would be kept for longer would wrap around, and be gone at once. A date ends in
+/// 2149.
+fn ttl(keep: Option<Days>, (time, date): (&str, &str)) -> String {
+    let since = |days: Days| if days.get() > BY_DATE { date } else { time };
+    let ttl = |days| format!(" TTL {}(_tp_time) + INTERVAL {days} DAY", since(days));
+    keep.map(ttl).unwrap_or_default()
 }
 
 /// The SQL that adds a column.

@@ -113,6 +113,12 @@ fn each_server_is_told_in_its_own_words() {
          `_tp_ms` UInt64, `raw` String, `batch_id` String) ENGINE = MergeTree() PARTITION BY toYYYYMMDD(_tp_time) \
          ORDER BY (_tp_time)"
     );
+    // 2026 and 100 years are beyond 2106-02-07, where a time of 32 bits ends.
+    let century = Days::new(36_500);
+    for (dialect, date) in [(Dialect::Timeplus, "to_date"), (NEW, "toDate")] {
+        let ends = format!(" TTL {date}(_tp_time) + INTERVAL 36500 DAY");
+        assert!(create(&raw, dialect, century).ends_with(&ends), "{dialect:?}");
+    }
     let detections = create(&table(Schema::Detections), NEW, None);
     assert!(detections.contains("ReplacingMergeTree()"));
     assert!(detections.ends_with("detection_id)"), "what tells rows apart stands last");
