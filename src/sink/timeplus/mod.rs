@@ -62,7 +62,6 @@ pub use stream::Stream;
 use super::rows::CountsRows;
 use super::{Ending, Flow, Item, Sink, SinkError};
 use crate::cancel::Cancel;
-use crate::logging::NOTE;
 use crate::record::RunRecord;
 
 /// How often [`Sink::finish`] looks whether batches arrive.
@@ -252,7 +251,6 @@ impl Timeplus {
         let Some(other) = self.queue.other(key).filter(|_| !goes_on) else { return };
         let Other { frame, differs } = other;
         log::warn!(
-            target: NOTE,
             "{}: a run on this input was cut off behind frame {frame}; this one differs in \
              {differs}, so it is another run and sends all of its rows; with the settings of before \
              it would go on there",
