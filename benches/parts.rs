@@ -41,7 +41,7 @@ fn preprocess(c: &mut Criterion) {
         rgb: false,
         mean: [103.53, 116.28, 123.675],
         std: [57.375, 57.12, 58.395],
-        pad: 114,
+        pad: [114; 3],
         filter: Filter::Linear,
         colours: 3,
         channels_last: false,
@@ -91,9 +91,9 @@ fn head(c: &mut Criterion) {
     let outputs = [Tensor::new(vec![1, 84, ROWS], values).unwrap()];
     let at = |first| Columns { table: 0, first };
     let layout = Layout::plain(vec![Form::columns(0, Some(ROWS), 84)], at(0), at(4), 80);
-    let head = Rows(layout);
+    let (head, picture) = (Rows(layout), BBox::new(0.0, 0.0, 640.0, 640.0));
     c.bench_function("head of yolov8 at 640, with NMS", |b| {
-        b.iter(|| head.read(black_box(&outputs), &keep()).unwrap());
+        b.iter(|| head.read(black_box(&outputs), &picture, &keep()).unwrap());
     });
 }
 

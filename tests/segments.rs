@@ -90,10 +90,11 @@ fn outputs_that_are_opened_in_another_second_have_the_same_names() {
     // A pipe is open once somebody reads it: what comes after it is opened later than what was before.
     let pipe = place.path("tracks.txt");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let reader = std::thread::spawn(move || {
+    let read = move || {
         std::thread::sleep(Duration::from_millis(1_100));
         std::fs::read(pipe).unwrap().len()
-    });
+    };
+    let reader = std::thread::Builder::new().spawn(read).unwrap();
     let run = "run synthetic:64x48@10x20 --engine fake:boxes=1 --track --segment 1s -q \
                -o v/%s.mp4 --ndjson n/%s.ndjson --mot tracks.txt";
     place.output(run).ended(0);

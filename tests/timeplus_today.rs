@@ -97,7 +97,7 @@ fn a_row_is_never_one_of_another_time() {
 fn answering(bytes: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
+    let serve = move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             let mut request = Vec::new();
@@ -108,7 +108,8 @@ fn answering(bytes: String) -> String {
             }
             stream.write_all(bytes.as_bytes()).unwrap();
         }
-    });
+    };
+    std::thread::Builder::new().spawn(serve).unwrap();
     url
 }
 

@@ -32,11 +32,11 @@ fn move_stamp(place: &Place, file: &str, to: &str, picture: usize, seconds: i64)
                 let of = |i: usize| i64::from(packet[at + i]);
                 let stamp = (of(0) >> 1 & 7) << 30 | of(1) << 22 | (of(2) >> 1) << 15;
                 let stamp = (stamp | of(3) << 7 | of(4) >> 1) + seconds * 90_000;
-                packet[at] = packet[at] & 0xf0 | (stamp >> 30 & 7) as u8 * 2 | 1;
+                packet[at] = (packet[at] & 0xf0) | (((stamp >> 30 & 7) as u8) << 1) | 1;
                 packet[at + 1] = (stamp >> 22 & 255) as u8;
-                packet[at + 2] = (stamp >> 15 & 127) as u8 * 2 | 1;
+                packet[at + 2] = (((stamp >> 15 & 127) as u8) << 1) | 1;
                 packet[at + 3] = (stamp >> 7 & 255) as u8;
-                packet[at + 4] = (stamp & 127) as u8 * 2 | 1;
+                packet[at + 4] = (((stamp & 127) as u8) << 1) | 1;
             }
         }
         pictures += 1;

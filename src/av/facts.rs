@@ -99,7 +99,7 @@ pub(super) fn needs_no_others(codec: ffmpeg::codec::Id) -> bool {
     // SAFETY: the question takes any number; descriptions are static.
     #[expect(unsafe_code, reason = "the wrapper does not have this question")]
     let about = unsafe { ffi::avcodec_descriptor_get(codec.into()).as_ref() };
-    about.is_some_and(|about| about.props & ffi::AV_CODEC_PROP_INTRA_ONLY as i32 != 0)
+    about.is_some_and(|about| about.props & ffi::AV_CODEC_PROP_INTRA_ONLY != 0)
 }
 
 /// Whether the decoder had to make up parts of a frame. A missing reference alone is no damage:

@@ -150,7 +150,7 @@ impl Truth {
         }
         let shared = |id: &u64| shared_folders(file, name(id));
         let most = ids.iter().map(shared).max().unwrap_or_default();
-        let mut best = ids.iter().filter(|id| shared(*id) == most);
+        let mut best = ids.iter().filter(|id| shared(id) == most);
         match (best.next(), best.next()) {
             (None, _) => Ok(None),
             (Some(id), None) if most > 0 || !folders_differ(file, name(id)) => {
