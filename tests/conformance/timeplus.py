@@ -12,7 +12,6 @@ and the number of different detection_id with the NDJSON. With the engine of tod
 
 ClickHouse 26.9.2.1 (chdb 4.4.0), a debug build, on a server of New York's zone, printed:
 
-    ok   kept: NOT_RUN
     ok   texts_alone: 30	30
     ok   zones: ['30\t1795327200', '30\t1795327200', '30\t1795327200', '30\t1795327200']
     ok   exception: ('0\t', True, 1)
