@@ -77,9 +77,11 @@ mod thrift;
 mod timeplus;
 #[cfg(feature = "timeplus")]
 mod timeplus_ends;
+#[cfg(feature = "timeplus")]
 mod timeplus_today;
-#[cfg(all(feature = "libav", feature = "opencv", feature = "tract", feature = "onnxruntime"))]
+#[cfg(all(feature = "libav", feature = "opencv"))]
 mod times;
+#[cfg(all(feature = "libav", feature = "opencv", feature = "tract", feature = "onnxruntime"))]
 mod tools;
 #[cfg(all(feature = "libav", feature = "opencv", feature = "tract"))]
 mod tracking;

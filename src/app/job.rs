@@ -215,6 +215,7 @@ pub(super) struct Times {
     /// When the run began.
     pub(super) begun: SystemTime,
     /// When the first frame was recorded, where that is known.
+    #[cfg_attr(not(feature = "timeplus"), expect(dead_code, reason = "rows alone count from it"))]
     pub(super) recorded_at: Option<SystemTime>,
 }
 
