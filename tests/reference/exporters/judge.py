@@ -16,7 +16,8 @@ Printed last, with a debug build and ONNX Runtime 1.32.0 (equal, refused as they
   yolov5 7.0, 13: 9, 1, 1, 2 (outlines); torchvision 0.29, 50: 24, 20, 0, 6 (other crops, maps of classes)
   transformers 5.24, 34: 24, 0, 0, 10 (deploy forms resized by PIL, not as tensors; semantic maps); rfdetr 1.11, 12: 5, 0, 2, 5
     (half precision, outlines; keypoints are refused)
-  others, 24: 9, 8, 3, 4
+  others, 24: 8, 8, 4, 4 before PicoDet, EfficientDet and YOLO-NAS with NMS inside were read; of those judged again picodet and
+    yolonas-finished are equal, efficientdet but for its own limit of 100
   libreyolo 1.6 with Pillow 11.3, its detectors yolox, yolo9, yolo9_p2, yolo9_e2e, yolonas, ppyoloe, rtmdet, picodet, detr, lwdetr, deformable_detr,
     efficientdet, yolo2, yolo3, yolo4, yolo7: 16 of 16; ssd but for its own limit of 200; centernet is refused
   with tract: yolov5 9, 1, 1, 2; torchvision 22, 20, 2 (Faster R-CNN, whose `If` tract cannot load), 6; the others were not judged whole.
