@@ -117,7 +117,7 @@ impl Error {
         }
     }
 
-    /// What the user can do about it.
+    /// Way out, for the user.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Config(error) => error.hint.clone(),

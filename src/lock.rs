@@ -44,7 +44,7 @@ pub enum LockError {
 }
 
 impl LockError {
-    /// What the user can do about it.
+    /// Way out, for the user.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Held { .. } => "wait for its end; the lock goes with the process".into(),

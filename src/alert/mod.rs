@@ -125,7 +125,7 @@ pub enum AlertError {
 }
 
 impl AlertError {
-    /// What the user can do about it.
+    /// Way out, for the user.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Address(error) => error.hint(),

@@ -27,7 +27,7 @@ pub(super) struct Segmenter<'a> {
 }
 
 impl<'a> Segmenter<'a> {
-    /// What the configuration asks for; `None` where every output is one file. The run began at
+    /// Segments as the configuration has them; `None` where every output is one file. The run began at
     /// `begun`.
     pub(super) fn of(config: &'a Config, info: &'a SourceInfo, begun: SystemTime) -> Option<Self> {
         let segments = &config.outputs.segments;

@@ -108,7 +108,7 @@ fn window(path: &Path, place: u64) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Where the first packet begins, and how far it is from one to the next.
+/// Place of the first packet, and the distance from one packet to the next.
 fn pace(bytes: &[u8]) -> Option<(usize, usize)> {
     /// Packets that must follow one another.
     const ENOUGH: usize = 8;

@@ -10,7 +10,7 @@ const MAX_STEPS: usize = 64;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Chunks {
     last: Option<i64>,
-    /// How often each distance from frame to frame came.
+    /// Number of times that each distance from frame to frame came.
     steps: BTreeMap<i64, u64>,
 }
 

@@ -152,8 +152,7 @@ fn host(url: &str) -> &str {
     }
 }
 
-/// What a failed call means for a stream; `broken` says what happened where the library only knows
-/// that something did.
+/// Meaning of a failed call for a stream; `broken` is the cause where the library does not know it.
 pub(super) fn failed(
     uri: &Arc<str>,
     error: ffmpeg::Error,

@@ -65,7 +65,7 @@ pub struct Decoder {
     uri: Arc<str>,
     /// Size of the decoded picture, before it is turned.
     coded: Size,
-    /// Which way up the container says that pictures are; else each frame says so.
+    /// Orientation of the pictures by the container; each frame has its own where it has none.
     orientation: Option<Orientation>,
     /// The frame that was decoded or given last.
     frame: frame::Video,
@@ -81,7 +81,7 @@ pub struct Decoder {
     packets: u64,
     /// Decoding time of the packet that went in last; none once there are no more.
     sent: Option<i64>,
-    /// What gives times to an AVI with B-frames.
+    /// Chunks of an AVI with B-frames, which give its times.
     chunks: Option<Chunks>,
     breaks: Breaks,
     /// Whether every picture can be decoded without others: then each complaint of the decoder is
@@ -214,7 +214,7 @@ impl Decoder {
         self
     }
 
-    /// Which way up the current frame is.
+    /// Orientation of the current frame.
     fn upright(&self) -> Orientation {
         self.orientation.or_else(|| of_frame(&self.frame)).unwrap_or_default()
     }

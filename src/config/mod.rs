@@ -506,7 +506,7 @@ pub struct Resolved {
 #[error("{message}")]
 pub struct ConfigError {
     message: String,
-    /// What the user can do about it.
+    /// Way out, for the user.
     pub hint: Option<String>,
 }
 

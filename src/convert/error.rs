@@ -90,7 +90,7 @@ impl std::fmt::Display for At {
 }
 
 impl ConvertError {
-    /// What the user can do about it.
+    /// Way out, for the user.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NoSize { .. } => Some("give it with --size WIDTHxHEIGHT"),

@@ -142,7 +142,7 @@ pub enum InferError {
         server: String,
         /// Why, as what it does.
         reason: String,
-        /// What the user can do about it.
+        /// Way out, for the user.
         hint: Option<String>,
         /// Whose fault it is.
         fault: Fault,
@@ -162,7 +162,7 @@ pub enum InferError {
 }
 
 impl InferError {
-    /// What the user can do about it.
+    /// Way out, for the user.
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Remote { hint, .. } => hint.as_deref(),
@@ -377,7 +377,7 @@ pub enum ModelError {
 }
 
 impl ModelError {
-    /// What the user can do about it.
+    /// Way out, for the user.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NotOnnx { hint, .. }

@@ -59,7 +59,7 @@ pub struct Login {
 }
 
 impl AddressError {
-    /// What the user can do about it.
+    /// Way out, for the user.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Scheme { .. } => None,

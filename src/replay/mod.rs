@@ -57,7 +57,7 @@ pub enum ReplayError {
 }
 
 impl ReplayError {
-    /// What the user can do about it.
+    /// Way out, for the user.
     pub fn hint(&self) -> Option<String> {
         let make = "make them with: vision-pipe run VIDEO --conf 0.1 --ndjson FILE";
         match self {

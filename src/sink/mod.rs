@@ -268,7 +268,7 @@ pub enum SinkError {
 }
 
 impl SinkError {
-    /// What the user can do about it.
+    /// Way out, for the user.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Exists { .. } => "remove it, or leave --no-clobber out".into(),

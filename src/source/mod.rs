@@ -323,7 +323,7 @@ impl std::fmt::Display for Places {
 }
 
 impl SourceError {
-    /// What the user can do about it.
+    /// Way out, for the user.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Unreadable { hint, .. } => hint.clone(),

@@ -82,7 +82,7 @@ pub enum PreviewError {
 }
 
 impl PreviewError {
-    /// What the user can do about it.
+    /// Way out, for the user.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::InUse { .. } => Some("give --preview another port, or end the other program"),

@@ -59,7 +59,7 @@ fn refused(status: u16, code: Option<u32>, message: &str) -> String {
 }
 
 impl ServerError {
-    /// What the user can do about it.
+    /// Way out, for the user.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Address(error) => error.hint(),

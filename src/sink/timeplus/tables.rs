@@ -285,7 +285,7 @@ pub enum TableError {
 }
 
 impl TableError {
-    /// What the user can do about it.
+    /// Way out, for the user.
     pub fn hint(&self) -> String {
         match self {
             Self::BadName { .. } => "--timeplus-stream cam1, or default.cam1".into(),
